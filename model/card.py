@@ -1,0 +1,130 @@
+"""The card beside a weights file: all that one must know to use the network, readable by people and programs."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from model.errors import ModelFileError
+
+TUMOR_TYPE = "tumor_type"
+TUMOR_PRESENCE = "tumor_presence"
+# The order is the order of the network's outputs.
+CLASS_NAMES: dict[str, tuple[str, ...]] = {
+    TUMOR_TYPE: ("glioma", "meningioma", "no_tumor", "pituitary"),
+    TUMOR_PRESENCE: ("no_tumor", "tumor"),
+}
+DISCLAIMER = "For research and teaching. Not a medical device: not for diagnosis or treatment."
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a saved network takes, gives, was made of and can do.
+
+    name: the name that users choose it by; also the stem of its two files.
+    task: TUMOR_TYPE or TUMOR_PRESENCE; class_names: meaning of each output, in order.
+    input_size_px: side of the square input; preprocessing_version: the version of model.preprocessing it was trained with.
+    feature_layer: the layer whose input are the feature maps of the heat map.
+    sha256: of the `.keras` file, in hexadecimal.
+    training_data: one entry per data folder (title, source, licence, n_pictures per class, fingerprint).
+    metrics: what `python -m training evaluate` wrote, by data set.
+    """
+
+    name: str
+    version: str
+    title: str
+    task: str
+    class_names: tuple[str, ...]
+    input_size_px: int
+    preprocessing_version: int
+    feature_layer: str
+    weights_file: str
+    sha256: str
+    created: str
+    intended_use: str
+    limits: tuple[str, ...]
+    licence: str
+    base_weights: dict[str, str]
+    training_data: tuple[dict[str, Any], ...]
+    recipe: dict[str, Any]
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Give the card as indented JSON."""
+        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "ModelCard":
+        """Read a card.
+
+        Raises:
+            ModelFileError: not JSON, or fields are missing, unknown or contradict each other.
+        """
+        try:
+            fields = json.loads(text)
+            for name in ("class_names", "limits", "training_data"):
+                fields[name] = tuple(fields[name])
+            card = cls(**fields)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelFileError(f"Expected a model card. Received JSON that is not one: {error}.") from error
+        if card.class_names != CLASS_NAMES.get(card.task):
+            raise ModelFileError(
+                f"Expected the classes of a known task. Received task {card.task!r} with {list(card.class_names)}."
+            )
+        return card
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read the card at a path.
+
+    Raises:
+        ModelFileError: it is missing or not a card.
+    """
+    try:
+        return ModelCard.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelFileError(f"Expected a model card at {path}. It cannot be read. Run `git checkout -- {path}`.") from error
+
+
+def read_weights(card: ModelCard, folder: Path) -> Path:
+    """Give the path of the card's weights file, after comparing the file's SHA-256 with the card's.
+
+    Raises:
+        ModelFileError: the file is missing, or is not the one that the card describes.
+    """
+    path = folder / card.weights_file
+    if not path.is_file():
+        raise ModelFileError(f"Expected the weights of {card.name!r} at {path}. The file is missing. Restore it or publish a model.")
+    received = sha256_of(path)
+    if received != card.sha256:
+        raise ModelFileError(
+            f"Expected {path} to have SHA-256 {card.sha256}. Received {received}. "
+            "The file was altered, or belongs to another card. Restore both files or publish the model again."
+        )
+    return path
+
+
+def sha256_of(path: Path) -> str:
+    """Give the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Replace a file in one step: a reader sees the old content or the new, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    aside = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.chmod(0o644)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

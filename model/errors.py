@@ -1,0 +1,44 @@
+"""What can go wrong between a file and its probabilities, each with a sentence that says what to do."""
+
+
+class ImageError(Exception):
+    """A picture that cannot be classified. `str(error)` is fit to be shown to the person who sent it.
+
+    `code` is stable and machine-readable. The message never repeats the file's name, path or content.
+    """
+
+    code = "image_error"
+
+
+class EmptyFile(ImageError):
+    """The file holds no bytes at all."""
+
+    code = "empty_file"
+
+
+class UnsupportedFormat(ImageError):
+    """The bytes are not those of a picture format that is read here."""
+
+    code = "unsupported_format"
+
+
+class UnreadableImage(ImageError):
+    """The format is known, but the picture is cut off or damaged."""
+
+    code = "unreadable_image"
+
+
+class TooManyPixels(ImageError):
+    """The picture claims more pixels than are decoded here; nothing of it was decoded."""
+
+    code = "too_many_pixels"
+
+
+class UnsuitableImage(ImageError):
+    """The picture could be read, but there is nothing in it to classify."""
+
+    code = "unsuitable_image"
+
+
+class ModelFileError(Exception):
+    """A model file or its card is missing, altered or does not fit this program."""

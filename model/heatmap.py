@@ -1,0 +1,109 @@
+"""Where in the picture the evidence for a class was found, from the feature maps of the pass that gave the class.
+
+Behind the feature maps the networks are piecewise linear (pooling or flattening, dense layers, ReLU), so that a class
+score is exactly the sum, over places and channels, of its gradient times the feature map, plus a constant. Summed over
+channels that is a map of evidence, computed here without a gradient tape and so on every backend.
+
+Source: class activation maps, Zhou et al. 2016, arXiv:1512.04150; HiResCAM, Draelos and Carin 2020, arXiv:2011.08891.
+"""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from model.errors import ModelFileError
+
+# Opacity of the strongest evidence in the overlay; the picture stays visible under it.
+STRONGEST_OPACITY = 0.65
+# Black, violet, red, orange, yellow: brightness rises with evidence, so that it also reads in grey.
+_COLOUR_STOPS = np.array([[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]], dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """What stands behind the feature maps: averaged over places or not, then dense layers with ReLU between them.
+
+    kernels: float32, shapes (n_inputs, n_outputs); biases: float32, shapes (n_outputs,); the last layer gives logits.
+    """
+
+    averages_places: bool
+    kernels: tuple[NDArray[np.float32], ...]
+    biases: tuple[NDArray[np.float32], ...]
+
+    @classmethod
+    def of_network(cls, network: Any, feature_layer: str) -> "Head":
+        """Read the head out of a Keras network whose layers from `feature_layer` on form a chain.
+
+        Raises:
+            ModelFileError: there is no such layer, or one behind it has no place in a piecewise linear head.
+        """
+        names = [layer.name for layer in network.layers]
+        if feature_layer not in names:
+            raise ModelFileError(f"Expected a layer named {feature_layer!r} in the network. There is none.")
+        pooling, *rest = network.layers[names.index(feature_layer) :]
+        dense = [layer for layer in rest if type(layer).__name__ == "Dense"]
+        others = {type(layer).__name__ for layer in rest} - {"Dense", "Dropout"}
+        activations = [layer.activation.__name__ for layer in dense]
+        if others or activations != ["relu"] * (len(dense) - 1) + ["softmax"]:
+            raise ModelFileError(f"Expected dense layers with ReLU and a softmax. Received {sorted(others)} {activations}.")
+        weights = [layer.get_weights() for layer in dense]
+        return cls(
+            type(pooling).__name__ == "GlobalAveragePooling2D",
+            tuple(kernel for kernel, _ in weights),
+            tuple(bias for _, bias in weights),
+        )
+
+
+def evidence_map(feature_maps: NDArray[np.float32], head: Head, class_index: int) -> NDArray[np.float32]:
+    """Give how much each place speaks for a class; negative where it speaks against.
+
+    feature_maps: float32, shape (rows, columns, channels). Returns float32, shape (rows, columns), in units of the
+    logit: its sum is the logit less the part that does not depend on the picture.
+    """
+    gradient = _logit_gradient(feature_maps, head, class_index)
+    return (feature_maps * gradient).sum(axis=-1).astype(np.float32)
+
+
+def _logit_gradient(feature_maps: NDArray[np.float32], head: Head, class_index: int) -> NDArray[np.float32]:
+    """Gradient of one logit, in the shape of the feature maps (or one that broadcasts to it)."""
+    values = feature_maps.mean(axis=(0, 1)) if head.averages_places else feature_maps.ravel()
+    active = []
+    for kernel, bias in zip(head.kernels[:-1], head.biases[:-1], strict=True):
+        values = np.maximum(values @ kernel + bias, 0)
+        active.append(values > 0)
+    gradient = head.kernels[-1][:, class_index]
+    for kernel, mask in zip(reversed(head.kernels[:-1]), reversed(active), strict=True):
+        gradient = kernel @ (gradient * mask)
+    if head.averages_places:
+        return gradient / np.float32(feature_maps.shape[0] * feature_maps.shape[1])
+    return gradient.reshape(feature_maps.shape)
+
+
+def overlay_png(pixels: NDArray[np.uint8], placed_map: NDArray[np.float32]) -> bytes:
+    """Draw the positive evidence over the grey picture and give it as PNG, without any metadata.
+
+    pixels: uint8, shape (height, width); placed_map: float32 of the same shape, any unit. The strongest place gets
+    STRONGEST_OPACITY; a map without positive evidence leaves the picture grey.
+    """
+    positive = np.maximum(placed_map, 0)
+    strength = positive / max(float(positive.max()), 1e-12)
+    opacity = (STRONGEST_OPACITY * strength)[..., None]
+    blended = pixels[..., None] * (1 - opacity) + _colour(strength) * opacity
+    return png_bytes(np.rint(blended).astype(np.uint8))
+
+
+def _colour(strength: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Map 0..1 to RGB 0..255 by linear interpolation between the colour stops."""
+    places = np.linspace(0, 1, len(_COLOUR_STOPS))
+    return np.stack([np.interp(strength, places, _COLOUR_STOPS[:, i]) for i in range(3)], axis=-1).astype(np.float32)
+
+
+def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode grey (height, width) or RGB (height, width, 3) uint8 as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()

@@ -1,0 +1,124 @@
+"""The one path from a grey picture to the network's input, in training as in serving.
+
+Whoever changes what comes out of `preprocess` raises PREPROCESSING_VERSION: a saved network refuses another version.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from model.errors import UnsuitableImage
+
+PREPROCESSING_VERSION = 1
+
+# A pixel belongs to the head when it is brighter than this share of the picture's 99th percentile: scanner noise in
+# air stays below it, skin and fat above.
+HEAD_THRESHOLD = 0.12
+# A row or column belongs to the head when at least this share of its pixels does: skips letters in the margins.
+HEAD_MIN_SHARE = 0.02
+# The outermost rows and columns do not count: many exports draw a thin bright frame there.
+FRAME_SHARE = 0.01
+# The head's box must span this share of the picture, else the whole picture is kept.
+HEAD_MIN_EXTENT = 0.2
+# Percentiles of the head's box that become black and white: scanners and exports differ in brightness.
+BLACK_PERCENTILE, WHITE_PERCENTILE = 0.5, 99.5
+# Fewer grey levels apart than this, and there is no picture in the picture.
+MIN_CONTRAST = 8
+
+
+@dataclass(frozen=True)
+class HeadBox:
+    """Where the head was found: pixels of the picture as read, half-open ranges [top, bottom) and [left, right)."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def square_side(self) -> int:
+        """The side in pixels of the centred square that the box is padded to."""
+        return max(self.bottom - self.top, self.right - self.left)
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkInput:
+    """pixels: uint8, shape (size, size), 0..255; box: the part of the picture that it shows."""
+
+    pixels: NDArray[np.uint8]
+    box: HeadBox
+
+
+def preprocess(pixels: NDArray[np.uint8], input_size_px: int) -> NetworkInput:
+    """Crop to the head, stretch the grey levels, pad to a square with black, resize. The argument stays as it was.
+
+    pixels: uint8, shape (height, width), 0..255.
+
+    Raises:
+        UnsuitableImage: the picture is of one flat grey.
+    """
+    box = find_head(pixels)
+    head = stretch_grey_levels(pixels[box.top : box.bottom, box.left : box.right])
+    return NetworkInput(resize_square(pad_to_square(head), input_size_px), box)
+
+
+def find_head(pixels: NDArray[np.uint8]) -> HeadBox:
+    """Find the box around everything clearly brighter than air; the whole picture where that finds too little."""
+    height, width = pixels.shape
+    head = pixels > HEAD_THRESHOLD * np.percentile(pixels, 99)
+    frame = 1 + int(FRAME_SHARE * min(height, width))
+    head[:frame] = head[-frame:] = False
+    head[:, :frame] = head[:, -frame:] = False
+    top, bottom = _extent(head.mean(axis=1))
+    left, right = _extent(head.mean(axis=0))
+    if bottom - top < HEAD_MIN_EXTENT * height or right - left < HEAD_MIN_EXTENT * width:
+        return HeadBox(0, height, 0, width)
+    return HeadBox(top, bottom, left, right)
+
+
+def _extent(shares: NDArray[np.float64]) -> tuple[int, int]:
+    inside = np.flatnonzero(shares >= HEAD_MIN_SHARE)
+    return (int(inside[0]), int(inside[-1]) + 1) if inside.size else (0, 0)
+
+
+def stretch_grey_levels(head: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Map the percentiles BLACK_PERCENTILE and WHITE_PERCENTILE to 0 and 255; uint8 in and out, same shape."""
+    black, white = np.percentile(head, (BLACK_PERCENTILE, WHITE_PERCENTILE))
+    if white - black < MIN_CONTRAST:
+        raise UnsuitableImage(
+            "Expected an MRI slice. Received a picture of almost one flat grey. Choose a slice that shows the brain."
+        )
+    levels = np.clip((np.arange(256) - black) * (255 / (white - black)), 0, 255)
+    return np.rint(levels).astype(np.uint8)[head]
+
+
+def pad_to_square(head: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Centre the picture on a black square, so that resizing keeps its proportions."""
+    height, width = head.shape
+    side = max(height, width)
+    square = np.zeros((side, side), np.uint8)
+    top, left = (side - height) // 2, (side - width) // 2
+    square[top : top + height, left : left + width] = head
+    return square
+
+
+def resize_square(square: NDArray[np.uint8], input_size_px: int) -> NDArray[np.uint8]:
+    """Resize with Pillow's bilinear filter, which averages when it shrinks (TensorFlow's does not by default)."""
+    picture = Image.fromarray(square)
+    return np.asarray(picture.resize((input_size_px, input_size_px), Image.Resampling.BILINEAR), dtype=np.uint8)
+
+
+def place_in_picture(square_map: NDArray[np.float32], box: HeadBox, shape: tuple[int, int]) -> NDArray[np.float32]:
+    """Lay a map of the network's square input over the picture as it was read; zero outside the head's box.
+
+    square_map: float32, shape (rows, columns), any size. Returns float32 of `shape` (height, width).
+    """
+    side = box.square_side
+    height, width = box.bottom - box.top, box.right - box.left
+    top, left = (side - height) // 2, (side - width) // 2
+    square = Image.fromarray(square_map).resize((side, side), Image.Resampling.BICUBIC)
+    placed = np.zeros(shape, np.float32)
+    placed[box.top : box.bottom, box.left : box.right] = np.asarray(square)[top : top + height, left : left + width]
+    return placed

@@ -1,0 +1,123 @@
+"""The arguments of each step, and one clear line where a step cannot be done."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from model.card import CLASS_NAMES, DISCLAIMER
+from model.errors import ModelFileError
+from training.dataset import DataError
+from training.recipes import RECIPES, recipe_for
+
+_RUNS = Path("runs")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one step; give 0 when it was done and 2 when it cannot be done."""
+    options = _parser().parse_args(arguments)
+    # The steps need seconds to import; --help does not wait for them.
+    from training.networks import WeightsError
+    from training.publish import PublishError
+
+    try:
+        options.step(options)
+    except (DataError, WeightsError, ModelFileError, PublishError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__, epilog=DISCLAIMER)
+    steps = parser.add_subparsers(required=True, metavar="STEP")
+    _add_explore(steps)
+    _add_train(steps)
+    _add_evaluate(steps)
+    _add_publish(steps)
+    return parser
+
+
+def _add_data(step: argparse.ArgumentParser, required: bool = True) -> None:
+    step.add_argument(
+        "--data", nargs="+", type=Path, required=required, action="extend", metavar="DIR",
+        help="a folder per class, or Training/ and Testing/ folders of them; may be given several times",
+    )  # fmt: skip
+
+
+def _add_explore(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    step = steps.add_parser("explore", help="look at the data before training: report.html, summary.json and pictures")
+    _add_data(step)
+    step.add_argument("--task", choices=list(CLASS_NAMES), default="tumor_type")
+    step.add_argument("--out", type=Path, default=_RUNS / "explore", metavar="DIR")
+    step.add_argument("--seed", type=int, default=0, help="draws the ten pictures shown")
+    step.set_defaults(step=_explore)
+
+
+def _add_train(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    step = steps.add_parser("train", help="train a network into a run folder")
+    _add_data(step)
+    step.add_argument("--recipe", choices=list(RECIPES), required=True)
+    step.add_argument("--task", choices=list(CLASS_NAMES), help="default: the recipe's own")
+    step.add_argument("--weights", default="imagenet", metavar="WEIGHTS",
+                      help='"imagenet" (downloads), "random", or the path of a .weights.h5 file')  # fmt: skip
+    step.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/RECIPE)")
+    step.add_argument("--cache", type=Path, default=_RUNS / "cache", metavar="DIR", help="where decoded pictures are kept")
+    step.add_argument("--seed", type=int, default=0)
+    step.add_argument("--quick", action="store_true", help="few small pictures, few epochs: minutes, to see it work")
+    step.add_argument("--resume", action="store_true", help="go on with the run in the run folder")
+    step.set_defaults(step=_train)
+
+
+def _add_evaluate(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    step = steps.add_parser("evaluate", help="measure a run or a published model on labelled pictures")
+    _add_data(step)
+    step.add_argument("--model", type=Path, required=True, metavar="PATH", help="a run folder, or a published card (.json)")
+    step.add_argument("--training-data", nargs="+", type=Path, default=[], metavar="DIR",
+                      help="report apart the pictures that also stand here")  # fmt: skip
+    step.add_argument("--out", type=Path, metavar="DIR", help="default: runs/evaluation")
+    step.add_argument("--log", type=Path, metavar="FILE", help="append one line on this scoring to a Markdown table")
+    step.add_argument("--reason", default="", help="why this scoring was made, for the log")
+    step.set_defaults(step=_evaluate)
+
+
+def _add_publish(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    step = steps.add_parser("publish", help="put a run's best network into model/weights with its card")
+    step.add_argument("--run", type=Path, required=True, metavar="DIR")
+    step.add_argument("--evaluation", nargs="*", type=Path, default=[], metavar="DIR",
+                      help="folders that evaluate wrote for this run; their figures go into the card")  # fmt: skip
+    step.add_argument("--name", help="name of the published model (default: the recipe's)")
+    step.add_argument("--version", default="1.0.0")
+    step.add_argument("--to", type=Path, metavar="DIR", help="default: model/weights")
+    step.set_defaults(step=_publish)
+
+
+def _explore(options: argparse.Namespace) -> None:
+    from training.explore import explore
+
+    explore(options.data, options.task, options.out, options.seed)
+
+
+def _train(options: argparse.Namespace) -> None:
+    from training.train import Request, train
+
+    run = options.out or _RUNS / options.recipe
+    if (run / "progress.json").exists() and not options.resume:
+        raise DataError(f"Expected an empty run folder. {run} holds a run. Add --resume, or choose another --out.")
+    recipe = recipe_for(options.recipe, options.task, options.quick)
+    request = Request(
+        recipe, tuple(options.data), options.weights, run, options.cache, options.seed, options.quick, sys.stdout.isatty()
+    )
+    train(request)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    from training.evaluate import evaluate
+
+    evaluate(options.model, options.data, options.training_data, options.out or _RUNS / "evaluation", options.log, options.reason)
+
+
+def _publish(options: argparse.Namespace) -> None:
+    from training.publish import WEIGHTS_FOLDER, publish
+
+    publish(options.run, options.evaluation, options.to or WEIGHTS_FOLDER, options.name, options.version)

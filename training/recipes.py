@@ -1,0 +1,95 @@
+"""Every number of a training, each with its reason. The recipe is saved into the run and into the model card."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from model.card import TUMOR_PRESENCE, TUMOR_TYPE
+from training.augmentation import Augmentation
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one network is built and trained.
+
+    Rates are Adam's learning rates; `frozen_` fields belong to the phase on cached features of the frozen base,
+    `fine_tune_` fields to the phase in which the upper blocks of the base learn too (0 epochs: no such phase).
+    """
+
+    name: str
+    task: str
+    # Keras application, and the layer whose output is cached in the frozen phase.
+    architecture: str
+    cached_layer: str
+    input_size_px: int
+    feature_layer: str
+    augmentation: Augmentation
+    # Small enough to leave two thousand pictures for training, large enough for a hundred per frequent class.
+    validation_share: float = 0.15
+    dropout: float = 0.3
+    batch_size: int = 32
+    # Copies of each picture whose features are cached: the first as it is, the others augmented.
+    frozen_views: int = 1
+    frozen_epochs: int = 30
+    frozen_rate: float = 1e-3
+    fine_tune_epochs: int = 0
+    fine_tune_rate: float = 0.0
+    # First block that learns in the fine-tuning phase; blocks before it see edges and textures, and cost most.
+    fine_tune_from: str = ""
+    # Labels are softened by this much: some of the published labels are wrong.
+    label_smoothing: float = 0.0
+    # Epochs without a better validation loss before a phase ends.
+    patience: int = 5
+
+
+# The seed's network and head to the letter. The seed trained with Adam at 1e-4 and batches of 20.
+VGG16 = Recipe(
+    name="vgg16",
+    task=TUMOR_PRESENCE,
+    architecture="VGG16",
+    cached_layer="block4_pool",
+    input_size_px=128,
+    feature_layer="flatten",
+    augmentation=Augmentation(),
+    batch_size=20,
+    frozen_views=4,
+    frozen_epochs=12,
+    frozen_rate=1e-4,
+    patience=3,
+)
+
+# 160 px: half the cost of 224 px, so that the recipe fits two cores in ninety minutes.
+XCEPTION = Recipe(
+    name="xception",
+    task=TUMOR_TYPE,
+    architecture="Xception",
+    cached_layer="feature_pool",
+    input_size_px=160,
+    feature_layer="feature_pool",
+    augmentation=Augmentation(),
+    frozen_views=1,
+    frozen_epochs=30,
+    # The usual range for fine-tuning with Adam is 1e-5 to 3e-4; it warms up and then falls along a cosine.
+    fine_tune_rate=1.5e-4,
+    fine_tune_epochs=8,
+    fine_tune_from="block5_sepconv1_act",
+    batch_size=24,
+    label_smoothing=0.05,
+    patience=4,
+)
+
+RECIPES = {recipe.name: recipe for recipe in (VGG16, XCEPTION)}
+
+# Small and short, to see every step work; such a network is good for nothing else.
+_QUICK = {
+    "vgg16": {"input_size_px": 64, "frozen_views": 1, "frozen_epochs": 2},
+    "xception": {"input_size_px": 80, "frozen_epochs": 3, "fine_tune_epochs": 1, "fine_tune_from": "block13_sepconv1_act"},
+}
+QUICK_PICTURES_PER_CLASS = 60
+
+
+def recipe_for(name: str, task: str | None, quick: bool) -> Recipe:
+    """Give the named recipe, for another task than its own where one is asked for, and shortened if quick."""
+    changes: dict[str, object] = dict(_QUICK[name]) if quick else {}
+    if task:
+        changes["task"] = task
+    return dataclasses.replace(RECIPES[name], **changes)  # type: ignore[arg-type]
