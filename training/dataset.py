@@ -93,12 +93,9 @@ def require_classes(collection: Collection, class_names: Sequence[str]) -> None:
 
 
 def fingerprint(pictures: Sequence[Picture]) -> str:
-    """SHA-256 over the names, labels and contents of the pictures: two equal ones mean the same data."""
-    digest = hashlib.sha256()
-    for picture in sorted(pictures, key=lambda p: p.name):
-        content = hashlib.sha256(picture.path.read_bytes()).hexdigest()
-        digest.update(f"{picture.name}\t{picture.class_name}\t{content}\n".encode())
-    return digest.hexdigest()
+    """SHA-256 over the labels and contents of the pictures, whatever their names: two equal ones mean the same data."""
+    lines = sorted(f"{p.class_name}\t{hashlib.sha256(p.path.read_bytes()).hexdigest()}\n" for p in pictures)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _collect(folder: Path, task: str, pictures: list[Picture], problems: list[str]) -> None:

@@ -209,6 +209,9 @@ def _write_config(
         },
         "environment": describe_environment(),
     }
-    write_atomically(request.run / "config.json", json.dumps(config, indent=1).encode())
-    rows = [f"{p.name},{p.class_name},{groups[i]},{int(i in set(split.validation.tolist()))}" for i, p in enumerate(decoded.pictures)]
+    # A resumed run keeps the description of its start.
+    if not (request.run / "config.json").exists():
+        write_atomically(request.run / "config.json", json.dumps(config, indent=1).encode())
+    in_validation = set(split.validation.tolist())
+    rows = [f"{p.name},{p.class_name},{groups[i]},{int(i in in_validation)}" for i, p in enumerate(decoded.pictures)]
     write_atomically(request.run / "split.csv", "\n".join(["name,class_name,group,validation", *rows, ""]).encode())
