@@ -1,0 +1,91 @@
+"""Loading a model with its card, and classifying with it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.card import ModelCard, read_card
+from model.classifier import Classifier, load_classifiers
+from model.errors import ModelFileError
+from model.reading import MriImage
+
+
+def some_images() -> list[MriImage]:
+    random = np.random.default_rng(3)
+    return [MriImage(random.integers(0, 255, (40 + 10 * i, 50), np.uint8), "PNG") for i in range(3)]
+
+
+@pytest.fixture
+def copy_of_models(tiny_models: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tiny_models, tmp_path / "models"))
+
+
+def test_probabilities_of_each_picture_sum_to_one(tiny_models: Path) -> None:
+    for classifier in load_classifiers(tiny_models).values():
+        for prediction in classifier.predict(some_images()):
+            assert np.isclose(prediction.probabilities.sum(), 1, atol=1e-5)
+            assert tuple(prediction.by_class()) == classifier.card.class_names
+            assert prediction.by_class()[prediction.predicted_class] == prediction.probabilities.max()
+
+
+def test_batch_gives_the_same_as_one_picture_at_a_time(tiny_models: Path) -> None:
+    classifier = Classifier.load(tiny_models / "xception.json")
+    together = classifier.predict(some_images())
+    alone = [classifier.predict([image])[0] for image in some_images()]
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
+
+
+def test_no_picture_gives_no_prediction(tiny_models: Path) -> None:
+    assert Classifier.load(tiny_models / "xception.json").predict([]) == []
+
+
+def test_one_flipped_bit_in_the_weights_is_refused_before_parsing(copy_of_models: Path) -> None:
+    weights = copy_of_models / "xception.keras"
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ModelFileError, match="SHA-256"):
+        Classifier.load(copy_of_models / "xception.json")
+
+
+def test_missing_weights_are_named(copy_of_models: Path) -> None:
+    (copy_of_models / "vgg16.keras").unlink()
+    with pytest.raises(ModelFileError, match=r"vgg16\.keras"):
+        load_classifiers(copy_of_models)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("preprocessing_version", 99, "preprocessing version"),
+        ("class_names", ["no_tumor", "tumor"], "classes"),
+        ("input_size_px", 64, "shapes"),
+        ("feature_layer", "nowhere", "nowhere"),
+        ("surprise", 1, "card"),
+    ],
+)
+def test_card_that_does_not_fit_is_refused(copy_of_models: Path, field: str, value: object, message: str) -> None:
+    file = copy_of_models / "xception.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), field: value}))
+    with pytest.raises(ModelFileError, match=message):
+        Classifier.load(file)
+
+
+def test_card_survives_writing_and_reading(tiny_models: Path) -> None:
+    card = read_card(tiny_models / "xception.json")
+    assert ModelCard.from_json(card.to_json()) == card
+
+
+def test_heatmap_has_the_size_of_the_picture(tiny_models: Path) -> None:
+    import io
+
+    from PIL import Image
+
+    classifier = Classifier.load(tiny_models / "vgg16.json")
+    image = some_images()[2]
+    png = classifier.heatmap_png(image, classifier.predict([image])[0])
+    assert Image.open(io.BytesIO(png)).size == (50, 60)

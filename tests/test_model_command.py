@@ -1,0 +1,61 @@
+"""`python -m model` on files and folders."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model.__main__ import main
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    top = tmp_path / "pictures"
+    (top / "deeper").mkdir(parents=True)
+    for i, name in enumerate(["a.png", "deeper/b.jpg"]):
+        Image.fromarray(np.random.default_rng(i).integers(0, 255, (60, 50), np.uint8)).save(top / name)
+    (top / ".DS_Store").write_bytes(b"not a picture")
+    return top
+
+
+def rows_of(file: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(file.open(newline="")))
+
+
+def test_folder_of_good_pictures_gives_a_row_each_and_exit_code_0(folder: Path, tiny_models: Path) -> None:
+    table = folder.parent / "out.csv"
+    assert main([str(folder), "--csv", str(table), "--models", str(tiny_models)]) == 0
+    rows = rows_of(table)
+    assert [Path(row["path"]).name for row in rows] == ["a.png", "b.jpg"]
+    assert list(rows[0]) == [
+        "path", "predicted_class", "p_glioma", "p_meningioma", "p_no_tumor", "p_pituitary", "error",
+    ]  # fmt: skip
+    assert sum(float(rows[0][f"p_{c}"]) for c in ("glioma", "meningioma", "no_tumor", "pituitary")) == pytest.approx(
+        1, abs=1e-3
+    )
+
+
+def test_bad_picture_becomes_a_row_with_its_reason_and_exit_code_1(folder: Path, tiny_models: Path) -> None:
+    (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
+    table = folder.parent / "out.csv"
+    assert main([str(folder), "--csv", str(table), "--model", "vgg16", "--models", str(tiny_models)]) == 1
+    rows = {Path(row["path"]).name: row for row in rows_of(table)}
+    assert "cut off or damaged" in rows["broken.png"]["error"]
+    assert rows["broken.png"]["predicted_class"] == ""
+    assert rows["a.png"]["predicted_class"] in {"tumor", "no_tumor"}
+
+
+def test_path_that_does_not_exist_gives_exit_code_2(
+    tmp_path: Path, tiny_models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path / "nowhere"), "--models", str(tiny_models)]) == 2
+    assert "nothing at" in capsys.readouterr().err
+
+
+def test_unknown_model_gives_one_line_and_exit_code_2(
+    folder: Path, tiny_models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(folder), "--model", "resnet", "--models", str(tiny_models)]) == 2
+    assert "resnet" in capsys.readouterr().err

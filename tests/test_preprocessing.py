@@ -1,0 +1,65 @@
+"""The one path from a picture to the network's input."""
+
+import numpy as np
+import pytest
+
+from model.errors import UnsuitableImage
+from model.preprocessing import HeadBox, find_head, place_in_picture, preprocess
+
+
+def head_at(top: int, left: int, height: int = 60, width: int = 40, shape: tuple[int, int] = (200, 160)) -> np.ndarray:
+    picture = np.full(shape, 3, np.uint8)
+    picture[top : top + height, left : left + width] = np.linspace(60, 180, width, dtype=np.uint8)
+    return picture
+
+
+def test_head_is_found_where_it_is() -> None:
+    assert find_head(head_at(30, 50)) == HeadBox(30, 90, 50, 90)
+
+
+def test_bright_frame_of_an_export_is_not_the_head() -> None:
+    picture = head_at(30, 50)
+    picture[0], picture[-1], picture[:, 0], picture[:, -1] = 255, 255, 255, 255
+    assert find_head(picture) == HeadBox(30, 90, 50, 90)
+
+
+def test_same_head_elsewhere_in_the_picture_gives_the_same_input() -> None:
+    np.testing.assert_array_equal(preprocess(head_at(10, 20), 64).pixels, preprocess(head_at(100, 90), 64).pixels)
+
+
+def test_darker_export_gives_nearly_the_same_input() -> None:
+    bright = head_at(30, 50)
+    dark = (bright // 2).astype(np.uint8)
+    difference = preprocess(bright, 64).pixels.astype(int) - preprocess(dark, 64).pixels
+    assert np.abs(difference).max() <= 4
+
+
+def test_proportions_are_kept_by_black_padding() -> None:
+    pixels = preprocess(head_at(30, 50, height=60, width=40), 60).pixels
+    assert pixels[:, :9].max() == 0
+    assert pixels[:, -9:].max() == 0
+    assert pixels[30, 45] > 150
+
+
+def test_argument_is_left_as_it_was() -> None:
+    picture = head_at(30, 50)
+    before = picture.copy()
+    preprocess(picture, 64)
+    np.testing.assert_array_equal(picture, before)
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_flat_picture_is_unsuitable(level: int) -> None:
+    with pytest.raises(UnsuitableImage):
+        preprocess(np.full((50, 50), level, np.uint8), 32)
+
+
+def test_map_is_laid_over_the_part_that_the_network_saw() -> None:
+    square = np.zeros((6, 6), np.float32)
+    square[0, 3] = 1
+    placed = place_in_picture(square, HeadBox(30, 90, 50, 90), (200, 160))
+    row, column = np.unravel_index(placed.argmax(), placed.shape)
+    # Row 0 of 6 is the top tenth of the box; column 3 of 6 lies just right of its middle at 70.
+    assert 30 <= row < 40
+    assert 70 <= column < 80
+    assert placed[:30].max() == placed[:, :50].max() == 0

@@ -1,0 +1,172 @@
+"""The steps of `python -m training`, run as a user runs them, on small drawn heads and on TensorFlow."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from model.card import read_card
+from training.known_picture import known_pictures
+
+TOP = Path(__file__).parent.parent
+# Every step starts TensorFlow anew; on two busy cores that alone takes up to twenty seconds.
+STEP_TIMEOUT_SECONDS = 300
+
+
+def environment() -> dict[str, str]:
+    """This process runs Keras on OpenVINO; the steps choose their own backend."""
+    return {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+
+
+def run_step(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "training", *map(str, arguments)],
+        cwd=TOP, env=environment(), capture_output=True, text=True, timeout=STEP_TIMEOUT_SECONDS, check=False,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Training/ and Testing/ with drawn heads of two classes; the tumor is a bright disc. One test picture is a copy."""
+    top = tmp_path_factory.mktemp("drawn")
+    random = np.random.default_rng(0)
+    plain, with_lesion, _ = known_pictures()
+    for split, n in (("Training", 24), ("Testing", 6)):
+        for name, picture in (("no", plain), ("yes", with_lesion)):
+            for i in range(n):
+                folder = top / split / name
+                folder.mkdir(parents=True, exist_ok=True)
+                blobs = random.integers(0, 90, (7, 7), np.uint8)
+                texture = np.asarray(Image.fromarray(blobs).resize(picture.shape, Image.Resampling.BICUBIC))
+                head = np.where(picture > 0, np.clip(picture * 0.7 + texture, 0, 255), 0).astype(np.uint8)
+                Image.fromarray(head).save(folder / f"{i}.png")
+    copy = (top / "Training" / "yes" / "0.png").read_bytes()
+    (top / "Testing" / "yes" / "copy.png").write_bytes(copy)
+    return top
+
+
+@pytest.fixture(scope="module")
+def finished_run(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "vgg16"
+    step = run_step("train", "--recipe", "vgg16", "--quick", "--weights", "random", "--data", drawn_data,
+                    "--out", run, "--cache", run.parent / "cache")  # fmt: skip
+    assert step.returncode == 0, step.stderr
+    return run
+
+
+def test_explore_counts_what_is_there_and_finds_identical_files(drawn_data: Path, tmp_path: Path) -> None:
+    (drawn_data / "Training" / "yes" / "broken.png").write_bytes(b"broken")
+    try:
+        step = run_step("explore", "--data", drawn_data, "--task", "tumor_presence", "--out", tmp_path / "explore")
+    finally:
+        (drawn_data / "Training" / "yes" / "broken.png").unlink()
+    assert step.returncode == 0, step.stderr
+    summary = json.loads((tmp_path / "explore" / "summary.json").read_text())
+    assert summary["counts"] == {"testing": {"no_tumor": 6, "tumor": 7}, "training": {"no_tumor": 24, "tumor": 24}}
+    assert len(summary["identical_files"]) == 1
+    assert len(summary["problems"]) == 1
+    page = (tmp_path / "explore" / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 4
+    assert "http" not in page
+
+
+def test_run_folder_holds_config_history_curves_and_validation(finished_run: Path) -> None:
+    config = json.loads((finished_run / "config.json").read_text())
+    assert config["recipe"]["name"] == "vgg16"
+    assert config["data"]["n_pictures"] == {"no_tumor": 24, "tumor": 24}
+    assert len(config["data"]["fingerprint"]) == 64
+    assert config["environment"]["keras_backend"] == "tensorflow"
+    history = list(csv.DictReader((finished_run / "history.csv").open()))
+    assert [row["epoch"] for row in history] == ["1", "2"]
+    assert Image.open(finished_run / "curves.png").width > 500
+    assert json.loads((finished_run / "validation.json").read_text())["n_pictures"] == config["data"]["n_validation"]
+
+
+def test_second_run_into_the_same_folder_is_refused_without_resume(finished_run: Path, drawn_data: Path) -> None:
+    step = run_step("train", "--recipe", "vgg16", "--quick", "--weights", "random", "--data", drawn_data,
+                    "--out", finished_run)  # fmt: skip
+    assert step.returncode == 2
+    assert "--resume" in step.stderr
+
+
+def test_weights_that_are_not_there_give_one_clear_line(drawn_data: Path, tmp_path: Path) -> None:
+    step = run_step("train", "--recipe", "vgg16", "--quick", "--weights", tmp_path / "nowhere.weights.h5",
+                    "--data", drawn_data, "--out", tmp_path / "run", "--cache", tmp_path / "cache")  # fmt: skip
+    assert step.returncode == 2
+    assert "--weights" in step.stderr
+    assert "Traceback" not in step.stderr
+
+
+def test_evaluate_then_publish_gives_a_model_that_is_served(
+    finished_run: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    evaluation, log, weights = tmp_path / "evaluation", tmp_path / "scorings.md", tmp_path / "weights"
+    step = run_step("evaluate", "--model", finished_run, "--data", drawn_data, "--training-data", drawn_data,
+                    "--out", evaluation, "--log", log, "--reason", "a test")  # fmt: skip
+    assert step.returncode == 0, step.stderr
+    metrics = json.loads((evaluation / "metrics.json").read_text())
+    assert metrics["all"]["n_pictures"] == 13
+    assert metrics["also_in_training"]["n_pictures"] >= 1
+    rows = list(csv.DictReader((evaluation / "predictions.csv").open()))
+    assert {row["name"].split("/")[-1]: row["in_training"] for row in rows}["copy.png"] == "1"
+    assert sum(row["true_class"] == row["predicted_class"] for row in rows) == metrics["all"]["n_correct"]
+    for name in ("confusion_matrix.png", "roc.png", "mistakes.png"):
+        assert Image.open(evaluation / name).width > 100
+    assert log.read_text().count("a test") == 1
+
+    step = run_step("publish", "--run", finished_run, "--evaluation", evaluation, "--to", weights)
+    assert step.returncode == 0, step.stderr
+    card = read_card(weights / "vgg16.json")
+    assert card.task == "tumor_presence"
+    assert any(figures.get("all", {}).get("n_pictures") == 13 for figures in card.metrics.values())
+    assert sorted(p.name for p in weights.iterdir()) == ["vgg16.json", "vgg16.keras"]
+
+    again = tmp_path / "again"
+    step = run_step("evaluate", "--model", weights / "vgg16.json", "--data", drawn_data, "--out", again)
+    assert step.returncode == 0, step.stderr
+    assert json.loads((again / "metrics.json").read_text())["all"] == metrics["all"]
+
+
+def test_publish_refuses_figures_of_another_network(finished_run: Path, tmp_path: Path) -> None:
+    foreign = tmp_path / "foreign"
+    foreign.mkdir()
+    (foreign / "metrics.json").write_text(json.dumps({"model": {"sha256": "0" * 64}, "data": {"folders": ["x"]}}))
+    step = run_step("publish", "--run", finished_run, "--evaluation", foreign, "--to", tmp_path / "weights")
+    assert step.returncode == 2
+    assert "another" in step.stderr
+    assert not (tmp_path / "weights").exists() or not list((tmp_path / "weights").iterdir())
+
+
+@pytest.mark.slow
+def test_killed_run_goes_on_where_it_was_and_loses_one_epoch_at_most(drawn_data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "training", "train", "--recipe", "xception", "--task", "tumor_presence", "--quick",
+               "--weights", "random", "--data", str(drawn_data), "--out", str(run), "--cache", str(tmp_path / "cache")]  # fmt: skip
+    process = subprocess.Popen(command, cwd=TOP, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    finished = 0
+    deadline = time.monotonic() + STEP_TIMEOUT_SECONDS
+    while finished < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+        if (run / "progress.json").exists():
+            finished = json.loads((run / "progress.json").read_text())["finished_epochs"]
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = json.loads((run / "progress.json").read_text())
+    assert before["phase"] != "done"
+
+    step = run_step(*command[3:], "--resume")
+    assert step.returncode == 0, step.stderr
+    after = json.loads((run / "progress.json").read_text())
+    assert after["phase"] == "done"
+    assert after["history"][: len(before["history"])] == before["history"]
+    assert [(row["phase"], row["epoch"]) for row in after["history"]] == [
+        ("frozen", 1), ("frozen", 2), ("frozen", 3), ("fine_tune", 1),
+    ]  # fmt: skip
