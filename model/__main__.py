@@ -35,11 +35,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m model", description="Classify brain MRI pictures.", epilog=DISCLAIMER)
-    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="picture, or folder of pictures (read whole)")
+    parser = argparse.ArgumentParser(
+        prog="python -m model", description="Classify brain MRI pictures.", epilog=DISCLAIMER
+    )
+    parser.add_argument(
+        "paths", nargs="+", type=Path, metavar="PATH", help="picture, or folder of pictures (read whole)"
+    )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="where the table goes (default: standard output)")
-    parser.add_argument("--model", default=DEFAULT_MODELS[0], metavar="NAME", help="model to use (default: %(default)s)")
-    parser.add_argument("--models", type=Path, default=WEIGHTS_FOLDER, metavar="DIR", help="folder of cards and weights")
+    parser.add_argument(
+        "--model", default=DEFAULT_MODELS[0], metavar="NAME", help="model to use (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--models", type=Path, default=WEIGHTS_FOLDER, metavar="DIR", help="folder of cards and weights"
+    )
     return parser.parse_args(arguments)
 
 

@@ -27,7 +27,7 @@ class ModelCard:
 
     name: the name that users choose it by; also the stem of its two files.
     task: TUMOR_TYPE or TUMOR_PRESENCE; class_names: meaning of each output, in order.
-    input_size_px: side of the square input; preprocessing_version: the version of model.preprocessing it was trained with.
+    input_size_px: side of the square input; preprocessing_version: that of model.preprocessing in training.
     feature_layer: the layer whose input are the feature maps of the heat map.
     sha256: of the `.keras` file, in hexadecimal.
     training_data: one entry per data folder (title, source, licence, n_pictures per class, fingerprint).
@@ -87,7 +87,9 @@ def read_card(path: Path) -> ModelCard:
     try:
         return ModelCard.from_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise ModelFileError(f"Expected a model card at {path}. It cannot be read. Run `git checkout -- {path}`.") from error
+        raise ModelFileError(
+            f"Expected a model card at {path}. It cannot be read. Run `git checkout -- {path}`."
+        ) from error
 
 
 def read_weights(card: ModelCard, folder: Path) -> Path:
@@ -98,7 +100,9 @@ def read_weights(card: ModelCard, folder: Path) -> Path:
     """
     path = folder / card.weights_file
     if not path.is_file():
-        raise ModelFileError(f"Expected the weights of {card.name!r} at {path}. The file is missing. Restore it or publish a model.")
+        raise ModelFileError(
+            f"Expected the weights of {card.name!r} at {path}. The file is missing. Restore it or publish a model."
+        )
     received = sha256_of(path)
     if received != card.sha256:
         raise ModelFileError(

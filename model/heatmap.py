@@ -49,7 +49,9 @@ class Head:
         others = {type(layer).__name__ for layer in rest} - {"Dense", "Dropout"}
         activations = [layer.activation.__name__ for layer in dense]
         if others or activations != ["relu"] * (len(dense) - 1) + ["softmax"]:
-            raise ModelFileError(f"Expected dense layers with ReLU and a softmax. Received {sorted(others)} {activations}.")
+            raise ModelFileError(
+                f"Expected dense layers with ReLU and a softmax. Received {sorted(others)} {activations}."
+            )
         weights = [layer.get_weights() for layer in dense]
         return cls(
             type(pooling).__name__ == "GlobalAveragePooling2D",
@@ -65,7 +67,8 @@ def evidence_map(feature_maps: NDArray[np.float32], head: Head, class_index: int
     logit: its sum is the logit less the part that does not depend on the picture.
     """
     gradient = _logit_gradient(feature_maps, head, class_index)
-    return (feature_maps * gradient).sum(axis=-1).astype(np.float32)
+    evidence: NDArray[np.float32] = (feature_maps * gradient).sum(axis=-1, dtype=np.float32)
+    return evidence
 
 
 def _logit_gradient(feature_maps: NDArray[np.float32], head: Head, class_index: int) -> NDArray[np.float32]:
@@ -75,11 +78,13 @@ def _logit_gradient(feature_maps: NDArray[np.float32], head: Head, class_index: 
     for kernel, bias in zip(head.kernels[:-1], head.biases[:-1], strict=True):
         values = np.maximum(values @ kernel + bias, 0)
         active.append(values > 0)
-    gradient = head.kernels[-1][:, class_index]
+    gradient: NDArray[np.float32] = head.kernels[-1][:, class_index]
     for kernel, mask in zip(reversed(head.kernels[:-1]), reversed(active), strict=True):
         gradient = kernel @ (gradient * mask)
     if head.averages_places:
-        return gradient / np.float32(feature_maps.shape[0] * feature_maps.shape[1])
+        n_places = feature_maps.shape[0] * feature_maps.shape[1]
+        gradient = gradient / np.float32(n_places)
+        return gradient
     return gradient.reshape(feature_maps.shape)
 
 
@@ -90,9 +95,9 @@ def overlay_png(pixels: NDArray[np.uint8], placed_map: NDArray[np.float32]) -> b
     STRONGEST_OPACITY; a map without positive evidence leaves the picture grey.
     """
     positive = np.maximum(placed_map, 0)
-    strength = positive / max(float(positive.max()), 1e-12)
+    strength = (positive / max(float(positive.max()), 1e-12)).astype(np.float32)
     opacity = (STRONGEST_OPACITY * strength)[..., None]
-    blended = pixels[..., None] * (1 - opacity) + _colour(strength) * opacity
+    blended: NDArray[np.float32] = pixels[..., None] * (1 - opacity) + _colour(strength) * opacity
     return png_bytes(np.rint(blended).astype(np.uint8))
 
 

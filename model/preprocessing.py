@@ -91,7 +91,8 @@ def stretch_grey_levels(head: NDArray[np.uint8]) -> NDArray[np.uint8]:
             "Expected an MRI slice. Received a picture of almost one flat grey. Choose a slice that shows the brain."
         )
     levels = np.clip((np.arange(256) - black) * (255 / (white - black)), 0, 255)
-    return np.rint(levels).astype(np.uint8)[head]
+    stretched: NDArray[np.uint8] = np.rint(levels).astype(np.uint8)[head]
+    return stretched
 
 
 def pad_to_square(head: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -110,7 +110,8 @@ def _check_size(picture: Image.Image, max_pixels: int) -> None:
 def _too_many_pixels(size: tuple[int, int] | None, max_pixels: int) -> TooManyPixels:
     received = f"Received {size[0]} x {size[1]}" if size else "Received far more"
     return TooManyPixels(
-        f"Expected at most {max_pixels / 1e6:.0f} million pixels. {received}. Export the slice at a smaller size and try again."
+        f"Expected at most {max_pixels / 1e6:.0f} million pixels. {received}. "
+        "Export the slice at a smaller size and try again."
     )
 
 

@@ -35,7 +35,7 @@ def run_step(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Training/ and Testing/ with drawn heads of two classes; the tumor is a bright disc. One test picture is a copy."""
+    """Training/ and Testing/ with drawn heads, the tumor a bright disc; one picture stands in both."""
     top = tmp_path_factory.mktemp("drawn")
     random = np.random.default_rng(0)
     plain, with_lesion, _ = known_pictures()
@@ -148,9 +148,12 @@ def test_publish_refuses_figures_of_another_network(finished_run: Path, tmp_path
 @pytest.mark.slow
 def test_killed_run_goes_on_where_it_was_and_loses_one_epoch_at_most(drawn_data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "training", "train", "--recipe", "xception", "--task", "tumor_presence", "--quick",
-               "--weights", "random", "--data", str(drawn_data), "--out", str(run), "--cache", str(tmp_path / "cache")]  # fmt: skip
-    process = subprocess.Popen(command, cwd=TOP, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    arguments = ["train", "--recipe", "xception", "--task", "tumor_presence", "--quick", "--weights", "random",
+                 "--data", str(drawn_data), "--out", str(run), "--cache", str(tmp_path / "cache")]  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-m", "training", *arguments],
+        cwd=TOP, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
     finished = 0
     deadline = time.monotonic() + STEP_TIMEOUT_SECONDS
     while finished < 2 and time.monotonic() < deadline:
@@ -162,7 +165,7 @@ def test_killed_run_goes_on_where_it_was_and_loses_one_epoch_at_most(drawn_data:
     before = json.loads((run / "progress.json").read_text())
     assert before["phase"] != "done"
 
-    step = run_step(*command[3:], "--resume")
+    step = run_step(*arguments, "--resume")
     assert step.returncode == 0, step.stderr
     after = json.loads((run / "progress.json").read_text())
     assert after["phase"] == "done"

@@ -1,4 +1,4 @@
-"""`python -m training explore | train | evaluate | publish`: each step of making a model."""
+"""`python -m training explore | train | evaluate | publish | card`: each step of making a model."""
 
 import sys
 

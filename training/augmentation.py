@@ -43,23 +43,21 @@ class Augmentation:
     erase_share: float = 0.25
 
 
-def augment(
-    pixels: NDArray[np.uint8], strength: Augmentation, random: np.random.Generator
-) -> NDArray[np.float32]:
-    """Change one picture at random: uint8 (size, size) to float32 (size, size), 0..255. The argument stays as it was."""
+def augment(pixels: NDArray[np.uint8], strength: Augmentation, random: np.random.Generator) -> NDArray[np.float32]:
+    """Change one picture at random: uint8 to float32, (size, size), 0..255. The argument stays as it was."""
     picture = _move(pixels.astype(np.float32), strength, random)
     picture = _change_tones(picture, strength, random)
     picture = _change_texture(picture, strength, random)
     return _erase(np.clip(picture, 0, 255), strength, random)
 
 
-def _move(
-    picture: NDArray[np.float32], strength: Augmentation, random: np.random.Generator
-) -> NDArray[np.float32]:
+def _move(picture: NDArray[np.float32], strength: Augmentation, random: np.random.Generator) -> NDArray[np.float32]:
     if random.random() < strength.mirror_probability:
         picture = picture[:, ::-1]
     angle = np.deg2rad(random.uniform(-1, 1) * strength.rotation_degrees)
-    scale = np.exp(random.uniform(-1, 1, 2) * strength.scale * np.array([0.4, 0.4]) + random.uniform(-1, 1) * strength.scale)
+    scale = np.exp(
+        random.uniform(-1, 1, 2) * strength.scale * np.array([0.4, 0.4]) + random.uniform(-1, 1) * strength.scale
+    )
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = turn / scale
     centre = (np.array(picture.shape) - 1) / 2
@@ -84,9 +82,7 @@ def _change_tones(
     return (levels * _bias_field(picture.shape[0], strength, random)).astype(np.float32)
 
 
-def _bias_field(
-    size: int, strength: Augmentation, random: np.random.Generator
-) -> NDArray[np.float32]:
+def _bias_field(size: int, strength: Augmentation, random: np.random.Generator) -> NDArray[np.float32]:
     """A smooth field around 1, float32 (size, size): a plane and a bowl with random slopes."""
     y, x = np.meshgrid(np.linspace(-1, 1, size), np.linspace(-1, 1, size), indexing="ij")
     slope_y, slope_x, bowl = random.uniform(-1, 1, 3) * strength.bias_field
@@ -111,9 +107,7 @@ def _change_texture(
     return picture
 
 
-def _erase(
-    picture: NDArray[np.float32], strength: Augmentation, random: np.random.Generator
-) -> NDArray[np.float32]:
+def _erase(picture: NDArray[np.float32], strength: Augmentation, random: np.random.Generator) -> NDArray[np.float32]:
     if random.random() < strength.erase_probability:
         size = picture.shape[0]
         height, width = (random.uniform(0.05, strength.erase_share, 2) * size).astype(int)

@@ -22,7 +22,7 @@ def balanced_order(labels: NDArray[np.int64], random: np.random.Generator) -> ND
 
 
 class _Balanced(keras.utils.PyDataset):
-    """Batches of a new balanced order each epoch; the order depends on seed and epoch alone, so a resumed run agrees."""
+    """Batches of a new balanced order each epoch, which depends on seed and epoch alone: a resumed run agrees."""
 
     def __init__(self, labels: NDArray[np.int64], n_classes: int, batch_size: int, seed: int, first_epoch: int) -> None:
         super().__init__(workers=1, max_queue_size=4)

@@ -35,6 +35,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(steps)
     _add_evaluate(steps)
     _add_publish(steps)
+    _add_card(steps)
     return parser
 
 
@@ -62,7 +63,9 @@ def _add_train(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     step.add_argument("--weights", default="imagenet", metavar="WEIGHTS",
                       help='"imagenet" (downloads), "random", or the path of a .weights.h5 file')  # fmt: skip
     step.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/RECIPE)")
-    step.add_argument("--cache", type=Path, default=_RUNS / "cache", metavar="DIR", help="where decoded pictures are kept")
+    step.add_argument(
+        "--cache", type=Path, default=_RUNS / "cache", metavar="DIR", help="where decoded pictures are kept"
+    )
     step.add_argument("--seed", type=int, default=0)
     step.add_argument("--quick", action="store_true", help="few small pictures, few epochs: minutes, to see it work")
     step.add_argument("--resume", action="store_true", help="go on with the run in the run folder")
@@ -72,7 +75,9 @@ def _add_train(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 def _add_evaluate(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     step = steps.add_parser("evaluate", help="measure a run or a published model on labelled pictures")
     _add_data(step)
-    step.add_argument("--model", type=Path, required=True, metavar="PATH", help="a run folder, or a published card (.json)")
+    step.add_argument(
+        "--model", type=Path, required=True, metavar="PATH", help="a run folder, or a published card (.json)"
+    )
     step.add_argument("--training-data", nargs="+", type=Path, default=[], metavar="DIR",
                       help="report apart the pictures that also stand here")  # fmt: skip
     step.add_argument("--out", type=Path, metavar="DIR", help="default: runs/evaluation")
@@ -92,6 +97,11 @@ def _add_publish(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     step.set_defaults(step=_publish)
 
 
+def _add_card(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    step = steps.add_parser("card", help="write MODEL_CARD.md from the published cards")
+    step.set_defaults(step=_card)
+
+
 def _explore(options: argparse.Namespace) -> None:
     from training.explore import explore
 
@@ -106,7 +116,14 @@ def _train(options: argparse.Namespace) -> None:
         raise DataError(f"Expected an empty run folder. {run} holds a run. Add --resume, or choose another --out.")
     recipe = recipe_for(options.recipe, options.task, options.quick)
     request = Request(
-        recipe, tuple(options.data), options.weights, run, options.cache, options.seed, options.quick, sys.stdout.isatty()
+        recipe,
+        tuple(options.data),
+        options.weights,
+        run,
+        options.cache,
+        options.seed,
+        options.quick,
+        sys.stdout.isatty(),
     )
     train(request)
 
@@ -114,10 +131,24 @@ def _train(options: argparse.Namespace) -> None:
 def _evaluate(options: argparse.Namespace) -> None:
     from training.evaluate import evaluate
 
-    evaluate(options.model, options.data, options.training_data, options.out or _RUNS / "evaluation", options.log, options.reason)
+    evaluate(
+        options.model,
+        options.data,
+        options.training_data,
+        options.out or _RUNS / "evaluation",
+        options.log,
+        options.reason,
+    )
 
 
 def _publish(options: argparse.Namespace) -> None:
     from training.publish import WEIGHTS_FOLDER, publish
 
     publish(options.run, options.evaluation, options.to or WEIGHTS_FOLDER, options.name, options.version)
+
+
+def _card(options: argparse.Namespace) -> None:
+    from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
+    from training.model_card import write_model_card
+
+    write_model_card([WEIGHTS_FOLDER / f"{name}.json" for name in DEFAULT_MODELS])

@@ -58,9 +58,7 @@ class Split:
     validation: NDArray[np.int64]
 
 
-def split_by_group(
-    labels: NDArray[np.int64], groups: NDArray[np.int64], validation_share: float, seed: int
-) -> Split:
+def split_by_group(labels: NDArray[np.int64], groups: NDArray[np.int64], validation_share: float, seed: int) -> Split:
     """Draw whole groups at random into validation, until each class has its share there."""
     order = np.random.default_rng(seed).permutation(np.unique(groups))
     wanted = np.bincount(labels) * validation_share

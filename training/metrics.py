@@ -12,7 +12,9 @@ from sklearn import metrics as scores
 CONFIDENCE_LEVEL = 0.95
 
 
-def summarize(labels: NDArray[np.int64], probabilities: NDArray[np.float32], class_names: Sequence[str]) -> dict[str, Any]:
+def summarize(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float32], class_names: Sequence[str]
+) -> dict[str, Any]:
     """Give every figure as plain values for a JSON file.
 
     labels: int64, (n,); probabilities: float32, (n, n_classes). Classes without a picture have no recall; averages

@@ -33,7 +33,9 @@ def training_curves(history: Sequence[dict[str, Any]], file: Path) -> None:
 
 def confusion_matrix(matrix: NDArray[np.int64], class_names: Sequence[str], file: Path) -> None:
     """Counts, with the share of the true class as colour; matrix: int64 (n_classes, n_classes), rows are the truth."""
-    figure, axis = plt.subplots(figsize=(1.6 + 1.1 * len(class_names), 1.2 + 1.0 * len(class_names)), layout="constrained")
+    figure, axis = plt.subplots(
+        figsize=(1.6 + 1.1 * len(class_names), 1.2 + 1.0 * len(class_names)), layout="constrained"
+    )
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(*matrix.shape):

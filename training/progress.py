@@ -59,7 +59,7 @@ class SaveEachEpoch(keras.callbacks.Callback):
         self._run, self._network, self._progress, self._patience = run, network, progress, patience
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Write to new files first; the state that names them is replaced last, so that a kill loses one epoch at most."""
+        """Write new files first and the state that names them last: a kill loses one epoch at most."""
         progress, figures = self._progress, {name: round(float(v), 5) for name, v in (logs or {}).items()}
         progress.history.append({"phase": progress.phase, "epoch": epoch + 1, **figures})
         self._keep_best(figures["val_loss"])

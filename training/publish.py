@@ -1,3 +1,83 @@
-"""stub"""
-WEIGHTS_FOLDER=None
-class PublishError(Exception): pass
+"""Put the best network of a run into the folder that is served, once it was seen to work on both backends."""
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.card import ModelCard
+from model.classifier import WEIGHTS_FOLDER
+from training.cards import card_of_run
+from training.parity import probabilities_on
+
+__all__ = ["WEIGHTS_FOLDER", "PublishError", "publish"]
+
+BACKENDS = ("tensorflow", "openvino")
+# Rounding differs between backends; a difference that a user could see in four decimals does not.
+LARGEST_DIFFERENCE = 1e-4
+
+
+class PublishError(Exception):
+    """The network was not published; what was there before still is."""
+
+
+def publish(run: Path, evaluations: Sequence[Path], to: Path, name: str | None, version: str) -> ModelCard:
+    """Check the run's best network in a folder aside, then move its two files into place.
+
+    Raises:
+        ModelFileError: the folder holds no run. PublishError: an evaluation is of another network, or the two backends
+            disagree.
+    """
+    card = card_of_run(run, name, version, [_read_evaluation(folder) for folder in evaluations])
+    _check_evaluations(card)
+    card = dataclasses.replace(card, weights_file=f"{card.name}.keras")
+    to.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=to, prefix=".publish-") as folder:
+        aside = Path(folder)
+        shutil.copyfile(run / "best.keras", aside / card.weights_file)
+        (aside / f"{card.name}.json").write_text(card.to_json(), encoding="utf-8")
+        difference = _check_backends(aside / f"{card.name}.json")
+        # Between these two steps the pair does not fit and is refused by its SHA-256, never served half.
+        os.replace(aside / card.weights_file, to / card.weights_file)
+        os.replace(aside / f"{card.name}.json", to / f"{card.name}.json")
+    print(f"published {card.name} {card.version} to {to}; the backends differ by {difference:.1e} at most")
+    return card
+
+
+def _read_evaluation(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / "metrics.json").read_text())
+    except (OSError, ValueError) as error:
+        raise PublishError(f"Expected metrics.json of `python -m training evaluate` in {folder}: {error}.") from error
+
+
+def _check_evaluations(card: ModelCard) -> None:
+    for name, evaluation in card.metrics.items():
+        received = evaluation.get("model", {}).get("sha256", card.sha256)
+        if received != card.sha256:
+            raise PublishError(
+                f"Expected figures of this run's network. Those of {name} are of another one; evaluate it again."
+            )
+
+
+def _check_backends(card: Path) -> float:
+    try:
+        one, other = (probabilities_on(backend, card) for backend in BACKENDS)
+    except subprocess.CalledProcessError as error:
+        raise PublishError(
+            f"Expected the network to run on {' and '.join(BACKENDS)}. It does not:\n{error.stderr}"
+        ) from error
+    difference = float(np.abs(one - other).max())
+    if difference > LARGEST_DIFFERENCE:
+        raise PublishError(
+            f"Expected the same probabilities on {' and '.join(BACKENDS)}. "
+            f"They differ by {difference:.1e}. Not published."
+        )
+    return difference

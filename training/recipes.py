@@ -82,7 +82,12 @@ RECIPES = {recipe.name: recipe for recipe in (VGG16, XCEPTION)}
 # Small and short, to see every step work; such a network is good for nothing else.
 _QUICK = {
     "vgg16": {"input_size_px": 64, "frozen_views": 1, "frozen_epochs": 2},
-    "xception": {"input_size_px": 80, "frozen_epochs": 3, "fine_tune_epochs": 1, "fine_tune_from": "block13_sepconv1_act"},
+    "xception": {
+        "input_size_px": 80,
+        "frozen_epochs": 3,
+        "fine_tune_epochs": 1,
+        "fine_tune_from": "block13_sepconv1_act",
+    },
 }
 QUICK_PICTURES_PER_CLASS = 60
 

@@ -193,7 +193,9 @@ def _write_config(
     counts = {name: sum(p.class_name == name for p in decoded.pictures) for name in CLASS_NAMES[request.recipe.task]}
     for problem in problems:
         print(f"passed over: {problem}")
-    print(f"{len(decoded.pictures)} pictures {counts}, {groups.max() + 1} groups, {len(split.validation)} for validation")
+    print(
+        f"{len(decoded.pictures)} pictures {counts}, {groups.max() + 1} groups, {len(split.validation)} for validation"
+    )
     config = {
         "recipe": dataclasses.asdict(request.recipe),
         "quick": request.quick,

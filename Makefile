@@ -1,0 +1,75 @@
+# Everything that one does with this project. `make` alone lists it.
+
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help venv run test test-all check lint format train lint-docker clean
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(VENV)/.serve-stamp ## Install what serving needs into .venv
+
+run: $(VENV)/.serve-stamp ## Start the web app (PORT=8000)
+	@echo "Open http://localhost:$(PORT)/ and stop with Ctrl-C"
+	@PORT="$(PORT)" exec $(BIN)/gunicorn "app:create_app()"
+
+test: $(VENV)/.dev-stamp ## Run the quick tests (PYTEST_ARGS="-k name")
+	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+
+test-all: $(VENV)/.dev-stamp ## Run all tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: lint test ## Run what a commit must pass: formatting, ruff, mypy, quick tests
+
+lint: $(VENV)/.dev-stamp ## Check formatting, style and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev-stamp ## Rewrite the code in the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+ifdef DATA
+train: $(VENV)/.train-stamp ## Train with DATA="folder ...", or show how
+	$(BIN)/python -m training train --recipe xception --data $(DATA)
+else
+train: $(VENV)/.train-stamp
+	@echo 'Expected DATA: folders of pictures by class, as in: make train DATA="path/to/Training"'
+	@echo 'The steps, each with --help:'
+	@echo '  $(BIN)/python -m training explore --data DIR ...'
+	@echo '  $(BIN)/python -m training train --recipe xception --data DIR ...'
+	@echo '  $(BIN)/python -m training evaluate --model runs/xception --data DIR ...'
+	@echo '  $(BIN)/python -m training publish --run runs/xception --evaluation runs/evaluation'
+endif
+
+lint-docker: $(VENV)/.dev-stamp ## Check Dockerfile, compose.yaml and the other YAML files
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/yamllint --strict .
+
+clean: ## Remove .venv and the tools' caches; runs/ stays
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp says that its requirements are installed. pip is run again only after they changed.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Expected Python 3.11 or newer. Received $$($(PYTHON) --version 2>&1). Set PYTHON=/path/to/python3."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.serve-stamp: requirements.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -r requirements.txt
+	@touch $@
+
+$(VENV)/.train-stamp: requirements-train.txt requirements.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -r requirements-train.txt
+	@touch $@
+
+$(VENV)/.dev-stamp: requirements-dev.txt requirements-train.txt requirements.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,101 @@
+"""Write the card of a run's best network: facts from the run, and what is known of data and base weights."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from model.card import CLASS_NAMES, ModelCard, sha256_of
+from model.errors import ModelFileError
+from model.preprocessing import PREPROCESSING_VERSION
+
+_TITLES = {"tumor_type": "Glioma, meningioma, pituitary tumor or no tumor", "tumor_presence": "Tumor or no tumor"}
+_INTENDED_USE = (
+    "Research and teaching on single grey MRI slices of the head. Not a medical device: never for diagnosis, triage or "
+    "treatment."
+)
+_LIMITS = (
+    "Gives one of its classes for any picture, also for one that is no brain MRI, and always with some probability.",
+    "The probabilities are not calibrated.",
+    "The training pictures of glioma come almost all from one collection and share its look; gliomas of other "
+    "scanners and sequences are often missed.",
+    "Nothing is known of age, sex, scanner or hospital of the pictures, so that nothing was measured for such groups.",
+)
+# Source: the licence notes of keras.applications for each network.
+_BASE_WEIGHTS = {
+    "VGG16": {
+        "title": "VGG16 trained on ImageNet, Visual Geometry Group, University of Oxford; ported by Keras",
+        "licence": "CC BY 4.0",
+    },
+    "Xception": {"title": "Xception trained on ImageNet by the authors of Keras", "licence": "MIT"},
+}
+# By the fingerprint of the 2870 pictures of the official Training folder, with the labels of either task.
+_SARTAJ = {
+    "title": "Brain Tumor Classification (MRI), Bhuvaji et al., Kaggle 2020, Training folder",
+    "source": "doi 10.34740/KAGGLE/DSV/1183165",
+    "licence": "as stated on the data set's Kaggle page; the files carry none",
+}
+_KNOWN_DATA = {
+    "da074ccf875f5bf883cd7e0bcbd20607f5cbcd49b53a7eb55964cef0121ec346": _SARTAJ,
+    "178cad6fc35a97627371e5d9f3068d5533f0e18a817b29eab172775b007f23f1": _SARTAJ,
+}
+
+
+def card_of_run(
+    run: Path, name: str | None = None, version: str = "0", evaluations: Sequence[dict[str, Any]] = ()
+) -> ModelCard:
+    """Describe the best network of a run.
+
+    Raises:
+        ModelFileError: the folder does not hold a run with a saved network.
+    """
+    try:
+        config = json.loads((run / "config.json").read_text())
+        sha256 = sha256_of(run / "best.keras")
+    except (OSError, ValueError) as error:
+        raise ModelFileError(
+            f"Expected a run of `python -m training train` in {run}. There is none: {error}."
+        ) from error
+    recipe = config["recipe"]
+    validation = run / "validation.json"
+    metrics = {"validation": json.loads(validation.read_text())} if validation.is_file() else {}
+    metrics |= {"/".join(e["data"]["folders"]): e for e in evaluations}
+    return ModelCard(
+        name=name or recipe["name"],
+        version=version,
+        title=_TITLES[recipe["task"]],
+        task=recipe["task"],
+        class_names=CLASS_NAMES[recipe["task"]],
+        input_size_px=recipe["input_size_px"],
+        preprocessing_version=PREPROCESSING_VERSION,
+        feature_layer=recipe["feature_layer"],
+        weights_file="best.keras",
+        sha256=sha256,
+        created=datetime.now(UTC).date().isoformat(),
+        intended_use=_INTENDED_USE,
+        limits=_limits(config),
+        licence="MIT for this file, as far as the licences of the data and of the base weights reach",
+        base_weights={"architecture": recipe["architecture"], **_base_weights(config)},
+        training_data=(_training_data(config),),
+        recipe={"seed": config["seed"], "quick": config["quick"], **recipe, "environment": config["environment"]},
+        metrics=metrics,
+    )
+
+
+def _limits(config: dict[str, Any]) -> tuple[str, ...]:
+    quick = ("Trained with --quick on a few small pictures: shows that the steps work and nothing else.",)
+    return (quick if config["quick"] else ()) + _LIMITS
+
+
+def _base_weights(config: dict[str, Any]) -> dict[str, str]:
+    if config["weights"] == "random":
+        return {"title": "none: trained from random weights", "licence": "-"}
+    return {**_BASE_WEIGHTS[config["recipe"]["architecture"]], "file": config["weights"]}
+
+
+def _training_data(config: dict[str, Any]) -> dict[str, Any]:
+    data = config["data"]
+    unknown = {"title": ", ".join(data["folders"]), "licence": "not known"}
+    known = _KNOWN_DATA.get(data["fingerprint"], unknown)
+    return {**known, "n_pictures": data["n_pictures"], "fingerprint": data["fingerprint"]}
