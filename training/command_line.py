@@ -147,7 +147,7 @@ def _publish(options: argparse.Namespace) -> None:
     publish(options.run, options.evaluation, options.to or WEIGHTS_FOLDER, options.name, options.version)
 
 
-def _card(options: argparse.Namespace) -> None:
+def _card(_: argparse.Namespace) -> None:
     from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
     from training.model_card import write_model_card
 

@@ -42,8 +42,8 @@ def decode(pictures: Sequence[Picture], input_size_px: int, cache: Path | None =
     """Preprocess every readable picture; from the cache folder where the same pictures were decoded before."""
     file = cache / f"decoded-{_key(pictures, input_size_px)}.npz" if cache else None
     if file and file.is_file():
-        stored = np.load(file)
-        kept, pixels, problems = stored["kept"], stored["pixels"], tuple(map(str, stored["problems"]))
+        with np.load(file) as stored:
+            kept, pixels, problems = stored["kept"], stored["pixels"], tuple(map(str, stored["problems"]))
     else:
         kept, pixels, problems = _decode_all(pictures, input_size_px)
         if file:

@@ -30,8 +30,11 @@ N_MISTAKES = 20
 
 @dataclass(frozen=True, eq=False)
 class Scoring:
-    """Pictures with their true labels (int64, (n,)), the network's probabilities (float32, (n, n_classes)), and which
-    of them (bool, (n,)) also stand in the training data, as far as that was looked for."""
+    """Pictures and what the network said of them.
+
+    labels: int64, (n,), the truth; probabilities: float32, (n, n_classes); in_training: bool, (n,), whether the picture
+    also stands in the training data; None where that was not looked for.
+    """
 
     decoded: Decoded
     class_names: tuple[str, ...]

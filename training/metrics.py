@@ -38,7 +38,7 @@ def summarize(
                 "n_pictures": int(support[i]),
                 "precision": float(precision[i]),
                 "recall": float(recall[i]) if support[i] else None,
-                "recall_interval": wilson_interval(int(round(recall[i] * support[i])), int(support[i])),
+                "recall_interval": wilson_interval(round(recall[i] * support[i]), int(support[i])),
                 "f1": float(f1[i]),
                 "auroc": _auroc(labels == i, probabilities[:, i]),
             }

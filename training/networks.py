@@ -84,7 +84,7 @@ def _load(base: keras.Model, architecture: str, size: int, weights: str) -> None
         else:
             source = bare(include_top=False, weights=None, input_shape=(size, size, 3))
             source.load_weights(Path(weights))
-    except Exception as error:  # noqa: BLE001 - Keras raises bare Exception when a download fails
+    except Exception as error:
         raise WeightsError(
             f"Expected ImageNet weights for {architecture} from {weights!r}. They cannot be loaded ({error}). "
             "Give the path of a .weights.h5 file with --weights, or --weights random."
