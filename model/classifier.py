@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from model.card import ModelCard, read_card, read_weights
 from model.errors import ModelFileError
 from model.heatmap import Head, evidence_map, overlay_png
+from model.lean_keras import import_keras
 from model.preprocessing import PREPROCESSING_VERSION, HeadBox, place_in_picture, preprocess
 from model.reading import MriImage
 
@@ -53,8 +54,7 @@ class Classifier:
         Raises:
             ModelFileError: card and network contradict each other.
         """
-        import keras
-
+        keras = import_keras()
         _check_fit(card, network)
         self.card = card
         self._head = Head.of_network(network, card.feature_layer)
@@ -71,8 +71,7 @@ class Classifier:
         """
         card = read_card(card_path)
         weights = read_weights(card, card_path.parent)
-        import keras
-
+        keras = import_keras()
         try:
             network = keras.saving.load_model(weights, compile=False)
         except (OSError, ValueError, TypeError, KeyError) as error:

@@ -1,4 +1,4 @@
-"""Write MODEL_CARD.md from the cards in model/weights: every figure there has one source."""
+"""Write MODEL_CARD.md, and README's figures, from the cards in model/weights: every figure there has one source."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,10 @@ from typing import Any
 
 from model.card import DISCLAIMER, ModelCard, read_card, write_atomically
 
-MODEL_CARD = Path(__file__).parent.parent / "MODEL_CARD.md"
+TOP = Path(__file__).parent.parent
+# Between these two lines of README.md stand the figures.
+README_BEGIN = "<!-- figures: made by `python -m training card` -->"
+README_END = "<!-- end of figures -->"
 _PARTS = {
     "all": "all pictures",
     "not_in_training": "without a near-duplicate in the training data",
@@ -14,18 +17,52 @@ _PARTS = {
 }
 
 
-def write_model_card(cards: Sequence[Path], file: Path = MODEL_CARD) -> None:
-    """Write one section per card.
+def write_model_card(card_files: Sequence[Path], top: Path = TOP) -> None:
+    """Write MODEL_CARD.md and the figures of README.md in a folder.
 
     Raises:
         ModelFileError: a card is missing or not one.
     """
-    sections = [_section(read_card(path)) for path in cards]
+    cards = [read_card(file) for file in card_files]
+    write_atomically(top / "MODEL_CARD.md", model_card(cards).encode())
+    readme = top / "README.md"
+    before, rest = readme.read_text(encoding="utf-8").split(README_BEGIN)
+    after = rest.split(README_END)[1]
+    write_atomically(readme, f"{before}{README_BEGIN}\n{figures_table(cards)}{README_END}{after}".encode())
+
+
+def model_card(cards: Sequence[ModelCard]) -> str:
+    """Give MODEL_CARD.md: one section per card."""
     head = (
         "# Model card\n\nMade by `python -m training card` from the cards beside the weights; do not edit.\n\n"
         f"**{DISCLAIMER}**\n\n"
     )
-    write_atomically(file, (head + "\n".join(sections)).encode())
+    return head + "\n".join(_section(card) for card in cards)
+
+
+def figures_table(cards: Sequence[ModelCard]) -> str:
+    """Give README's table: one row per model and test set, whole and without what also stands in training."""
+    rows = [
+        f"| {card.name} | {name}: {label} | {figures['n_pictures']} | {_percent(figures)} | {_recalls(figures)} |\n"
+        for card in cards
+        for name, metrics in card.metrics.items()
+        for key, label in _PARTS.items()
+        if (figures := metrics.get(key))
+    ]
+    return (
+        "| model | test pictures | number | accuracy (95 % interval) | recall per class |\n|---|---|---|---|---|\n"
+        + "".join(rows)
+    )
+
+
+def _percent(figures: dict[str, Any]) -> str:
+    low, high = figures["accuracy_interval"]
+    return f"{figures['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _recalls(figures: dict[str, Any]) -> str:
+    of_class = {name: f["recall"] for name, f in figures["per_class"].items() if f["recall"] is not None}
+    return ", ".join(f"{name} {recall:.2f}" for name, recall in of_class.items())
 
 
 def _section(card: ModelCard) -> str:

@@ -1,0 +1,69 @@
+"""The models that the repository ships: they load, classify the samples, and score what their cards say."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.card import read_card
+from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER, Classifier
+from model.reading import read_image
+from training.dataset import find_pictures
+from training.decoding import decode
+from training.metrics import summarize
+from training.model_card import README_BEGIN, README_END, figures_table, model_card
+
+TOP = Path(__file__).parent.parent
+DATA = TOP.parent / "shared" / "data"
+TESTING = DATA / "sartaj" / "Testing"
+
+
+@pytest.fixture(scope="module", params=DEFAULT_MODELS)
+def classifier(request: pytest.FixtureRequest) -> Classifier:
+    return Classifier.load(WEIGHTS_FOLDER / f"{request.param}.json")
+
+
+def test_every_sample_gets_probabilities_that_sum_to_one(classifier: Classifier) -> None:
+    samples = sorted((TOP / "static" / "samples").glob("*.jpg"))
+    assert [sample.stem for sample in samples] == ["glioma", "meningioma", "no_tumor", "pituitary"]
+    for prediction in classifier.predict([read_image(sample) for sample in samples]):
+        assert prediction.predicted_class in classifier.card.class_names
+        assert np.isclose(prediction.probabilities.sum(), 1, atol=1e-5)
+
+
+def test_card_names_licences_of_data_and_base_weights_and_the_test_score(classifier: Classifier) -> None:
+    card = classifier.card
+    assert card.base_weights["licence"] == {"VGG16": "CC BY 4.0", "Xception": "MIT"}[card.base_weights["architecture"]]
+    assert all(entry["licence"] and len(entry["fingerprint"]) == 64 for entry in card.training_data)
+    scored = card.metrics["sartaj/Testing"]
+    assert scored["all"]["n_pictures"] == 394
+    assert scored["also_in_training"]["n_pictures"] + scored["not_in_training"]["n_pictures"] == 394
+    assert not card.recipe["quick"]
+
+
+@pytest.mark.skipif(not TESTING.is_dir(), reason="the data set is not at ../shared/data")
+def test_shipped_model_scores_on_the_official_testing_pictures_what_its_card_says(classifier: Classifier) -> None:
+    card = classifier.card
+    decoded = decode(find_pictures([TESTING], card.task).pictures, card.input_size_px)
+    batches = [
+        classifier.predict_inputs(decoded.pixels[i : i + 32, ..., None])[1] for i in range(0, len(decoded.pixels), 32)
+    ]
+    measured = summarize(decoded.labels(card.class_names), np.concatenate(batches), card.class_names)
+    stated = card.metrics["sartaj/Testing"]["all"]
+    # The figures were made on another Keras backend: a picture on the fence between two classes may change sides.
+    assert abs(measured["n_correct"] - stated["n_correct"]) <= 1
+    for name, figures in stated["per_class"].items():
+        assert measured["per_class"][name]["recall"] == pytest.approx(figures["recall"], abs=0.015)
+        assert measured["per_class"][name]["auroc"] == pytest.approx(figures["auroc"], abs=0.001)
+
+
+def test_model_card_and_readme_say_what_the_cards_say() -> None:
+    cards = [read_card(WEIGHTS_FOLDER / f"{name}.json") for name in DEFAULT_MODELS]
+    assert (TOP / "MODEL_CARD.md").read_text(encoding="utf-8") == model_card(cards)
+    readme = (TOP / "README.md").read_text(encoding="utf-8")
+    assert readme.split(README_BEGIN)[1].split(README_END)[0].strip() == figures_table(cards).strip()
+
+
+def test_scoring_log_has_a_row_for_each_shipped_model(classifier: Classifier) -> None:
+    log = (TOP / "docs" / "scorings.md").read_text(encoding="utf-8")
+    assert classifier.card.sha256[:12] in log
