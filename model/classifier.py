@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from model.card import ModelCard, read_card, read_weights
 from model.errors import ModelFileError
-from model.heatmap import Head, evidence_map, overlay_png
+from model.heatmap import Head, evidence_map, overlay_png, shrink
 from model.lean_keras import import_keras
 from model.preprocessing import PREPROCESSING_VERSION, HeadBox, place_in_picture, preprocess
 from model.reading import MriImage
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+# Heat maps are drawn to be looked at: more pixels would only cost time and bandwidth.
+DISPLAY_SIDE_PX = 768
 # The first in this order is the one that a user gets who names none.
 DEFAULT_MODELS = ("xception", "vgg16")
 
@@ -106,11 +108,16 @@ class Classifier:
         return np.asarray(feature_maps), np.asarray(probabilities)
 
     def heatmap_png(self, image: MriImage, prediction: Prediction, class_name: str | None = None) -> bytes:
-        """Draw where the evidence for a class (the predicted one by default) lies, over the picture, as PNG."""
+        """Draw where the evidence for a class (the predicted one by default) lies, over the picture, as PNG.
+
+        Pictures with a side above DISPLAY_SIDE_PX are shrunk to it.
+        """
+        shown = shrink(image.pixels, DISPLAY_SIDE_PX)
+        height, width = shown.shape
         class_index = self.card.class_names.index(class_name or prediction.predicted_class)
         evidence = evidence_map(prediction.feature_maps, self._head, class_index)
-        shape = (image.pixels.shape[0], image.pixels.shape[1])
-        return overlay_png(image.pixels, place_in_picture(evidence, prediction.box, shape))
+        box = prediction.box.scaled(height / image.pixels.shape[0])
+        return overlay_png(shown, place_in_picture(evidence, box, (height, width)))
 
 
 def load_classifiers(folder: Path = WEIGHTS_FOLDER, names: Sequence[str] = DEFAULT_MODELS) -> dict[str, Classifier]:

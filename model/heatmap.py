@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model.errors import ModelFileError
+from model.lean_keras import import_keras
 
 # Opacity of the strongest evidence in the overlay; the picture stays visible under it.
 STRONGEST_OPACITY = 0.65
@@ -52,11 +53,11 @@ class Head:
             raise ModelFileError(
                 f"Expected dense layers with ReLU and a softmax. Received {sorted(others)} {activations}."
             )
-        weights = [layer.get_weights() for layer in dense]
+        to_numpy = import_keras().ops.convert_to_numpy
         return cls(
             type(pooling).__name__ == "GlobalAveragePooling2D",
-            tuple(kernel for kernel, _ in weights),
-            tuple(bias for _, bias in weights),
+            tuple(np.asarray(to_numpy(layer.kernel), np.float32) for layer in dense),
+            tuple(np.asarray(to_numpy(layer.bias), np.float32) for layer in dense),
         )
 
 
@@ -99,6 +100,13 @@ def overlay_png(pixels: NDArray[np.uint8], placed_map: NDArray[np.float32]) -> b
     opacity = (STRONGEST_OPACITY * strength)[..., None]
     blended: NDArray[np.float32] = pixels[..., None] * (1 - opacity) + _colour(strength) * opacity
     return png_bytes(np.rint(blended).astype(np.uint8))
+
+
+def shrink(pixels: NDArray[np.uint8], max_side_px: int) -> NDArray[np.uint8]:
+    """Reduce a grey picture so that neither side is longer than given; a smaller one stays as it is."""
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((max_side_px, max_side_px), Image.Resampling.BILINEAR)
+    return np.asarray(picture, dtype=np.uint8)
 
 
 def _colour(strength: NDArray[np.float32]) -> NDArray[np.float32]:

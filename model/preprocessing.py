@@ -42,6 +42,12 @@ class HeadBox:
         """The side in pixels of the centred square that the box is padded to."""
         return max(self.bottom - self.top, self.right - self.left)
 
+    def scaled(self, factor: float) -> "HeadBox":
+        """Give the box in a picture resized by a factor; it keeps at least one pixel."""
+        top, left = int(self.top * factor), int(self.left * factor)
+        bottom, right = round(self.bottom * factor), round(self.right * factor)
+        return HeadBox(top, max(bottom, top + 1), left, max(right, left + 1))
+
 
 @dataclass(frozen=True, eq=False)
 class NetworkInput:

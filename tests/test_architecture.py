@@ -10,7 +10,7 @@ PACKAGES = ("model", "training", "web")
 
 # What each part may import of this project.
 ARROWS = {
-    "app.py": {"web"},
+    "app.py": {"web", "model"},
     "gunicorn.conf.py": {"web"},
     "web": {"web", "model"},
     "model": {"model"},
@@ -24,9 +24,15 @@ IMPORTERS = {
     "gunicorn": {"gunicorn.conf.py", "web"},
     "tensorflow": {"training/tensorflow_only.py"},
 }
-# Who may read or set environment variables: the settings, the server's own configuration, and the two packages that
-# choose Keras's backend before Keras is imported.
-ENVIRONMENT_READERS = {"web/settings.py", "gunicorn.conf.py", "model/__init__.py", "training/__init__.py"}
+# Who may read or set environment variables: the settings, the server's own configuration, the two packages that
+# choose Keras's backend before Keras is imported, and the check that starts a child on each backend.
+ENVIRONMENT_READERS = {
+    "web/settings.py",
+    "gunicorn.conf.py",
+    "model/__init__.py",
+    "training/__init__.py",
+    "training/parity.py",
+}
 ENVIRONMENT_NAMES = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 
 

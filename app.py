@@ -1,0 +1,47 @@
+"""Wire the web application together: `gunicorn "app:create_app()"`."""
+
+import sys
+
+from flask import Flask
+
+from model.classifier import Classifier, load_classifiers
+from model.errors import ModelFileError
+from web import api, errors, headers, operations, pages
+from web.settings import SettingsError, load_settings
+from web.uploads import App, MemoryRequest
+
+# gunicorn stops for good, instead of starting another worker, when one leaves with this exit code.
+EXIT_CANNOT_START = 4
+
+
+class Application(Flask):
+    """Flask with requests that keep uploads in memory."""
+
+    request_class = MemoryRequest
+
+
+def create_app(settings: dict[str, object] | None = None, classifiers: dict[str, Classifier] | None = None) -> Flask:
+    """Make the application; without classifiers given, load the models of the settings, once.
+
+    Exits with EXIT_CANNOT_START and one line on standard error where settings or models cannot be used.
+    """
+    try:
+        chosen = load_settings(settings)
+        loaded = classifiers or load_classifiers(chosen.models_dir, chosen.model_names)
+    except (SettingsError, ModelFileError) as error:
+        print(f"Cannot start: {error}", file=sys.stderr)
+        sys.exit(EXIT_CANNOT_START)
+    app = Application(__name__)
+    app.config.update(
+        MAX_CONTENT_LENGTH=chosen.max_upload_bytes,
+        # One part per file, and the few fields of the form.
+        MAX_FORM_PARTS=chosen.max_files + 10,
+        MAX_FORM_MEMORY_SIZE=100_000,
+    )
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions["brain_mri"] = App(chosen, loaded)
+    for module in (api, operations, pages):
+        app.register_blueprint(module.blueprint)
+    errors.register(app, pages.show_refusal)
+    headers.register(app)
+    return app

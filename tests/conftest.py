@@ -1,0 +1,67 @@
+"""Two tiny but real networks, and the app that serves them."""
+
+import hashlib
+import os
+from pathlib import Path
+
+# This process runs Keras on OpenVINO, as serving does; tests of training start processes of their own.
+os.environ["KERAS_BACKEND"] = "openvino"
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from app import create_app
+from model.card import CLASS_NAMES, ModelCard
+from model.classifier import Classifier, load_classifiers
+from model.lean_keras import import_keras
+from model.preprocessing import PREPROCESSING_VERSION
+
+SIZE_PX = 32
+
+
+def save_tiny_model(folder: Path, name: str, task: str, feature_layer: str) -> None:
+    """Save a network of a few hundred weights with its card; `feature_pool` averages places, `flatten` does not."""
+    keras = import_keras()
+    keras.utils.set_random_seed(7)
+    layers = keras.layers
+    grey = keras.Input((SIZE_PX, SIZE_PX, 1))
+    maps = layers.Conv2D(6, 5, strides=4, activation="relu")(layers.Rescaling(1 / 255)(grey))
+    if feature_layer == "flatten":
+        features = layers.Dense(8, activation="relu")(layers.Flatten(name=feature_layer)(maps))
+    else:
+        features = layers.GlobalAveragePooling2D(name=feature_layer)(maps)
+    network = keras.Model(grey, layers.Dense(len(CLASS_NAMES[task]), activation="softmax")(features))
+    file = folder / f"{name}.keras"
+    network.save(file)
+    card = ModelCard(
+        name=name, version="0.1", title=f"A tiny {task} network", task=task, class_names=CLASS_NAMES[task],
+        input_size_px=SIZE_PX, preprocessing_version=PREPROCESSING_VERSION, feature_layer=feature_layer,
+        weights_file=file.name, sha256=hashlib.sha256(file.read_bytes()).hexdigest(), created="2026-01-01",
+        intended_use="Tests.", limits=("Knows nothing.",), licence="MIT", base_weights={"title": "none", "licence": "-"},
+        training_data=(), recipe={},
+    )  # fmt: skip
+    (folder / f"{name}.json").write_text(card.to_json())
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    save_tiny_model(folder, "xception", "tumor_type", "feature_pool")
+    save_tiny_model(folder, "vgg16", "tumor_presence", "flatten")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def classifiers(tiny_models: Path) -> dict[str, Classifier]:
+    return load_classifiers(tiny_models)
+
+
+@pytest.fixture
+def app(classifiers: dict[str, Classifier]) -> Flask:
+    return create_app({"MAX_UPLOAD_MB": 2, "MAX_FILES": 3}, classifiers)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()

@@ -1,0 +1,1 @@
+"""All that speaks HTTP: pages for people, an API for programs, probes for operators."""

@@ -1,0 +1,96 @@
+"""Every refusal: its stable code, its HTTP status, and how pages and the API show it."""
+
+import logging
+import secrets
+from collections.abc import Callable
+from http import HTTPStatus
+
+from flask import Flask, Response, current_app, g, json, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from model.errors import ImageError
+
+API_PREFIX = "/api/"
+_STATUS = {
+    "empty_file": HTTPStatus.BAD_REQUEST,
+    "missing_file": HTTPStatus.BAD_REQUEST,
+    "unknown_field": HTTPStatus.BAD_REQUEST,
+    "too_many_files": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    "unknown_model": HTTPStatus.BAD_REQUEST,
+    "unknown_sample": HTTPStatus.BAD_REQUEST,
+    "unsupported_format": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    "unreadable_image": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "too_many_pixels": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "unsuitable_image": HTTPStatus.UNPROCESSABLE_ENTITY,
+    "upload_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+}
+_log = logging.getLogger(__name__)
+
+
+class Refusal(Exception):
+    """A request that is not answered with a prediction. `detail` is fit to be shown."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code, self.detail = code, detail
+
+    @property
+    def status(self) -> HTTPStatus:
+        """The HTTP status of the code."""
+        return _STATUS[self.code]
+
+    @classmethod
+    def of_image(cls, error: ImageError) -> "Refusal":
+        """Give the refusal of a picture that cannot be classified."""
+        return cls(error.code, str(error))
+
+
+def register(app: Flask, show_page: Callable[[str, str], str]) -> None:
+    """Answer every error: problem+json below /api/, else `show_page`, which keeps the form."""
+
+    def answer(status: int, code: str, detail: str) -> tuple[Response | str, int]:
+        if request.path.startswith(API_PREFIX):
+            return problem(status, code, detail), status
+        return show_page(code, detail), status
+
+    @app.errorhandler(Refusal)
+    def refused(error: Refusal) -> tuple[Response | str, int]:
+        return answer(error.status, error.code, error.detail)
+
+    @app.errorhandler(RequestEntityTooLarge)
+    def too_large(_: RequestEntityTooLarge) -> tuple[Response | str, int]:
+        limit = current_app.extensions["brain_mri"].settings.max_upload_mb
+        detail = f"Expected at most {limit} MB in one request. Received more. Send fewer or smaller pictures."
+        return answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "upload_too_large", detail)
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> tuple[Response | str, int]:
+        status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+        return answer(status, (error.name or "error").lower().replace(" ", "_"), error.description or error.name)
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> tuple[Response | str, int]:
+        _log.error("request %s failed", request_id(), exc_info=error)
+        detail = f"Something went wrong here, not with your picture. If it stays so, report the id {request_id()}."
+        return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail)
+
+
+def problem(status: int, code: str, detail: str) -> Response:
+    """Give an RFC 9457 problem."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "code": code,
+        "detail": detail,
+        "request_id": request_id(),
+    }
+    return Response(json.dumps(body), status=status, mimetype="application/problem+json")
+
+
+def request_id() -> str:
+    """Give this request's id: random, made at its first use."""
+    if "request_id" not in g:
+        g.request_id = secrets.token_hex(8)
+    identifier: str = g.request_id
+    return identifier

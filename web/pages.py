@@ -1,0 +1,119 @@
+"""The page: a form, and below it what came of the files that were sent."""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Blueprint, current_app, render_template, request
+
+from model.card import DISCLAIMER
+from model.classifier import DISPLAY_SIDE_PX, Classifier
+from model.heatmap import png_bytes, shrink
+from web.errors import Refusal
+from web.predicting import Answer, Refused, classify
+from web.uploads import this_app, uploaded_files
+
+blueprint = Blueprint("pages", __name__)
+
+# Plain words for the classes, once for all pages.
+CLASS_LABELS = {
+    "glioma": "Glioma",
+    "meningioma": "Meningioma",
+    "pituitary": "Pituitary tumor",
+    "no_tumor": "No tumor",
+    "tumor": "Tumor",
+}
+SAMPLES = ("glioma", "meningioma", "pituitary", "no_tumor")
+
+
+@dataclass(frozen=True)
+class ResultCard:
+    """What the template shows of one file; pictures are data: URLs."""
+
+    number: int
+    refusal: str | None = None
+    label: str = ""
+    probabilities: tuple[tuple[str, float], ...] = ()
+    picture: str = ""
+    heatmap: str = ""
+    notes: tuple[str, ...] = ()
+    width_px: int = 0
+    height_px: int = 0
+    seconds: float = 0.0
+
+
+@blueprint.get("/")
+def form() -> str:
+    """Show the empty form."""
+    return show_page()
+
+
+@blueprint.post("/")
+def predict() -> str | tuple[str, int]:
+    """Show the results of the uploaded files, or of a sample."""
+    app = this_app()
+    classifier = app.classifier(request.form.get("model"))
+    contents = _sample() or uploaded_files(request, app.settings.max_files)
+    results = classify(contents, classifier, app.settings.max_pixels)
+    cards = [_card(result, classifier) for result in results]
+    refused = [result.refusal for result in results if isinstance(result, Refused)]
+    if len(refused) == len(results):
+        return show_page(refused[0].code, refused[0].detail, cards if len(cards) > 1 else [], classifier), refused[
+            0
+        ].status
+    return show_page(cards=cards, classifier=classifier)
+
+
+def show_page(
+    code: str = "", error: str = "", cards: list[ResultCard] | None = None, classifier: Classifier | None = None
+) -> str:
+    """Render the page with the form, an error if there is one, and results if there are any."""
+    app = this_app()
+    return render_template(
+        "index.html",
+        cards=cards or [],
+        chosen=(classifier or app.classifier(None)).card,
+        model_cards=[c.card for c in app.classifiers.values()],
+        labels=CLASS_LABELS,
+        samples=SAMPLES,
+        settings=app.settings,
+        disclaimer=DISCLAIMER,
+        error=error,
+        error_code=code,
+    )
+
+
+def show_refusal(code: str, detail: str) -> str:
+    """Render the page for an error anywhere outside the API."""
+    return show_page(code, detail)
+
+
+def _sample() -> list[bytes]:
+    name = request.form.get("sample")
+    if not name:
+        return []
+    if name not in SAMPLES:
+        raise Refusal("unknown_sample", f"Expected a sample among {', '.join(SAMPLES)}. Choose one of them.")
+    return [Path(current_app.static_folder or "", "samples", f"{name}.jpg").read_bytes()]
+
+
+def _card(result: Answer | Refused, classifier: Classifier) -> ResultCard:
+    if isinstance(result, Refused):
+        return ResultCard(result.index + 1, refusal=result.refusal.detail)
+    by_class = sorted(result.prediction.by_class().items(), key=lambda item: -item[1])
+    height, width = result.image.pixels.shape
+    return ResultCard(
+        result.index + 1,
+        label=CLASS_LABELS[result.prediction.predicted_class],
+        probabilities=tuple((CLASS_LABELS[name], p) for name, p in by_class),
+        picture=_data_url(png_bytes(shrink(result.image.pixels, DISPLAY_SIDE_PX))),
+        heatmap=_data_url(classifier.heatmap_png(result.image, result.prediction)),
+        notes=result.image.notes,
+        width_px=width,
+        height_px=height,
+        seconds=result.seconds,
+    )
+
+
+def _data_url(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()

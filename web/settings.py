@@ -1,0 +1,99 @@
+"""The settings: one table, which environment variables named BRAIN_MRI_... and then a test's mapping change."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
+
+PREFIX = "BRAIN_MRI_"
+BYTES_PER_MB = 1_000_000
+
+
+class SettingsError(Exception):
+    """A setting is unknown or its value cannot be used; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table: the name, the default, one sentence, and how its text is read."""
+
+    name: str
+    default: Any
+    sentence: str
+    read: Callable[[str], Any]
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError("below 1")
+    return number
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise ValueError("no name")
+    return names
+
+
+TABLE = (
+    Setting("MAX_UPLOAD_MB", 20, "Largest request that is read, in megabytes, all its files together.", _positive),
+    Setting("MAX_FILES", 20, "Most files in one request.", _positive),
+    Setting("MAX_MEGAPIXELS", 25, "Largest picture that is decoded, in millions of pixels.", _positive),
+    Setting("MODEL_NAMES", DEFAULT_MODELS, "Models to load, by name, the first is the default.", _names),
+    Setting("MODELS_DIR", WEIGHTS_FOLDER, "Folder of the models' cards and weights.", Path),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The values in force; fields are the names of TABLE in lower case."""
+
+    max_upload_mb: int
+    max_files: int
+    max_megapixels: int
+    model_names: tuple[str, ...]
+    models_dir: Path
+
+    @property
+    def max_upload_bytes(self) -> int:
+        """Largest request body, in bytes."""
+        return self.max_upload_mb * BYTES_PER_MB
+
+    @property
+    def max_pixels(self) -> int:
+        """Largest picture, in pixels."""
+        return self.max_megapixels * 1_000_000
+
+
+def load_settings(changes: Mapping[str, Any] | None = None) -> Settings:
+    """Give the defaults, changed by the environment, changed by a mapping of names of TABLE to values.
+
+    Raises:
+        SettingsError: a name is not in the table, or a value cannot be read.
+    """
+    given: dict[str, Any] = {
+        name.removeprefix(PREFIX): text for name, text in os.environ.items() if name.startswith(PREFIX)
+    }
+    given |= changes or {}
+    unknown = set(given) - {setting.name for setting in TABLE}
+    if unknown:
+        known = ", ".join(PREFIX + setting.name for setting in TABLE)
+        raise SettingsError(f"Expected settings among {known}. Received {PREFIX}{sorted(unknown)[0]}.")
+    return Settings(**{setting.name.lower(): _value(setting, given) for setting in TABLE})
+
+
+def _value(setting: Setting, given: Mapping[str, Any]) -> Any:
+    value = given.get(setting.name, setting.default)
+    if not isinstance(value, str):
+        return value
+    try:
+        return setting.read(value)
+    except ValueError as error:
+        raise SettingsError(
+            f"Expected {PREFIX}{setting.name} like {setting.default!r} ({setting.sentence}) Received {value!r}."
+        ) from error

@@ -1,0 +1,65 @@
+"""Take uploads from a request into memory, and only there."""
+
+import io
+from dataclasses import dataclass
+from typing import IO, Any
+
+from flask import Request, current_app
+
+from model.classifier import Classifier
+from web.errors import Refusal
+from web.settings import Settings
+
+
+class MemoryRequest(Request):
+    """A request whose files never reach the disk: Werkzeug would write those over 500 kB to a temporary file."""
+
+    def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
+        # The size is bounded by MAX_CONTENT_LENGTH, which Werkzeug checks while it reads.
+        return io.BytesIO()
+
+
+@dataclass(frozen=True)
+class App:
+    """What a view needs: the settings and the loaded models by name."""
+
+    settings: Settings
+    classifiers: dict[str, Classifier]
+
+    def classifier(self, name: str | None) -> Classifier:
+        """Give the named model, or the default one where none is named.
+
+        Raises:
+            Refusal: there is no model of that name.
+        """
+        if not name:
+            return next(iter(self.classifiers.values()))
+        if name not in self.classifiers:
+            raise Refusal("unknown_model", f"Expected a model among {', '.join(self.classifiers)}. Choose one of them.")
+        return self.classifiers[name]
+
+
+def this_app() -> App:
+    """Give what the application factory stored."""
+    app: App = current_app.extensions["brain_mri"]
+    return app
+
+
+def uploaded_files(request: Request, max_files: int) -> list[bytes]:
+    """Give the contents of the parts named `files`, in order; a name only tells that a file was chosen.
+
+    Raises:
+        Refusal: there is no file, there are too many, or a file stands under another name.
+    """
+    strange = set(request.files) - {"files"}
+    if strange:
+        raise Refusal("unknown_field", "Expected the pictures in parts named 'files'. Received a file in another part.")
+    # A browser sends one part without name and content when nothing was chosen.
+    chosen = [part for part in request.files.getlist("files") if part.filename]
+    if not chosen:
+        raise Refusal("missing_file", "Expected a picture. Received none. Choose an MRI slice and send it again.")
+    if len(chosen) > max_files:
+        raise Refusal(
+            "too_many_files", f"Expected at most {max_files} files. Received {len(chosen)}. Send them in parts."
+        )
+    return [part.stream.read() for part in chosen]
