@@ -23,8 +23,8 @@ COPY static/ static/
 RUN chmod -R u=rwX,go=rX . && python -m compileall -q --invalidation-mode unchecked-hash .
 
 FROM ${BASE_IMAGE}
-RUN groupadd --system --gid 10001 app \
-    && useradd --system --uid 10001 --gid app --no-create-home --home-dir /tmp --shell /usr/sbin/nologin app
+RUN groupadd --gid 10001 app \
+    && useradd --no-log-init --uid 10001 --gid app --no-create-home --home-dir /tmp --shell /usr/sbin/nologin app
 COPY --from=packages /opt/venv /opt/venv
 COPY --from=application /app /app
 WORKDIR /app

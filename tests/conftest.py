@@ -38,8 +38,8 @@ def save_tiny_model(folder: Path, name: str, task: str, feature_layer: str) -> N
         name=name, version="0.1", title=f"A tiny {task} network", task=task, class_names=CLASS_NAMES[task],
         input_size_px=SIZE_PX, preprocessing_version=PREPROCESSING_VERSION, feature_layer=feature_layer,
         weights_file=file.name, sha256=hashlib.sha256(file.read_bytes()).hexdigest(), created="2026-01-01",
-        intended_use="Tests.", limits=("Knows nothing.",), licence="MIT", base_weights={"title": "none", "licence": "-"},
-        training_data=(), recipe={},
+        intended_use="Tests.", limits=("Knows nothing.",), licence="MIT",
+        base_weights={"title": "none", "licence": "-"}, training_data=(), recipe={},
     )  # fmt: skip
     (folder / f"{name}.json").write_text(card.to_json())
 
@@ -59,7 +59,22 @@ def classifiers(tiny_models: Path) -> dict[str, Classifier]:
 
 @pytest.fixture
 def app(classifiers: dict[str, Classifier]) -> Flask:
-    return create_app({"MAX_UPLOAD_MB": 2, "MAX_FILES": 3}, classifiers)
+    return create_app({"MAX_UPLOAD_MB": 2, "MAX_FILES": 3}, dict(classifiers))
+
+
+def multipart(fields: dict[str, object]) -> dict[str, object]:
+    """Encode a form in memory; the test client would put a large one into a temporary file and leave it open.
+
+    A value is a text, (BytesIO, file name), or a list of these.
+    """
+    parts = []
+    for name, values in fields.items():
+        for value in values if isinstance(values, list) else [values]:
+            content, file_name = (value, None) if isinstance(value, str) else (value[0].getvalue(), value[1])
+            label = f'; filename="{file_name}"' if file_name is not None else ""
+            head = f'--boundary\r\nContent-Disposition: form-data; name="{name}"{label}\r\n\r\n'
+            parts.append(head.encode() + (content.encode() if isinstance(content, str) else content) + b"\r\n")
+    return {"data": b"".join(parts) + b"--boundary--\r\n", "content_type": "multipart/form-data; boundary=boundary"}
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ def test_file_leaves_environment_variables_to_the_settings(file):
         ("web/views.py", "import app", {"app"}),
         ("training/train.py", "from tensorflow.data import Dataset", {"tensorflow"}),
         ("training/train.py", "import web", {"web"}),
-        ("app.py", "import model", {"model"}),
+        ("app.py", "import training", {"training"}),
         ("app.py", "import flask, web", set()),
         ("web/views.py", "from model.card import ModelCard", set()),
         ("training/tensorflow_only.py", "import tensorflow", set()),

@@ -51,8 +51,8 @@ VGG16 = Recipe(
     feature_layer="flatten",
     augmentation=Augmentation(),
     batch_size=20,
-    frozen_views=4,
-    frozen_epochs=12,
+    frozen_views=2,
+    frozen_epochs=10,
     frozen_rate=1e-4,
     patience=3,
 )

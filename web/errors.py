@@ -24,6 +24,10 @@ _STATUS = {
     "unsuitable_image": HTTPStatus.UNPROCESSABLE_ENTITY,
     "upload_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
 }
+_HTTP_SENTENCES = {
+    404: "Expected an address of this application. There is nothing here. Go back to the start page.",
+    405: "Expected another method for this address. Predictions are asked for with POST.",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -65,8 +69,9 @@ def register(app: Flask, show_page: Callable[[str, str], str]) -> None:
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> tuple[Response | str, int]:
-        status = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
-        return answer(status, (error.name or "error").lower().replace(" ", "_"), error.description or error.name)
+        status = error.code or 500
+        detail = _HTTP_SENTENCES.get(status, f"Expected a request that can be answered. Received: {error.name}.")
+        return answer(status, error.name.lower().replace(" ", "_"), detail)
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> tuple[Response | str, int]:

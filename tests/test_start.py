@@ -1,0 +1,89 @@
+"""Starting the app: what it loads, what it refuses, what it answers to operators."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from web.settings import PREFIX, TABLE, SettingsError, load_settings
+
+TOP = Path(__file__).parent.parent
+
+
+def start(models: Path, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, f"{PREFIX}MODELS_DIR": str(models), **settings}
+    return subprocess.run(command, cwd=TOP, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_starting_imports_no_training_package(tiny_models: Path) -> None:
+    code = (
+        "import app, sys; app.create_app(); "
+        "print([m for m in ('tensorflow', 'sklearn', 'matplotlib', 'training') if m in sys.modules])"
+    )
+    started = start(tiny_models, sys.executable, "-c", code)
+    assert started.returncode == 0, started.stderr
+    assert started.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("damage", ["missing", "altered"])
+@pytest.mark.parametrize("server", ["python", "gunicorn"])
+def test_missing_or_altered_weights_stop_the_start_with_one_clear_line(
+    tiny_models: Path, tmp_path: Path, damage: str, server: str
+) -> None:
+    models = Path(shutil.copytree(tiny_models, tmp_path / "models"))
+    weights = models / "xception.keras"
+    if damage == "missing":
+        weights.unlink()
+    else:
+        weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    command = {
+        "python": (sys.executable, "-c", "import app; app.create_app()"),
+        "gunicorn": (sys.executable, "-m", "gunicorn", "app:create_app()", "--bind", "127.0.0.1:0"),
+    }[server]
+    began = time.monotonic()
+    started = start(models, *command)
+    assert started.returncode not in (0, None)
+    assert time.monotonic() - began < 60
+    (line,) = [line for line in started.stderr.splitlines() if line.startswith("Cannot start:")]
+    assert "xception.keras" in line
+    assert "Traceback" not in started.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("MAX_UPLOAD_MB", "many", "MAX_UPLOAD_MB"),
+        ("MAX_FILES", "0", "MAX_FILES"),
+        ("MAX_UPLAOD_MB", "3", "MAX_UPLAOD_MB"),
+    ],
+)
+def test_bad_setting_stops_the_start_with_one_clear_line(
+    tiny_models: Path, name: str, value: str, message: str
+) -> None:
+    settings = {f"{PREFIX}{name}": value}
+    started = start(tiny_models, sys.executable, "-c", "import app; app.create_app()", **settings)
+    assert started.returncode == 4
+    (line,) = started.stderr.strip().splitlines()
+    assert message in line
+
+
+def test_every_setting_has_a_sentence_and_environment_and_test_values_come_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert all(setting.sentence.endswith(".") for setting in TABLE)
+    monkeypatch.setenv(f"{PREFIX}MAX_FILES", "7")
+    assert load_settings().max_files == 7
+    assert load_settings({"MAX_FILES": 9}).max_files == 9
+    assert load_settings().max_upload_mb == 20
+    with pytest.raises(SettingsError, match="SPEED"):
+        load_settings({"SPEED": 1})
+
+
+def test_probes_answer_and_name_the_models(client: FlaskClient) -> None:
+    assert client.get("/livez").json == {"status": "alive"}
+    assert client.get("/readyz").json == {"status": "ready", "models": ["xception", "vgg16"]}
