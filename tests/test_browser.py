@@ -1,0 +1,154 @@
+"""The page in a real browser: Debian's Chromium, driven by Playwright."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from web.settings import PREFIX
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+
+TOP = Path(__file__).parent.parent
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+START_SECONDS = 60
+# The sandbox needs rights that a container lacks; the rest keeps Chromium from calling its maker.
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def address(tiny_models: Path) -> Iterator[str]:
+    """A real server with the tiny models on a free port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, f"{PREFIX}MODELS_DIR": str(tiny_models)}
+    command = [sys.executable, "-m", "gunicorn", "app:create_app()", "--bind", f"127.0.0.1:{port}"]
+    server = subprocess.Popen(command, cwd=TOP, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until_ready(f"http://127.0.0.1:{port}/readyz", server)
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        server.terminate()
+        server.wait(timeout=60)
+
+
+def wait_until_ready(url: str, server: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.2)
+    raise AssertionError(f"the server is not ready after {START_SECONDS} s, exit code {server.poll()}")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[object]:
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(params=[True, False], ids=["with JavaScript", "without JavaScript"])
+def page(request: pytest.FixtureRequest, browser, address: str):  # type: ignore[no-untyped-def]
+    """The start page; at the end, nothing may have gone wrong in the console, nor anything been asked of others."""
+    context = browser.new_context(java_script_enabled=request.param)
+    opened = context.new_page()
+    errors: list[str] = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
+    opened.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else errors.append(r.url))
+    opened.goto(address)
+    yield opened
+    context.close()
+    assert errors == []
+
+
+def shares(page) -> dict[str, float]:  # type: ignore[no-untyped-def]
+    rows = page.locator(".probabilities tbody tr")
+    cells = [(r.locator("th").inner_text(), r.locator(".number").inner_text()) for r in rows.all()]
+    return {label: float(text.removesuffix(" %")) for label, text in cells}
+
+
+def test_uploaded_sample_shows_class_probabilities_and_heat_map(page) -> None:  # type: ignore[no-untyped-def]
+    page.set_input_files("#files", TOP / "static" / "samples" / "meningioma.jpg")
+    page.get_by_role("button", name="Classify").click()
+    page.wait_for_selector(".result")
+    found = shares(page)
+    assert sum(found.values()) == pytest.approx(100, abs=0.3)
+    assert page.locator(".result-class").inner_text().strip() == max(found, key=found.__getitem__)
+    widths = [image.evaluate("image => image.naturalWidth") for image in page.locator(".slice").all()]
+    assert widths == [591, 591]
+    assert "Not a medical device" in page.locator(".result").inner_text()
+
+
+def test_sample_button_uses_the_model_that_is_chosen(page) -> None:  # type: ignore[no-untyped-def]
+    page.get_by_role("button", name="Pituitary tumor").click()
+    page.wait_for_selector(".result")
+    assert set(shares(page)) == {"Glioma", "Meningioma", "Pituitary tumor", "No tumor"}
+
+
+def test_wrong_file_shows_the_reason_and_keeps_the_form(page) -> None:  # type: ignore[no-untyped-def]
+    page.set_input_files("#files", TOP / "README.md")
+    page.get_by_role("button", name="Classify").click()
+    page.wait_for_selector(".error-summary")
+    assert page.title().startswith("Error:")
+    assert "another kind" in page.locator(".error-summary").inner_text()
+    assert page.locator("#files").get_attribute("aria-describedby") == "files-hint files-error"
+
+
+def test_keyboard_alone_reaches_a_result(browser, address: str) -> None:  # type: ignore[no-untyped-def]
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(address)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    page.keyboard.press("Enter")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.name") == "sample":
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".result")
+    assert page.evaluate("document.activeElement.id") == "results-heading"
+    context.close()
+
+
+def test_preview_and_size_check_come_before_the_upload(browser, address: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(address)
+    page.set_input_files("#files", TOP / "static" / "samples" / "glioma.jpg")
+    page.wait_for_selector(".preview")
+    assert "glioma.jpg" in page.locator("[data-status]").inner_text()
+    (tmp_path / "big.png").write_bytes(bytes(21_000_000))
+    page.set_input_files("#files", tmp_path / "big.png")
+    page.get_by_role("button", name="Classify").click()
+    assert "at most 20 MB" in page.locator("[data-status]").inner_text()
+    assert page.url == address
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_narrow_page_never_scrolls_sideways(browser, address: str, scheme: str) -> None:  # type: ignore[no-untyped-def]
+    context = browser.new_context(viewport={"width": 320, "height": 640}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(address)
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+    page.get_by_role("button", name="Glioma").click()
+    page.wait_for_selector(".result")
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+    context.close()
