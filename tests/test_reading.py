@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from model.errors import EmptyFile, TooManyPixels, UnreadableImage, UnsupportedFormat
 from model.reading import read_image
@@ -82,6 +83,40 @@ def test_only_the_first_of_several_pictures_is_read_and_said_so() -> None:
     image = read_image(buffer.getvalue())
     np.testing.assert_array_equal(image.pixels, a_slice())
     assert "2 pictures" in image.notes[0]
+
+
+def test_first_picture_of_a_camera_mpo_is_read_and_said_so() -> None:
+    first, second = Image.fromarray(a_slice()), Image.fromarray(255 - a_slice())
+    buffer = io.BytesIO()
+    first.save(buffer, "MPO", save_all=True, append_images=[second], quality=95)
+    image = read_image(buffer.getvalue())
+    assert np.abs(image.pixels.astype(int) - a_slice()).mean() < 2
+    assert "2 pictures" in image.notes[0]
+
+
+def test_png_with_a_bomb_in_its_text_is_refused_without_decoding_it() -> None:
+    info = PngInfo()
+    info.add_text("comment", "x" * 64_000_000, zip=True)
+    buffer = io.BytesIO()
+    Image.fromarray(a_slice()).save(buffer, "PNG", pnginfo=info)
+    assert len(buffer.getvalue()) < 100_000
+    with pytest.raises(UnreadableImage):
+        read_image(buffer.getvalue())
+
+
+@pytest.mark.parametrize(
+    "content", [b"8BPS", b"%!PS-Adobe", b"SIMPLE  =", b"\x7fELF", b"<svg xmlns=''>", b"\x00\x00\x00\x0cjP  "]
+)
+def test_no_other_parser_of_pillow_is_reached(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a parser outside the list was called")
+
+    Image.init()
+    others = {name: entry for name, entry in Image.OPEN.items() if name not in {"JPEG", "PNG", "WEBP", "BMP", "TIFF"}}
+    for name, (_, accept) in others.items():
+        monkeypatch.setitem(Image.OPEN, name, (refuse, accept))
+    with pytest.raises(UnsupportedFormat):
+        read_image(content + bytes(200))
 
 
 def test_path_and_bytes_give_the_same_picture_whatever_the_name(tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -1,6 +1,7 @@
 """The steps of `python -m training`, run as a user runs them, on small drawn heads and on TensorFlow."""
 
 import csv
+import io
 import json
 import os
 import signal
@@ -13,10 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app import create_app
 from model.card import read_card
 from training.known_picture import known_pictures
 
 TOP = Path(__file__).parent.parent
+SHARED = TOP.parent / "shared"
 # Every step starts TensorFlow anew; on two busy cores that alone takes up to twenty seconds.
 STEP_TIMEOUT_SECONDS = 300
 
@@ -139,6 +142,14 @@ def test_evaluate_then_publish_gives_a_model_that_is_served(
     assert any(figures.get("all", {}).get("n_pictures") == 13 for figures in card.metrics.values())
     assert sorted(p.name for p in weights.iterdir()) == ["vgg16.json", "vgg16.keras"]
 
+    client = create_app({"MODELS_DIR": weights, "MODEL_NAMES": ("vgg16",)}).test_client()
+    picture = drawn_data / "Testing" / "yes" / "0.png"
+    served = client.post("/api/v1/predictions", data={"files": (io.BytesIO(picture.read_bytes()), "0.png")})
+    row = next(row for row in rows if row["name"].endswith("Testing/yes/0.png"))
+    assert served.json["results"][0]["model_version"] == "1.0.0"
+    assert served.json["results"][0]["predicted_class"] == row["predicted_class"]
+    assert served.json["results"][0]["probabilities"]["tumor"] == pytest.approx(float(row["p_tumor"]), abs=1e-4)
+
     again = tmp_path / "again"
     step = run_step("evaluate", "--model", weights / "vgg16.json", "--data", drawn_data, "--out", again)
     assert step.returncode == 0, step.stderr
@@ -183,3 +194,21 @@ def test_killed_run_goes_on_where_it_was_and_loses_one_epoch_at_most(drawn_data:
     assert [(row["phase"], row["epoch"]) for row in after["history"]] == [
         ("frozen", 1), ("frozen", 2), ("frozen", 3), ("fine_tune", 1),
     ]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (SHARED / "data" / "sartaj").is_dir(), reason="the data set is not at ../shared/data")
+@pytest.mark.parametrize("recipe", ["vgg16", "xception"])
+def test_quick_profile_trains_on_the_real_data_in_under_five_minutes(recipe: str, tmp_path: Path) -> None:
+    """The five minutes are the bound that STEP_TIMEOUT_SECONDS puts on every step."""
+    run = tmp_path / "run"
+    step = run_step("train", "--recipe", recipe, "--quick", "--data", SHARED / "data" / "sartaj", "--out", run,
+                    "--weights", SHARED / "weights" / f"{recipe}_imagenet_notop.weights.h5",
+                    "--cache", tmp_path / "cache")  # fmt: skip
+    assert step.returncode == 0, step.stderr
+    config = json.loads((run / "config.json").read_text())
+    n_classes = len(config["data"]["n_pictures"])
+    # Even a short training on few pictures sees more than chance.
+    assert json.loads((run / "validation.json").read_text())["accuracy"] > 1 / n_classes
+    step = run_step("publish", "--run", run, "--to", tmp_path / "weights")
+    assert step.returncode == 0, step.stderr
