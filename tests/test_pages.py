@@ -91,6 +91,12 @@ def test_refusal_keeps_the_form_and_says_what_to_do(
     assert 'type="file"' in answer.text
 
 
+def test_refusal_keeps_the_model_that_was_chosen(client: FlaskClient) -> None:
+    page = client.post("/", **multipart({"model": "vgg16"})).text
+    assert re.search(r'value="vgg16"\s+checked', page)
+    assert not re.search(r'value="xception"\s+checked', page)
+
+
 def test_upload_over_the_limit_returns_413_and_names_the_limit(client: FlaskClient) -> None:
     answer = client.post("/", **multipart({"files": (io.BytesIO(bytes(2_100_000)), "big.png")}))
     assert answer.status_code == 413

@@ -84,8 +84,10 @@ def show_page(
 
 
 def show_refusal(code: str, detail: str) -> str:
-    """Render the page for an error anywhere outside the API."""
-    return show_page(code, detail)
+    """Render the page for an error anywhere outside the API, with the model that was chosen."""
+    # A request that was too large was not read: it has no fields.
+    asked_for = "" if code == "upload_too_large" else request.form.get("model", "")
+    return show_page(code, detail, classifier=this_app().classifiers.get(asked_for))
 
 
 def _sample() -> list[bytes]:
