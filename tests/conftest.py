@@ -23,15 +23,16 @@ SIZE_PX = 32
 def save_tiny_model(folder: Path, name: str, task: str, feature_layer: str) -> None:
     """Save a network of a few hundred weights with its card; `feature_pool` averages places, `flatten` does not."""
     keras = import_keras()
-    keras.utils.set_random_seed(7)
     layers = keras.layers
+    # Seeded one by one: keras.utils.set_random_seed would import TensorFlow where it is installed.
+    seeded = {"kernel_initializer": keras.initializers.GlorotUniform(seed=7)}
     grey = keras.Input((SIZE_PX, SIZE_PX, 1))
-    maps = layers.Conv2D(6, 5, strides=4, activation="relu")(layers.Rescaling(1 / 255)(grey))
+    maps = layers.Conv2D(6, 5, strides=4, activation="relu", **seeded)(layers.Rescaling(1 / 255)(grey))
     if feature_layer == "flatten":
-        features = layers.Dense(8, activation="relu")(layers.Flatten(name=feature_layer)(maps))
+        features = layers.Dense(8, activation="relu", **seeded)(layers.Flatten(name=feature_layer)(maps))
     else:
         features = layers.GlobalAveragePooling2D(name=feature_layer)(maps)
-    network = keras.Model(grey, layers.Dense(len(CLASS_NAMES[task]), activation="softmax")(features))
+    network = keras.Model(grey, layers.Dense(len(CLASS_NAMES[task]), activation="softmax", **seeded)(features))
     file = folder / f"{name}.keras"
     network.save(file)
     card = ModelCard(

@@ -100,7 +100,7 @@ def test_refusal_keeps_the_model_that_was_chosen(client: FlaskClient) -> None:
 def test_upload_over_the_limit_returns_413_and_names_the_limit(client: FlaskClient) -> None:
     answer = client.post("/", **multipart({"files": (io.BytesIO(bytes(2_100_000)), "big.png")}))
     assert answer.status_code == 413
-    assert "at most 2 MB" in answer.text
+    assert "2 MB in one request" in answer.text
     assert client.post("/", data={"files": sample()}).status_code == 200
 
 

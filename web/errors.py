@@ -5,8 +5,8 @@ import secrets
 from collections.abc import Callable
 from http import HTTPStatus
 
-from flask import Flask, Response, current_app, g, json, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from flask import Flask, Response, current_app, g, json, make_response, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from model.errors import ImageError
 
@@ -63,21 +63,30 @@ def register(app: Flask, show_page: Callable[[str, str], str]) -> None:
 
     @app.errorhandler(RequestEntityTooLarge)
     def too_large(_: RequestEntityTooLarge) -> tuple[Response | str, int]:
-        limit = current_app.extensions["brain_mri"].settings.max_upload_mb
-        detail = f"Expected at most {limit} MB in one request. Received more. Send fewer or smaller pictures."
+        settings = current_app.extensions["brain_mri"].settings
+        limits = f"{settings.max_files} files and {settings.max_upload_mb} MB"
+        detail = f"Expected at most {limits} in one request. Received more. Send fewer or smaller pictures."
         return answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "upload_too_large", detail)
 
     @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> tuple[Response | str, int]:
+    def http_error(error: HTTPException) -> Response:
         status = error.code or 500
         detail = _HTTP_SENTENCES.get(status, f"Expected a request that can be answered. Received: {error.name}.")
-        return answer(status, error.name.lower().replace(" ", "_"), detail)
+        response = make_response(answer(status, error.name.lower().replace(" ", "_"), detail))
+        if isinstance(error, MethodNotAllowed):
+            response.allow.update(error.valid_methods or ())
+        return response
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> tuple[Response | str, int]:
         _log.error("request %s failed", request_id(), exc_info=error)
         detail = f"Something went wrong here, not with your picture. If it stays so, report the id {request_id()}."
         return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail)
+
+
+def concerns_the_form(code: str) -> bool:
+    """Tell whether what was sent is the cause, rather than the address or the server."""
+    return code in _STATUS
 
 
 def problem(status: int, code: str, detail: str) -> Response:

@@ -9,7 +9,7 @@ from flask import Blueprint, current_app, render_template, request
 from model.card import DISCLAIMER
 from model.classifier import DISPLAY_SIDE_PX, Classifier
 from model.heatmap import png_bytes, shrink
-from web.errors import Refusal
+from web.errors import Refusal, concerns_the_form
 from web.predicting import Answer, Refused, classify
 from web.uploads import this_app, uploaded_files
 
@@ -42,6 +42,13 @@ class ResultCard:
     seconds: float = 0.0
 
 
+@blueprint.before_request
+def bound_bodies_without_files() -> None:
+    """Let only a multipart body, the one kind that carries files, be longer than text fields may be."""
+    if request.mimetype != "multipart/form-data":
+        request.max_content_length = request.max_form_memory_size
+
+
 @blueprint.get("/")
 def form() -> str:
     """Show the empty form."""
@@ -53,7 +60,10 @@ def predict() -> str | tuple[str, int]:
     """Show the results of the uploaded files, or of a sample."""
     app = this_app()
     classifier = app.classifier(request.form.get("model"))
-    contents = _sample() or uploaded_files(request, app.settings.max_files)
+    try:
+        contents = _sample() or uploaded_files(request, app.settings.max_files)
+    except Refusal as refusal:
+        return show_page(refusal.code, refusal.detail, classifier=classifier), refusal.status
     results = classify(contents, classifier, app.settings.max_pixels)
     cards = [_card(result, classifier) for result in results]
     refused = [result.refusal for result in results if isinstance(result, Refused)]
@@ -79,15 +89,13 @@ def show_page(
         settings=app.settings,
         disclaimer=DISCLAIMER,
         error=error,
-        error_code=code,
+        error_at_field=concerns_the_form(code),
     )
 
 
 def show_refusal(code: str, detail: str) -> str:
-    """Render the page for an error anywhere outside the API, with the model that was chosen."""
-    # A request that was too large was not read: it has no fields.
-    asked_for = "" if code == "upload_too_large" else request.form.get("model", "")
-    return show_page(code, detail, classifier=this_app().classifiers.get(asked_for))
+    """Render the page for an error anywhere outside the API. The body stays unread: it may be what is wrong."""
+    return show_page(code, detail)
 
 
 def _sample() -> list[bytes]:

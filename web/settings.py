@@ -1,6 +1,7 @@
 """The settings: one table, which environment variables named BRAIN_MRI_... and then a test's mapping change."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,8 @@ from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
 
 PREFIX = "BRAIN_MRI_"
 BYTES_PER_MB = 1_000_000
+# Kubernetes sets these in every container for a service named brain-mri; they are no misspelt settings.
+_OF_KUBERNETES = re.compile(r"(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)\w*)?)")
 
 
 class SettingsError(Exception):
@@ -76,15 +79,17 @@ def load_settings(changes: Mapping[str, Any] | None = None) -> Settings:
     Raises:
         SettingsError: a name is not in the table, or a value cannot be read.
     """
-    given: dict[str, Any] = {
-        name.removeprefix(PREFIX): text for name, text in os.environ.items() if name.startswith(PREFIX)
-    }
-    given |= changes or {}
+    given = _from_environment() | dict(changes or {})
     unknown = set(given) - {setting.name for setting in TABLE}
     if unknown:
         known = ", ".join(PREFIX + setting.name for setting in TABLE)
         raise SettingsError(f"Expected settings among {known}. Received {PREFIX}{sorted(unknown)[0]}.")
     return Settings(**{setting.name.lower(): _value(setting, given) for setting in TABLE})
+
+
+def _from_environment() -> dict[str, Any]:
+    names = [name.removeprefix(PREFIX) for name in os.environ if name.startswith(PREFIX)]
+    return {name: os.environ[PREFIX + name] for name in names if not _OF_KUBERNETES.fullmatch(name)}
 
 
 def _value(setting: Setting, given: Mapping[str, Any]) -> Any:

@@ -1,0 +1,77 @@
+"""The settings: the table, then the environment, then a mapping."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
+from web.settings import PREFIX, TABLE, Settings, SettingsError, load_settings
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for setting in TABLE:
+        monkeypatch.delenv(PREFIX + setting.name, raising=False)
+
+
+def test_table_and_settings_have_the_same_names() -> None:
+    assert [setting.name.lower() for setting in TABLE] == [field.name for field in fields(Settings)]
+
+
+@pytest.mark.parametrize("setting", TABLE, ids=lambda setting: setting.name)
+def test_each_setting_is_explained_in_one_sentence(setting) -> None:
+    assert setting.sentence.endswith(".")
+    assert setting.sentence.count(". ") == 0
+
+
+def test_defaults_hold_where_nothing_is_given() -> None:
+    settings = load_settings()
+    assert (settings.max_upload_mb, settings.max_files, settings.max_megapixels) == (20, 20, 25)
+    assert (settings.model_names, settings.models_dir) == (DEFAULT_MODELS, WEIGHTS_FOLDER)
+    assert (settings.max_upload_bytes, settings.max_pixels) == (20_000_000, 25_000_000)
+
+
+def test_environment_comes_before_the_default_and_the_mapping_before_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRAIN_MRI_MAX_FILES", "7")
+    monkeypatch.setenv("BRAIN_MRI_MAX_UPLOAD_MB", "8")
+    settings = load_settings({"MAX_UPLOAD_MB": 9})
+    assert (settings.max_files, settings.max_upload_mb) == (7, 9)
+
+
+def test_names_and_folder_are_read_from_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRAIN_MRI_MODEL_NAMES", "vgg16, xception")
+    monkeypatch.setenv("BRAIN_MRI_MODELS_DIR", "/srv/models")
+    settings = load_settings()
+    assert (settings.model_names, settings.models_dir) == (("vgg16", "xception"), Path("/srv/models"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("MAX_UPLOAD_MB", "twenty"), ("MAX_UPLOAD_MB", ""), ("MAX_FILES", "0"), ("MAX_FILES", "-1"),
+     ("MAX_MEGAPIXELS", "1e3"), ("MODEL_NAMES", " , ")],
+)  # fmt: skip
+def test_value_that_cannot_be_used_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    monkeypatch.setenv(PREFIX + name, text)
+    with pytest.raises(SettingsError, match=PREFIX + name) as caught:
+        load_settings()
+    assert "\n" not in str(caught.value)
+
+
+def test_misspelt_name_is_refused_with_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRAIN_MRI_MAX_UPLOADMB", "5")
+    with pytest.raises(SettingsError, match=r"BRAIN_MRI_MAX_UPLOAD_MB, .* BRAIN_MRI_MAX_UPLOADMB"):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", ["SERVICE_HOST", "SERVICE_PORT", "PORT", "PORT_8000_TCP_ADDR", "SERVICE_PORT_HTTP"])
+def test_names_that_kubernetes_sets_for_a_service_of_this_name_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(PREFIX + name, "tcp://10.0.0.1:8000")
+    assert load_settings().max_upload_mb == 20
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        load_settings().max_files = 3  # type: ignore[misc]
