@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -190,6 +192,8 @@ def test_killed_run_goes_on_where_it_was_and_loses_one_epoch_at_most(drawn_data:
     assert step.returncode == 0, step.stderr
     after = json.loads((run / "progress.json").read_text())
     assert after["phase"] == "done"
+    with zipfile.ZipFile(run / "best.keras") as archive, h5py.File(archive.open("model.weights.h5")) as weights:
+        assert "optimizer" not in weights
     assert after["history"][: len(before["history"])] == before["history"]
     assert [(row["phase"], row["epoch"]) for row in after["history"]] == [
         ("frozen", 1), ("frozen", 2), ("frozen", 3), ("fine_tune", 1),

@@ -76,7 +76,8 @@ class SaveEachEpoch(keras.callbacks.Callback):
         best = self._progress.best_validation_loss
         if best is None or validation_loss < best:
             aside = self._run / "best.part.keras"
-            self._network.save(aside, include_optimizer=False)
+            # A new model around the same layers: a compiled one would take its optimizer's state into the file.
+            keras.Model(self._network.input, self._network.output, name=self._network.name).save(aside)
             aside.replace(self._run / "best.keras")
             self._progress.best_validation_loss, self._progress.epochs_without_gain = validation_loss, 0
         else:
