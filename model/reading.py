@@ -118,7 +118,7 @@ def _too_many_pixels(size: tuple[int, int] | None, max_pixels: int) -> TooManyPi
 def _to_grey(picture: Image.Image) -> NDArray[np.uint8]:
     """Turn any Pillow mode into grey, uint8, (height, width). What is transparent becomes black."""
     if picture.mode in _DEEP_MODES:
-        return _stretch_to_uint8(np.asarray(picture, dtype=np.float64))
+        return _stretch_to_uint8(np.asarray(picture, dtype=np.float32))
     if picture.mode in {"LA", "PA", "RGBA", "RGBa", "La"} or "transparency" in picture.info:
         coloured = picture.convert("RGBA")
         black = Image.new("RGBA", coloured.size, (0, 0, 0, 255))
@@ -126,7 +126,7 @@ def _to_grey(picture: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(picture.convert("L"), dtype=np.uint8)
 
 
-def _stretch_to_uint8(values: NDArray[np.float64]) -> NDArray[np.uint8]:
+def _stretch_to_uint8(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Map the finite range of deep pixels (16 or 32 bit, any scale) onto 0..255; NaN and infinity become 0.
 
     Scanners use 12 of 16 bits, or arbitrary floating-point units, so that the nominal range says nothing.

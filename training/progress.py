@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,11 +58,17 @@ class SaveEachEpoch(keras.callbacks.Callback):
     def __init__(self, run: Path, network: keras.Model, progress: Progress, patience: int) -> None:
         super().__init__()
         self._run, self._network, self._progress, self._patience = run, network, progress, patience
+        self._started = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras's signature
+        """Start the clock: what a recipe takes stands in its history."""
+        self._started = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Write new files first and the state that names them last: a kill loses one epoch at most."""
         progress, figures = self._progress, {name: round(float(v), 5) for name, v in (logs or {}).items()}
-        progress.history.append({"phase": progress.phase, "epoch": epoch + 1, **figures})
+        seconds = round(time.monotonic() - self._started, 1)
+        progress.history.append({"phase": progress.phase, "epoch": epoch + 1, **figures, "seconds": seconds})
         self._keep_best(figures["val_loss"])
         old, progress.weights_file = progress.weights_file, f"{progress.phase}-{epoch + 1}.weights.h5"
         self.model.save_weights(self._run / progress.weights_file)
