@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from model.card import ModelCard, read_card, read_weights
 from model.errors import ModelFileError
-from model.heatmap import Head, evidence_map, overlay_png, shrink
+from model.heatmap import FeatureGrid, Head, evidence_map, overlay_png, shrink
 from model.lean_keras import import_keras
 from model.preprocessing import PREPROCESSING_VERSION, HeadBox, place_in_picture, preprocess
 from model.reading import MriImage
@@ -60,6 +60,7 @@ class Classifier:
         _check_fit(card, network)
         self.card = card
         self._head = Head.of_network(network, card.feature_layer)
+        self._grid = FeatureGrid.of_network(network, card.feature_layer)
         features = network.get_layer(card.feature_layer).input
         self._one_pass = keras.Model(network.input, [features, network.output])
         self._turn = threading.Lock()
@@ -117,7 +118,7 @@ class Classifier:
         class_index = self.card.class_names.index(class_name or prediction.predicted_class)
         evidence = evidence_map(prediction.feature_maps, self._head, class_index)
         box = prediction.box.scaled(height / image.pixels.shape[0])
-        return overlay_png(shown, place_in_picture(evidence, box, (height, width)))
+        return overlay_png(shown, place_in_picture(self._grid.spread(evidence), box, (height, width)))
 
 
 def load_classifiers(folder: Path = WEIGHTS_FOLDER, names: Sequence[str] = DEFAULT_MODELS) -> dict[str, Classifier]:

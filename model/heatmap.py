@@ -8,6 +8,7 @@ Source: class activation maps, Zhou et al. 2016, arXiv:1512.04150; HiResCAM, Dra
 """
 
 import io
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +60,52 @@ class Head:
             tuple(np.asarray(to_numpy(layer.kernel), np.float32) for layer in dense),
             tuple(np.asarray(to_numpy(layer.bias), np.float32) for layer in dense),
         )
+
+
+@dataclass(frozen=True)
+class FeatureGrid:
+    """Where the places of the feature maps lie in the network's input: place i is centred at first_px + i * step_px.
+
+    Padding that is uneven, as TensorFlow's "same" is for even sizes, shifts the grid: Xception's at 160 px by 11 px. A
+    map that is only enlarged would point beside what the network saw.
+    """
+
+    first_px: float
+    step_px: int
+    input_size_px: int
+
+    @classmethod
+    def of_network(cls, network: Any, feature_layer: str) -> "FeatureGrid":
+        """Follow the windows of convolutions and poolings; side branches of 1x1 convolutions are left out."""
+        first, step = 0.0, 1
+        for layer in network.layers[: [layer.name for layer in network.layers].index(feature_layer)]:
+            window = getattr(layer, "pool_size", getattr(layer, "kernel_size", (1,)))[0]
+            if window > 1:
+                stride = layer.strides[0]
+                first += step * ((window - 1) / 2 - _padding_before(layer, window, stride))
+                step *= stride
+        return cls(first, step, network.input_shape[1])
+
+    def spread(self, evidence: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Draw a map of places, float32 (rows, columns), where it lies in the input: float32 (size, size)."""
+        # One more place on each side, so that the map fades out beyond the outermost centres instead of ending there.
+        padded = Image.fromarray(np.pad(evidence, 1, mode="edge"))
+        scale = 1 / self.step_px
+        # Pillow asks for the source of each target pixel and counts both in pixel edges: a centre is at + 0.5.
+        offset = (-0.5 - self.first_px) * scale + 0.5 + 1
+        size = (self.input_size_px, self.input_size_px)
+        matrix = (scale, 0, offset, 0, scale, offset)
+        drawn = padded.transform(size, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
+        return np.asarray(drawn, dtype=np.float32)
+
+
+def _padding_before(layer: Any, window: int, stride: int) -> int:
+    """Rows of padding before the first; "same" puts the odd one behind. Source: keras.ops.conv, keras.ops.max_pool."""
+    if layer.padding == "valid":
+        return 0
+    n: int = layer.input.shape[1]
+    missing = (math.ceil(n / stride) - 1) * stride + window - n
+    return max(missing, 0) // 2
 
 
 def evidence_map(feature_maps: NDArray[np.float32], head: Head, class_index: int) -> NDArray[np.float32]:

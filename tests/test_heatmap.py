@@ -5,10 +5,12 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import pytest
 from PIL import Image
 
 from model.classifier import load_classifiers
-from model.heatmap import Head, evidence_map, overlay_png
+from model.errors import ModelFileError
+from model.heatmap import FeatureGrid, Head, evidence_map, overlay_png
 
 
 def test_map_of_an_averaging_head_sums_to_the_logit_without_bias() -> None:
@@ -51,15 +53,34 @@ def test_head_read_from_a_network_gives_its_logits(tiny_models: Path) -> None:
 
 
 def test_network_with_an_unknown_layer_behind_the_features_is_refused() -> None:
-    import pytest
-
-    from model.errors import ModelFileError
-
     inputs = keras.Input((4, 4, 2))
     pooled = keras.layers.GlobalMaxPooling2D(name="feature_pool")(inputs)
     outputs = keras.layers.Dense(2, activation="softmax")(keras.layers.LayerNormalization()(pooled))
     with pytest.raises(ModelFileError, match="LayerNormalization"):
         Head.of_network(keras.Model(inputs, outputs), "feature_pool")
+
+
+def test_grid_follows_windows_strides_and_padding_counted_by_hand() -> None:
+    layers = keras.layers
+    inputs = keras.Input((16, 16, 1))
+    # 3 wide, step 2, no padding: centres at 1, 3, 5, ...; 7 places.
+    x = layers.Conv2D(1, 3, strides=2)(inputs)
+    # "same" over 7 places pads one before: the first window is centred on place 0; 4 places at 1, 5, 9, 13.
+    x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
+    # "same" over 4 places pads none before: the first window is centred on place 1; 2 places at 5, 13.
+    x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
+    network = keras.Model(inputs, layers.GlobalAveragePooling2D(name="feature_pool")(x))
+    assert FeatureGrid.of_network(network, "feature_pool") == FeatureGrid(5.0, 8, 16)
+
+
+def test_spread_map_is_highest_where_the_grid_puts_the_place() -> None:
+    evidence = np.zeros((2, 2), np.float32)
+    evidence[0, 1] = 1
+    drawn = FeatureGrid(5.0, 8, 16).spread(evidence)
+    assert drawn.shape == (16, 16)
+    assert np.unravel_index(drawn[:13, :14].argmax(), (13, 14))[1] == 13
+    assert drawn[5, 13] == pytest.approx(1, abs=1e-5)
+    assert drawn[13, 5] == pytest.approx(0, abs=1e-5)
 
 
 def test_overlay_colours_only_where_evidence_is_positive() -> None:
