@@ -91,7 +91,7 @@ def _figures(name: str, metrics: dict[str, Any]) -> str:
         return f"**Validation** (held out by group from the training data; it chose the epoch): {_line(metrics)}\n\n"
     parts = {key: label for key, label in _PARTS.items() if key in metrics}
     shares = "".join(f"- {label}: {_line(metrics[key])}\n" for key, label in parts.items())
-    return f"**{name}**, scored once:\n\n{shares}\n{_table(metrics, parts)}\n"
+    return f"**{name}** (every scoring stands in docs/scorings.md):\n\n{shares}\n{_table(metrics, parts)}\n"
 
 
 def _table(metrics: dict[str, Any], parts: dict[str, str]) -> str:
@@ -100,7 +100,7 @@ def _table(metrics: dict[str, Any], parts: dict[str, str]) -> str:
     rows = "".join(
         f"| {name} |"
         + "".join(f" {_recall(metrics[key]['per_class'][name])} |" for key in parts)
-        + f" {figures['precision']:.3f} | {figures['auroc']:.3f} |\n"
+        + f" {figures['precision']:.3f} | {_auroc(figures)} |\n"
         for name, figures in metrics["all"]["per_class"].items()
     )
     return head + rule + rows
@@ -108,6 +108,10 @@ def _table(metrics: dict[str, Any], parts: dict[str, str]) -> str:
 
 def _recall(figures: dict[str, Any]) -> str:
     return "-" if figures["recall"] is None else f"{figures['recall']:.3f} of {figures['n_pictures']}"
+
+
+def _auroc(figures: dict[str, Any]) -> str:
+    return "-" if figures["auroc"] is None else f"{figures['auroc']:.3f}"
 
 
 def _line(figures: dict[str, Any]) -> str:
