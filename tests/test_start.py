@@ -1,5 +1,8 @@
 """Starting the app: what it loads, what it refuses, what it answers to operators."""
 
+import http.client
+import io
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +13,8 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from tests.conftest import multipart
+from tests.serving import served
 from web.settings import PREFIX, TABLE, SettingsError, load_settings
 
 TOP = Path(__file__).parent.parent
@@ -52,6 +57,19 @@ def test_missing_or_altered_weights_stop_the_start_with_one_clear_line(
     (line,) = [line for line in started.stderr.splitlines() if line.startswith("Cannot start:")]
     assert "xception.keras" in line
     assert "Traceback" not in started.stderr
+
+
+def test_client_that_sends_a_little_too_much_gets_the_sentence_and_no_reset(tiny_models: Path) -> None:
+    with served(tiny_models, MAX_UPLOAD_MB="1") as (host, port):
+        form = multipart({"files": (io.BytesIO(bytes(6_000_000)), "big.png")})
+        for _ in range(5):
+            connection = http.client.HTTPConnection(host, port, timeout=30)
+            # Sends the whole body before it looks for an answer, as proxies do.
+            connection.request("POST", "/api/v1/predictions", form["data"], {"Content-Type": form["content_type"]})
+            answer = connection.getresponse()
+            assert answer.status == 413
+            assert "1 MB" in json.load(answer)["detail"]
+            connection.close()
 
 
 @pytest.mark.parametrize(
