@@ -114,11 +114,11 @@ class Classifier:
         Pictures with a side above DISPLAY_SIDE_PX are shrunk to it.
         """
         shown = shrink(image.pixels, DISPLAY_SIDE_PX)
-        height, width = shown.shape
         class_index = self.card.class_names.index(class_name or prediction.predicted_class)
         evidence = evidence_map(prediction.feature_maps, self._head, class_index)
-        box = prediction.box.scaled(height / image.pixels.shape[0])
-        return overlay_png(shown, place_in_picture(self._grid.spread(evidence), box, (height, width)))
+        old, new = (image.pixels.shape[0], image.pixels.shape[1]), (shown.shape[0], shown.shape[1])
+        placed = place_in_picture(self._grid.spread(evidence), prediction.box.in_resized(old, new), new)
+        return overlay_png(shown, placed)
 
 
 def load_classifiers(folder: Path = WEIGHTS_FOLDER, names: Sequence[str] = DEFAULT_MODELS) -> dict[str, Classifier]:

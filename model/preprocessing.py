@@ -42,11 +42,16 @@ class HeadBox:
         """The side in pixels of the centred square that the box is padded to."""
         return max(self.bottom - self.top, self.right - self.left)
 
-    def scaled(self, factor: float) -> "HeadBox":
-        """Give the box in a picture resized by a factor; it keeps at least one pixel."""
-        top, left = int(self.top * factor), int(self.left * factor)
-        bottom, right = round(self.bottom * factor), round(self.right * factor)
-        return HeadBox(top, max(bottom, top + 1), left, max(right, left + 1))
+    def in_resized(self, old: tuple[int, int], new: tuple[int, int]) -> "HeadBox":
+        """Give the box after the picture went from one shape (height, width) to another; at least a pixel is left."""
+        top, bottom = _resized(self.top, self.bottom, new[0] / old[0], new[0])
+        left, right = _resized(self.left, self.right, new[1] / old[1], new[1])
+        return HeadBox(top, bottom, left, right)
+
+
+def _resized(start: int, end: int, factor: float, length: int) -> tuple[int, int]:
+    first = min(int(start * factor), length - 1)
+    return first, min(max(round(end * factor), first + 1), length)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,11 +1,13 @@
 """Loading a model with its card, and classifying with it."""
 
+import io
 import json
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from model.card import ModelCard, read_card
 from model.classifier import Classifier, load_classifiers
@@ -80,11 +82,17 @@ def test_card_survives_writing_and_reading(tiny_models: Path) -> None:
     assert ModelCard.from_json(card.to_json()) == card
 
 
+@pytest.mark.parametrize("shape", [(103, 1999), (1999, 103), (1001, 3000), (769, 768), (2000, 1999), (20, 20)])
+def test_heatmap_of_any_shape_is_drawn_and_at_most_768_px_wide_and_high(
+    tiny_models: Path, shape: tuple[int, int]
+) -> None:
+    classifier = Classifier.load(tiny_models / "xception.json")
+    image = MriImage(np.random.default_rng(0).integers(0, 255, shape, np.uint8), "PNG")
+    with Image.open(io.BytesIO(classifier.heatmap_png(image, classifier.predict([image])[0]))) as drawn:
+        assert max(drawn.size) == min(768, max(shape))
+
+
 def test_heatmap_has_the_size_of_the_picture(tiny_models: Path) -> None:
-    import io
-
-    from PIL import Image
-
     classifier = Classifier.load(tiny_models / "vgg16.json")
     image = some_images()[2]
     png = classifier.heatmap_png(image, classifier.predict([image])[0])
