@@ -47,6 +47,12 @@ def page(request: pytest.FixtureRequest, browser, address: str):  # type: ignore
     assert errors == []
 
 
+def wait_for(page, selector: str) -> None:  # type: ignore[no-untyped-def]
+    """Wait for the answer and then for its last byte: an element is seen before its page is whole."""
+    page.wait_for_selector(selector)
+    page.wait_for_load_state("load")
+
+
 def shares(page) -> dict[str, float]:  # type: ignore[no-untyped-def]
     rows = page.locator(".probabilities tbody tr")
     cells = [(r.locator("th").inner_text(), r.locator(".number").inner_text()) for r in rows.all()]
@@ -56,7 +62,7 @@ def shares(page) -> dict[str, float]:  # type: ignore[no-untyped-def]
 def test_uploaded_sample_shows_class_probabilities_and_heat_map(page) -> None:  # type: ignore[no-untyped-def]
     page.set_input_files("#files", TOP / "static" / "samples" / "meningioma.jpg")
     page.get_by_role("button", name="Classify").click()
-    page.wait_for_selector(".result")
+    wait_for(page, ".result")
     found = shares(page)
     assert sum(found.values()) == pytest.approx(100, abs=0.3)
     assert page.locator(".result-class").inner_text().strip() == max(found, key=found.__getitem__)
@@ -67,14 +73,14 @@ def test_uploaded_sample_shows_class_probabilities_and_heat_map(page) -> None:  
 
 def test_sample_button_uses_the_model_that_is_chosen(page) -> None:  # type: ignore[no-untyped-def]
     page.get_by_role("button", name="Pituitary tumor").click()
-    page.wait_for_selector(".result")
+    wait_for(page, ".result")
     assert set(shares(page)) == {"Glioma", "Meningioma", "Pituitary tumor", "No tumor"}
 
 
 def test_wrong_file_shows_the_reason_and_keeps_the_form(page) -> None:  # type: ignore[no-untyped-def]
     page.set_input_files("#files", TOP / "README.md")
     page.get_by_role("button", name="Classify").click()
-    page.wait_for_selector(".error-summary")
+    wait_for(page, ".error-summary")
     assert page.title().startswith("Error:")
     assert "another kind" in page.locator(".error-summary").inner_text()
     assert page.locator("#files").get_attribute("aria-describedby") == "files-hint files-error"
@@ -92,7 +98,7 @@ def test_keyboard_alone_reaches_a_result(browser, address: str) -> None:  # type
         if page.evaluate("document.activeElement.name") == "sample":
             break
     page.keyboard.press("Enter")
-    page.wait_for_selector(".result")
+    wait_for(page, ".result")
     # The script that moves the focus runs when the page is whole, which may be after the result is seen.
     page.wait_for_function("document.activeElement.id === 'results-heading'")
     context.close()
@@ -120,6 +126,6 @@ def test_narrow_page_never_scrolls_sideways(browser, address: str, scheme: str) 
     page.goto(address)
     assert page.evaluate("document.documentElement.scrollWidth") == 320
     page.get_by_role("button", name="Glioma").click()
-    page.wait_for_selector(".result")
+    wait_for(page, ".result")
     assert page.evaluate("document.documentElement.scrollWidth") == 320
     context.close()
