@@ -71,10 +71,21 @@ def test_uploaded_sample_shows_class_probabilities_and_heat_map(page) -> None:  
     assert "Not a medical device" in page.locator(".result").inner_text()
 
 
-def test_sample_button_uses_the_model_that_is_chosen(page) -> None:  # type: ignore[no-untyped-def]
+def test_sample_button_answers_with_the_default_model(page) -> None:  # type: ignore[no-untyped-def]
     page.get_by_role("button", name="Pituitary tumor").click()
     wait_for(page, ".result")
     assert set(shares(page)) == {"Glioma", "Meningioma", "Pituitary tumor", "No tumor"}
+
+
+def test_sample_follows_the_model_that_is_chosen_in_the_form(browser, address: str) -> None:  # type: ignore[no-untyped-def]
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(address)
+    page.locator("#model-vgg16").check()
+    page.get_by_role("button", name="Pituitary tumor").click()
+    wait_for(page, ".result")
+    assert set(shares(page)) == {"Tumor", "No tumor"}
+    context.close()
 
 
 def test_wrong_file_shows_the_reason_and_keeps_the_form(page) -> None:  # type: ignore[no-untyped-def]

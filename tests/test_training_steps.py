@@ -19,6 +19,7 @@ from PIL import Image
 from app import create_app
 from model.card import read_card
 from training.known_picture import known_pictures
+from training.publish import PublishError, publish
 
 TOP = Path(__file__).parent.parent
 SHARED = TOP.parent / "shared"
@@ -166,6 +167,19 @@ def test_publish_refuses_figures_of_another_network(finished_run: Path, tmp_path
     assert step.returncode == 2
     assert "another" in step.stderr
     assert not (tmp_path / "weights").exists() or not list((tmp_path / "weights").iterdir())
+
+
+def test_publish_refuses_backends_that_disagree_and_leaves_what_was_there(
+    finished_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {"vgg16.json": "the old card", "vgg16.keras": "the old weights"}
+    for name, text in before.items():
+        (tmp_path / name).write_text(text)
+    # No difference is small enough.
+    monkeypatch.setattr("training.publish.LARGEST_DIFFERENCE", -1.0)
+    with pytest.raises(PublishError, match="They differ by"):
+        publish(finished_run, [], tmp_path, None, "1.0.0")
+    assert {file.name: file.read_text() for file in tmp_path.iterdir()} == before
 
 
 @pytest.mark.slow

@@ -41,7 +41,8 @@ class Recipe:
     patience: int = 5
 
 
-# The seed's network and head to the letter. The seed trained with Adam at 1e-4 and batches of 20.
+# The seed's network and head to the letter, Adam at 1e-4 and batches of 20 as there. Two things differ: grey levels are
+# scaled as VGG16's ImageNet weights expect them (the seed divided by 255), and the augmentation is this project's.
 VGG16 = Recipe(
     name="vgg16",
     task=TUMOR_PRESENCE,

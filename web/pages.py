@@ -68,9 +68,8 @@ def predict() -> str | tuple[str, int]:
     cards = [_card(result, classifier) for result in results]
     refused = [result.refusal for result in results if isinstance(result, Refused)]
     if len(refused) == len(results):
-        return show_page(refused[0].code, refused[0].detail, cards if len(cards) > 1 else [], classifier), refused[
-            0
-        ].status
+        first = refused[0]
+        return show_page(first.code, first.detail, cards if len(cards) > 1 else [], classifier), first.status
     return show_page(cards=cards, classifier=classifier)
 
 
