@@ -48,8 +48,10 @@ class Head:
             raise ModelFileError(f"Expected a layer named {feature_layer!r} in the network. There is none.")
         pooling, *rest = network.layers[names.index(feature_layer) :]
         dense = [layer for layer in rest if type(layer).__name__ == "Dense"]
-        others = {type(layer).__name__ for layer in rest} - {"Dense", "Dropout"}
-        activations = [layer.activation.__name__ for layer in dense]
+        others = {type(layer).__name__ for layer in rest} - {"Dense", "Dropout", "Activation"}
+        activations = [layer.activation.__name__ for layer in rest if hasattr(layer, "activation")]
+        # A last dense layer may leave its softmax to a layer of its own.
+        activations = [name for name in activations if name != "linear"]
         if others or activations != ["relu"] * (len(dense) - 1) + ["softmax"]:
             raise ModelFileError(
                 f"Expected dense layers with ReLU and a softmax. Received {sorted(others)} {activations}."
@@ -73,6 +75,11 @@ class FeatureGrid:
     first_px: float
     step_px: int
     input_size_px: int
+    n_places: int
+
+    def centres_px(self) -> NDArray[np.float64]:
+        """Where the places are centred along a side of the input, float64 (n_places,)."""
+        return self.first_px + self.step_px * np.arange(self.n_places)
 
     @classmethod
     def of_network(cls, network: Any, feature_layer: str) -> "FeatureGrid":
@@ -84,7 +91,7 @@ class FeatureGrid:
                 stride = layer.strides[0]
                 first += step * ((window - 1) / 2 - _padding_before(layer, window, stride))
                 step *= stride
-        return cls(first, step, network.input_shape[1])
+        return cls(first, step, network.input_shape[1], network.get_layer(feature_layer).input.shape[1])
 
     def spread(self, evidence: NDArray[np.float32]) -> NDArray[np.float32]:
         """Draw a map of places, float32 (rows, columns), where it lies in the input: float32 (size, size)."""

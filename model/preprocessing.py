@@ -42,6 +42,12 @@ class HeadBox:
         """The side in pixels of the centred square that the box is padded to."""
         return max(self.bottom - self.top, self.right - self.left)
 
+    def to_input(self, row: float, column: float) -> tuple[float, float]:
+        """Give where a point of the picture, in pixels, lies in the network's square input, as shares of its side."""
+        side = self.square_side
+        pad_top, pad_left = (side - (self.bottom - self.top)) // 2, (side - (self.right - self.left)) // 2
+        return (row - self.top + pad_top) / side, (column - self.left + pad_left) / side
+
     def in_resized(self, old: tuple[int, int], new: tuple[int, int]) -> "HeadBox":
         """Give the box after the picture went from one shape (height, width) to another; at least a pixel is left."""
         top, bottom = _resized(self.top, self.bottom, new[0] / old[0], new[0])

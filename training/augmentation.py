@@ -4,10 +4,12 @@ The published collections differ in look (scanner, sequence, export) more than i
 look: a network learns the look unless it is made unreliable. So grey levels are changed strongly, shapes mildly.
 """
 
+import io
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.ndimage import affine_transform, gaussian_filter, zoom
 
 
@@ -41,35 +43,117 @@ class Augmentation:
     # A rectangle filled with noise-free grey: no single spot may decide.
     erase_probability: float = 0.2
     erase_share: float = 0.25
+    # The grey levels of another training picture: what is bright in one sequence is dark in the next.
+    borrow_levels_probability: float = 0.0
+    # The sharpness and noise of another training picture, as its radial power spectrum.
+    borrow_spectrum_probability: float = 0.0
+    # A tone curve that may fall: another contrast altogether, as between T1 and T2. Air stays black.
+    odd_tones_probability: float = 0.0
+    jpeg_probability: float = 0.0
+    jpeg_quality: tuple[int, int] = (25, 85)
 
 
-def augment(pixels: NDArray[np.uint8], strength: Augmentation, random: np.random.Generator) -> NDArray[np.float32]:
-    """Change one picture at random: uint8 to float32, (size, size), 0..255. The argument stays as it was."""
-    picture = _move(pixels.astype(np.float32), strength, random)
+# Up to this grey level a preprocessed pixel counts as air.
+_AIR = 12
+# Bounds of a factor between two pictures' spectra: more would turn noise into structure.
+_SPECTRUM_BOUNDS = (0.4, 2.5)
+
+
+def augment(
+    pixels: NDArray[np.uint8] | NDArray[np.float32],
+    strength: Augmentation,
+    random: np.random.Generator,
+    partner: NDArray[np.uint8] | None = None,
+    box: NDArray[np.float32] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Change one picture of 0..255 at random: float32, (size, size), 0..255, and where its lesion's box came to lie.
+
+    partner: another training picture of the same shape, whose look may be borrowed; box: float32 (4,), top, bottom,
+    left, right as shares of the side, NaN for none. The arguments stay as they were.
+    """
+    box = np.full(4, np.nan, np.float32) if box is None else box
+    picture, box = _move(pixels.astype(np.float32), box, strength, random)
+    if partner is not None:
+        picture = _borrow_look(picture, partner, strength, random)
     picture = _change_tones(picture, strength, random)
     picture = _change_texture(picture, strength, random)
-    return _erase(np.clip(picture, 0, 255), strength, random)
+    return _erase(np.clip(picture, 0, 255), strength, random), box
 
 
-def _move(picture: NDArray[np.float32], strength: Augmentation, random: np.random.Generator) -> NDArray[np.float32]:
+def _move(
+    picture: NDArray[np.float32], box: NDArray[np.float32], strength: Augmentation, random: np.random.Generator
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     if random.random() < strength.mirror_probability:
-        picture = picture[:, ::-1]
+        picture, box = picture[:, ::-1], box[[0, 1, 3, 2]] * [1, 1, -1, -1] + [0, 0, 1, 1]
     angle = np.deg2rad(random.uniform(-1, 1) * strength.rotation_degrees)
     scale = np.exp(
         random.uniform(-1, 1, 2) * strength.scale * np.array([0.4, 0.4]) + random.uniform(-1, 1) * strength.scale
     )
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = turn / scale
+    size = picture.shape[0]
     centre = (np.array(picture.shape) - 1) / 2
-    shift = random.uniform(-1, 1, 2) * strength.shift_share * picture.shape[0]
-    return affine_transform(picture, matrix, centre - matrix @ (centre + shift), order=1)
+    shift = random.uniform(-1, 1, 2) * strength.shift_share * size
+    offset = centre - matrix @ (centre + shift)
+    return affine_transform(picture, matrix, offset, order=1), _moved_box(box * size, matrix, offset) / size
+
+
+def _moved_box(
+    box_px: NDArray[np.floating], matrix: NDArray[np.float64], offset: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Give the upright box around the corners after the inverse of `matrix @ place + offset`."""
+    top, bottom, left, right = box_px
+    corners = np.array([(y, x) for y in (top, bottom) for x in (left, right)])
+    moved = np.linalg.solve(matrix, (corners - offset).T)
+    return np.array([moved[0].min(), moved[0].max(), moved[1].min(), moved[1].max()], np.float32)
+
+
+def _borrow_look(
+    picture: NDArray[np.float32], partner: NDArray[np.uint8], strength: Augmentation, random: np.random.Generator
+) -> NDArray[np.float32]:
+    if random.random() < strength.borrow_spectrum_probability:
+        picture = match_spectrum(picture, partner.astype(np.float32))
+    if random.random() < strength.borrow_levels_probability:
+        share = random.uniform(0.4, 1)
+        picture = (1 - share) * picture + share * match_levels(picture, partner)
+    return np.clip(picture, 0, 255).astype(np.float32)
+
+
+def match_levels(picture: NDArray[np.float32], partner: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Give the picture the grey level histogram of another one, air (near black) apart; float32, same shape."""
+    levels = np.clip(picture, 0, 255).astype(np.uint8)
+    tissue, wanted = levels[levels > _AIR], partner[partner > _AIR]
+    if not tissue.size or not wanted.size:
+        return picture
+    shares = (np.bincount(tissue, minlength=256).cumsum() - 0.5) / tissue.size
+    curve = np.quantile(wanted, np.clip(shares, 0, 1))
+    curve[: _AIR + 1] = np.linspace(0, curve[_AIR + 1], _AIR + 1)
+    return curve[levels].astype(np.float32)
+
+
+def match_spectrum(picture: NDArray[np.float32], partner: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give the picture the radial amplitude spectrum of another one, above the coarsest scales; float32, same shape."""
+    size = picture.shape[0]
+    own = np.fft.rfft2(picture)
+    radius = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]) * size
+    ring = np.minimum(radius.astype(int), size // 2)
+    n = np.bincount(ring.ravel())
+    ratio = (np.bincount(ring.ravel(), np.abs(np.fft.rfft2(partner)).ravel()) + 1) / (
+        np.bincount(ring.ravel(), np.abs(own).ravel()) + 1
+    )
+    ratio = np.clip(gaussian_filter(ratio, 2.0), *_SPECTRUM_BOUNDS)
+    # The coarsest rings hold the head's outline and the lesion itself.
+    ratio[: max(2, len(n) // 10)] = 1
+    return np.fft.irfft2(own * ratio[ring], s=picture.shape).astype(np.float32)
 
 
 def _change_tones(
     picture: NDArray[np.float32], strength: Augmentation, random: np.random.Generator
 ) -> NDArray[np.float32]:
     unit = picture / 255
-    if random.random() < strength.tone_curve_share:
+    if random.random() < strength.odd_tones_probability:
+        unit = _odd_tones(unit, random)
+    elif random.random() < strength.tone_curve_share:
         knots = np.sort(random.uniform(0, 1, 4))
         unit = np.interp(unit, np.linspace(0, 1, 6), np.concatenate([[0], knots, [1]])).astype(np.float32)
     else:
@@ -80,6 +164,16 @@ def _change_tones(
     tissue = np.minimum(unit * 8, 1)
     levels = unit * 255 * contrast + brightness * tissue
     return (levels * _bias_field(picture.shape[0], strength, random)).astype(np.float32)
+
+
+def _odd_tones(unit: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+    """Put tissue through a curve of random heights, half of it the own grey level so that edges survive."""
+    knots = random.uniform(0.05, 1, 6)
+    odd = np.interp(unit, np.linspace(0.05, 1, 6), knots)
+    mixed = random.uniform(0.5, 1) * odd + random.uniform(-0.5, 0.5) * unit
+    tissue = np.clip(unit * 255 / _AIR - 0.5, 0, 1)
+    spread = mixed - mixed.min()
+    return (tissue * spread / max(float(spread.max()), 1e-3)).astype(np.float32)
 
 
 def _bias_field(size: int, strength: Augmentation, random: np.random.Generator) -> NDArray[np.float32]:
@@ -104,7 +198,16 @@ def _change_texture(
     if random.random() < strength.noise_probability:
         sigma = random.uniform(0, strength.noise_sigma)
         picture = picture + sigma * random.standard_normal(picture.shape, np.float32)
+    if random.random() < strength.jpeg_probability:
+        picture = _as_jpeg(picture, int(random.integers(*strength.jpeg_quality)))
     return picture
+
+
+def _as_jpeg(picture: NDArray[np.float32], quality: int) -> NDArray[np.float32]:
+    buffer = io.BytesIO()
+    Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=quality)
+    with Image.open(buffer, formats=("JPEG",)) as coded:
+        return np.asarray(coded, np.float32)
 
 
 def _erase(picture: NDArray[np.float32], strength: Augmentation, random: np.random.Generator) -> NDArray[np.float32]:

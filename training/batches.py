@@ -75,7 +75,7 @@ class AugmentedPictures(_Balanced):
 
     def _inputs(self, chosen: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[np.float32]:
         pictures = [
-            augment(self._pixels[i], self._strength, np.random.default_rng((self._seed, self._epoch, int(place))))
+            augment(self._pixels[i], self._strength, np.random.default_rng((self._seed, self._epoch, int(place))))[0]
             for i, place in zip(chosen, places, strict=True)
         ]
         return np.stack(pictures)[..., None]

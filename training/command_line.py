@@ -46,6 +46,11 @@ def _add_data(step: argparse.ArgumentParser, required: bool = True) -> None:
     )  # fmt: skip
 
 
+def _add_boxes(step: argparse.ArgumentParser) -> None:
+    step.add_argument("--boxes", type=Path, metavar="FILE",
+                      help="CSV of lesion boxes and slice numbers: lesions are pasted, neighbours kept together")  # fmt: skip
+
+
 def _add_explore(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     step = steps.add_parser("explore", help="look at the data before training: report.html, summary.json and pictures")
     _add_data(step)
@@ -60,6 +65,11 @@ def _add_train(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     _add_data(step)
     step.add_argument("--recipe", choices=list(RECIPES), required=True)
     step.add_argument("--task", choices=list(CLASS_NAMES), help="default: the recipe's own")
+    _add_boxes(step)
+    step.add_argument("--exclude-near-duplicates-of", nargs="+", type=Path, default=[], metavar="DIR",
+                      help="leave out every picture that stands here too, as itself or nearly: for a leak-free test")  # fmt: skip
+    step.add_argument("--precision", choices=["float32", "mixed_bfloat16"], default="float32",
+                      help="mixed_bfloat16 is faster on processors and GPUs that compute with it")  # fmt: skip
     step.add_argument("--weights", default="imagenet", metavar="WEIGHTS",
                       help='"imagenet" (downloads), "random", or the path of a .weights.h5 file')  # fmt: skip
     step.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/RECIPE)")
@@ -118,6 +128,9 @@ def _train(options: argparse.Namespace) -> None:
     request = Request(
         recipe,
         tuple(options.data),
+        options.boxes,
+        tuple(options.exclude_near_duplicates_of),
+        options.precision,
         options.weights,
         run,
         options.cache,

@@ -38,12 +38,17 @@ class DataError(Exception):
 
 @dataclass(frozen=True)
 class Picture:
-    """A labelled file. `path` is absolute, `name` is relative to its data folder's parent (stable across machines)."""
+    """A labelled file.
+
+    path: absolute; name: relative to its data folder's parent, stable across machines; source: the collection that it
+    came with, which is the name of the data folder, or of its parent where the folder is called Training or the like.
+    """
 
     path: Path
     name: str
     split: str
     class_name: str
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -102,13 +107,14 @@ def _collect(folder: Path, task: str, pictures: list[Picture], problems: list[st
     split_folders = [(f, _SPLIT_NAMES[f.name.lower()]) for f in _subfolders(folder) if f.name.lower() in _SPLIT_NAMES]
     if not split_folders:
         split_folders = [(folder, _SPLIT_NAMES.get(folder.name.lower(), UNSPLIT))]
+    source = folder.parent.name if folder.name.lower() in _SPLIT_NAMES else folder.name
     for split_folder, split in split_folders:
         for class_folder in _subfolders(split_folder):
-            _collect_class(class_folder, folder.parent, split, task, pictures, problems)
+            _collect_class(class_folder, folder.parent, split, source, task, pictures, problems)
 
 
 def _collect_class(
-    class_folder: Path, root: Path, split: str, task: str, pictures: list[Picture], problems: list[str]
+    class_folder: Path, root: Path, split: str, source: str, task: str, pictures: list[Picture], problems: list[str]
 ) -> None:
     class_name = _ALIASES[task].get(re.sub(r"[^a-z]+", "_", class_folder.name.lower()).strip("_"))
     name = class_folder.relative_to(root)
@@ -118,7 +124,7 @@ def _collect_class(
     files = [f for f in sorted(class_folder.rglob("*")) if f.is_file() and not f.name.startswith(".")]
     if not files:
         problems.append(f"{name}: the folder is empty.")
-    pictures.extend(Picture(f, f.relative_to(root).as_posix(), split, class_name) for f in files)
+    pictures.extend(Picture(f, f.relative_to(root).as_posix(), split, class_name, source) for f in files)
 
 
 def _subfolders(folder: Path) -> list[Path]:

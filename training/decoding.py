@@ -22,11 +22,13 @@ class Decoded:
 
     pictures: those that could be read, in the given order.
     pixels: uint8, shape (n, size, size), 0..255, one per picture.
+    frames: int64, shape (n, 6): top, bottom, left, right of the head's box, height, width of the picture as read, in px.
     problems: one sentence per picture that could not be read.
     """
 
     pictures: tuple[Picture, ...]
     pixels: NDArray[np.uint8]
+    frames: NDArray[np.int64]
     problems: tuple[str, ...]
 
     def labels(self, class_names: Sequence[str]) -> NDArray[np.int64]:
@@ -35,7 +37,7 @@ class Decoded:
 
     def subset(self, indices: NDArray[np.int64]) -> "Decoded":
         """Keep the pictures at the given places."""
-        return Decoded(tuple(self.pictures[i] for i in indices), self.pixels[indices], ())
+        return Decoded(tuple(self.pictures[i] for i in indices), self.pixels[indices], self.frames[indices], ())
 
 
 def decode(pictures: Sequence[Picture], input_size_px: int, cache: Path | None = None) -> Decoded:
@@ -43,25 +45,28 @@ def decode(pictures: Sequence[Picture], input_size_px: int, cache: Path | None =
     file = cache / f"decoded-{_key(pictures, input_size_px)}.npz" if cache else None
     if file and file.is_file():
         with np.load(file) as stored:
-            kept, pixels, problems = stored["kept"], stored["pixels"], tuple(map(str, stored["problems"]))
+            kept, pixels, frames = stored["kept"], stored["pixels"], stored["frames"]
+            problems = tuple(map(str, stored["problems"]))
     else:
-        kept, pixels, problems = _decode_all(pictures, input_size_px)
+        kept, pixels, frames, problems = _decode_all(pictures, input_size_px)
         if file:
             file.parent.mkdir(parents=True, exist_ok=True)
             aside = file.with_suffix(".part.npz")
-            np.savez(aside, kept=kept, pixels=pixels, problems=np.array(problems, str))
+            np.savez(aside, kept=kept, pixels=pixels, frames=frames, problems=np.array(problems, str))
             aside.replace(file)
-    return Decoded(tuple(pictures[i] for i in kept), pixels, problems)
+    return Decoded(tuple(pictures[i] for i in kept), pixels, frames, problems)
 
 
 def _decode_all(
     pictures: Sequence[Picture], input_size_px: int
-) -> tuple[NDArray[np.int64], NDArray[np.uint8], tuple[str, ...]]:
-    def decode_one(picture: Picture) -> NDArray[np.uint8] | str:
+) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]]:
+    def decode_one(picture: Picture) -> tuple[NDArray[np.uint8], list[int]] | str:
         try:
-            return preprocess(read_image(picture.path).pixels, input_size_px).pixels
+            pixels = read_image(picture.path).pixels
+            given = preprocess(pixels, input_size_px)
         except (ImageError, OSError) as error:
             return f"{picture.name}: {error}"
+        return given.pixels, [given.box.top, given.box.bottom, given.box.left, given.box.right, *pixels.shape]
 
     with ThreadPoolExecutor() as pool:
         progress = tqdm(pool.map(decode_one, pictures), total=len(pictures), desc="decoding", unit="picture")
@@ -69,10 +74,11 @@ def _decode_all(
     kept = np.array([i for i, result in enumerate(results) if not isinstance(result, str)], np.int64)
     problems = tuple(result for result in results if isinstance(result, str))
     readable = [result for result in results if not isinstance(result, str)]
-    empty = np.zeros((0, input_size_px, input_size_px), np.uint8)
-    return kept, np.stack(readable) if readable else empty, problems
+    pixels = [given for given, _ in readable] or np.zeros((0, input_size_px, input_size_px), np.uint8)
+    frames = [frame for _, frame in readable] or np.zeros((0, 6), np.int64)
+    return kept, np.array(pixels), np.array(frames, np.int64), problems
 
 
 def _key(pictures: Sequence[Picture], input_size_px: int) -> str:
-    settings = f"{PREPROCESSING_VERSION}\t{input_size_px}\t{[p.name for p in pictures]}\t{fingerprint(pictures)}"
+    settings = f"frames\t{PREPROCESSING_VERSION}\t{input_size_px}\t{[p.name for p in pictures]}\t{fingerprint(pictures)}"
     return hashlib.sha256(settings.encode()).hexdigest()[:16]

@@ -38,7 +38,7 @@ def _view(frozen: keras.Model, decoded: Decoded, view: int, strength: Augmentati
             inputs = pixels.astype(np.float32)
         else:
             inputs = np.stack(
-                [augment(p, strength, np.random.default_rng((seed, view, start + i))) for i, p in enumerate(pixels)]
+                [augment(p, strength, np.random.default_rng((seed, view, start + i)))[0] for i, p in enumerate(pixels)]
             )
         batches.append(np.asarray(frozen.predict_on_batch(inputs[..., None]), np.float16))
     return np.concatenate(batches)

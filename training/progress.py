@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from model.card import write_atomically
 
@@ -25,6 +27,9 @@ class Progress:
     best_validation_loss: float | None = None
     epochs_without_gain: int = 0
     weights_file: str | None = None
+    # Mean of the weights after each of the last epochs, and over how many.
+    average_file: str | None = None
+    n_averaged: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
@@ -55,9 +60,17 @@ class Progress:
 class SaveEachEpoch(keras.callbacks.Callback):
     """After each epoch: keep the best network, the last weights with the optimizer's state, and the figures."""
 
-    def __init__(self, run: Path, network: keras.Model, progress: Progress, patience: int) -> None:
+    def __init__(
+        self, run: Path, network: keras.Model, progress: Progress, patience: int,
+        average_from: int | None = None, twin: keras.Model | None = None,
+    ) -> None:  # fmt: skip
+        """Keep `network` in the run. It shares its layers with what is trained, or takes the weights of its `twin`.
+
+        average_from: the first epoch, counted from 0, whose weights go into the average.
+        """
         super().__init__()
         self._run, self._network, self._progress, self._patience = run, network, progress, patience
+        self._average_from, self._twin = average_from, twin
         self._started = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras's signature
@@ -69,23 +82,53 @@ class SaveEachEpoch(keras.callbacks.Callback):
         progress, figures = self._progress, {name: round(float(v), 5) for name, v in (logs or {}).items()}
         seconds = round(time.monotonic() - self._started, 1)
         progress.history.append({"phase": progress.phase, "epoch": epoch + 1, **figures, "seconds": seconds})
-        self._keep_best(figures["val_loss"])
+        if self._twin:
+            self._network.set_weights(self._twin.get_weights())
+        self._keep_best(figures.get("val_probabilities_loss", figures["val_loss"]))
+        old_average = self._average(epoch)
         old, progress.weights_file = progress.weights_file, f"{progress.phase}-{epoch + 1}.weights.h5"
         self.model.save_weights(self._run / progress.weights_file)
         progress.finished_epochs = epoch + 1
         progress.write(self._run)
-        if old:
-            (self._run / old).unlink(missing_ok=True)
+        for name in (old, old_average):
+            if name:
+                (self._run / name).unlink(missing_ok=True)
         if progress.epochs_without_gain >= self._patience:
             self.model.stop_training = True
+
+    def _average(self, epoch: int) -> str | None:
+        """Take this epoch's weights into the average; give the name of the file that is no longer needed."""
+        progress = self._progress
+        if self._average_from is None or epoch < self._average_from:
+            return None
+        weights, old = self._network.get_weights(), progress.average_file
+        if old:
+            n = progress.n_averaged
+            weights = [(mean * n + w) / (n + 1) for mean, w in zip(read_average(self._run / old), weights, strict=True)]
+        progress.average_file, progress.n_averaged = f"average-{epoch + 1}.npz", progress.n_averaged + 1
+        aside = self._run / "average.part.npz"
+        np.savez(aside, *weights)
+        aside.replace(self._run / progress.average_file)
+        return old
 
     def _keep_best(self, validation_loss: float) -> None:
         best = self._progress.best_validation_loss
         if best is None or validation_loss < best:
-            aside = self._run / "best.part.keras"
-            # A new model around the same layers: a compiled one would take its optimizer's state into the file.
-            keras.Model(self._network.input, self._network.output, name=self._network.name).save(aside)
-            aside.replace(self._run / "best.keras")
+            save_network(self._network, self._run)
             self._progress.best_validation_loss, self._progress.epochs_without_gain = validation_loss, 0
         else:
             self._progress.epochs_without_gain += 1
+
+
+def save_network(network: keras.Model, run: Path) -> None:
+    """Write best.keras in one step."""
+    aside = run / "best.part.keras"
+    # A new model around the same layers: a compiled one would take its optimizer's state into the file.
+    keras.Model(network.input, network.output, name=network.name).save(aside)
+    aside.replace(run / "best.keras")
+
+
+def read_average(file: Path) -> list[NDArray[np.float32]]:
+    """Read the averaged weights in Keras's order."""
+    with np.load(file) as stored:
+        return [stored[f"arr_{i}"] for i in range(len(stored.files))]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from model.card import TUMOR_PRESENCE, TUMOR_TYPE
 from training.augmentation import Augmentation
+from training.synthesis import Synthesis
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,18 @@ class Recipe:
     label_smoothing: float = 0.0
     # Epochs without a better validation loss before a phase ends.
     patience: int = 5
+    # Stride of the network's last halving; 1 leaves a finer grid of places, for small lesions and sharper heat maps.
+    last_stride: int = 2
+    # Pictures per fine-tuning epoch; 0: as many as there are. Fixed, so that more data do not mean more time.
+    draws_per_epoch: int = 0
+    # The weights after each of the last epochs are averaged: single epochs swing by several points.
+    averaged_epochs: int = 0
+    # Where the rate has fallen to at the end, as a share of its peak.
+    last_rate_share: float = 0.02
+    # Lesions pasted into other brains, None: pictures as they are, balanced by class alone.
+    synthesis: Synthesis | None = None
+    # Weight of the loss that holds the evidence to the lesions' boxes.
+    attention_weight: float = 0.0
 
 
 # The seed's network and head to the letter, Adam at 1e-4 and batches of 20 as there. Two things differ: grey levels are
@@ -66,16 +79,28 @@ XCEPTION = Recipe(
     cached_layer="feature_pool",
     input_size_px=160,
     feature_layer="feature_pool",
-    augmentation=Augmentation(),
-    frozen_views=1,
-    frozen_epochs=30,
+    augmentation=Augmentation(
+        scale=0.22,
+        borrow_levels_probability=0.35,
+        borrow_spectrum_probability=0.3,
+        odd_tones_probability=0.2,
+        jpeg_probability=0.2,
+    ),
+    # The head learns together with the blocks under it, while the rate warms up.
+    frozen_epochs=0,
     # The usual range for fine-tuning with Adam is 1e-5 to 3e-4; it warms up and then falls along a cosine.
-    fine_tune_rate=1.5e-4,
-    fine_tune_epochs=8,
+    fine_tune_rate=2e-4,
+    fine_tune_epochs=14,
     fine_tune_from="block5_sepconv1_act",
+    draws_per_epoch=4800,
+    averaged_epochs=5,
+    last_rate_share=0.1,
     batch_size=24,
     label_smoothing=0.05,
-    patience=4,
+    patience=14,
+    last_stride=1,
+    synthesis=Synthesis(),
+    attention_weight=0.2,
 )
 
 RECIPES = {recipe.name: recipe for recipe in (VGG16, XCEPTION)}
@@ -85,8 +110,9 @@ _QUICK = {
     "vgg16": {"input_size_px": 64, "frozen_views": 1, "frozen_epochs": 2},
     "xception": {
         "input_size_px": 80,
-        "frozen_epochs": 3,
-        "fine_tune_epochs": 1,
+        "fine_tune_epochs": 2,
+        "averaged_epochs": 1,
+        "draws_per_epoch": 96,
         "fine_tune_from": "block13_sepconv1_act",
     },
 }

@@ -6,30 +6,46 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from model.card import CLASS_NAMES, write_atomically
+from model.card import CLASS_NAMES, TUMOR_TYPE, write_atomically
+from model.heatmap import FeatureGrid
 from training import networks, plots
 from training.batches import AugmentedPictures, FeatureBatches
+from training.boxes import Lesion, boxes_in_input, lesions_of, read_boxes
 from training.dataset import TRAINING, UNSPLIT, DataError, Picture, find_pictures, fingerprint, require_classes
 from training.decoding import Decoded, decode
 from training.environment import describe_environment
 from training.features import cached_features
-from training.grouping import Split, group, split_by_group
+from training.grouping import Split, copies_of, group, split_by_group
 from training.metrics import summarize
-from training.progress import DONE, FINE_TUNE, FROZEN, Progress, SaveEachEpoch
+from training.mixing import LabelledPictures, MixedPictures, box_mask
+from training.progress import DONE, FINE_TUNE, FROZEN, Progress, SaveEachEpoch, read_average, save_network
 from training.recipes import QUICK_PICTURES_PER_CLASS, Recipe
+from training.synthesis import ANYWHERE, CENTRE, OWN_PLACE
+
+# A glioma may sit anywhere in the brain; meningiomas hang on its coverings; pituitary tumors have one place, which is
+# near the centre in every view.
+_PLACEMENTS = {"glioma": ANYWHERE, "meningioma": OWN_PLACE, "pituitary": CENTRE}
 
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for: a recipe, data folders, starting weights, where the run goes."""
+    """What the user asked for: a recipe, data folders, starting weights, where the run goes.
+
+    boxes: the table of lesion boxes and slice numbers; left_out: folders whose near-duplicates are not trained on;
+    precision: the Keras dtype policy to train with.
+    """
 
     recipe: Recipe
     folders: tuple[Path, ...]
+    boxes: Path | None
+    left_out: tuple[Path, ...]
+    precision: str
     weights: str
     run: Path
     cache: Path
@@ -41,10 +57,11 @@ class Request:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """Decoded pictures, their labels (int64, (n,)), and which of them are for training and for validation."""
+    """Decoded pictures, their labels (int64, (n,)), what else is known, and which are for training and validation."""
 
     decoded: Decoded
     labels: NDArray[np.int64]
+    known: LabelledPictures
     split: Split
 
 
@@ -74,17 +91,64 @@ def prepare(request: Request) -> Material:
     require_classes(found, class_names)
     pictures = _few_per_class(found.pictures) if request.quick else found.pictures
     decoded = decode(pictures, request.recipe.input_size_px, request.cache)
+    problems = [*found.problems, *decoded.problems]
+    boxes = read_boxes(request.boxes)
+    if request.left_out:
+        decoded = _leave_out(request, decoded, problems)
+    decoded = _without_conflicts(decoded, lesions_of(decoded.pictures, boxes), request.recipe.task, problems)
+    lesions = lesions_of(decoded.pictures, boxes)
     labels = decoded.labels(class_names)
-    groups = group(decoded.pixels)
+    groups = group(decoded.pixels, np.array([lesion.slice_number if lesion else -1 for lesion in lesions], np.int64))
     split = split_by_group(labels, groups, request.recipe.validation_share, request.seed)
     _check_split(labels, split, class_names)
-    _write_config(request, decoded, groups, split, (*found.problems, *decoded.problems))
-    return Material(decoded, labels, split)
+    _write_config(request, decoded, groups, split, problems)
+    return Material(decoded, labels, _known(decoded, labels, lesions, class_names), split)
+
+
+def _leave_out(request: Request, decoded: Decoded, problems: list[str]) -> Decoded:
+    """Drop every picture that stands, as itself or nearly, in the folders that are to stay unseen."""
+    unseen = find_pictures(request.left_out, request.recipe.task)
+    against = decode(unseen.pictures, request.recipe.input_size_px, request.cache)
+    copies = copies_of(decoded.pixels, against.pixels)
+    problems.append(
+        f"{copies.sum()} pictures left out as near-duplicates of {', '.join(map(_folder_name, request.left_out))}."
+    )
+    return decoded.subset(np.flatnonzero(~copies))
+
+
+def _without_conflicts(
+    decoded: Decoded, lesions: Sequence[Lesion | None], task: str, problems: list[str]
+) -> Decoded:
+    """Drop pictures whose label is not the one that their first source gave them."""
+    if task != TUMOR_TYPE:
+        return decoded
+    agrees = [lesion is None or lesion.class_name == p.class_name
+              for p, lesion in zip(decoded.pictures, lesions, strict=True)]  # fmt: skip
+    problems.extend(
+        f"{p.name}: its first source calls it {lesion.class_name}."
+        for p, lesion, same in zip(decoded.pictures, lesions, agrees, strict=True)
+        if lesion and not same
+    )
+    return decoded.subset(np.flatnonzero(agrees))
+
+
+def _known(
+    decoded: Decoded, labels: NDArray[np.int64], lesions: Sequence[Lesion | None], class_names: Sequence[str]
+) -> LabelledPictures:
+    """Gather boxes and collections. Slices of one numbered series are one collection, wherever they were found."""
+    names = ["series" if lesion else p.source for p, lesion in zip(decoded.pictures, lesions, strict=True)]
+    origins = np.unique(names, return_inverse=True)[1].astype(np.int64)
+    placements = np.array([_PLACEMENTS[lesion.class_name] if lesion else OWN_PLACE for lesion in lesions], np.int64)
+    boxes = boxes_in_input(decoded, lesions)
+    return LabelledPictures(decoded.pixels, labels, origins, boxes, placements, class_names.index("no_tumor"))
 
 
 def train_frozen(request: Request, material: Material, network: keras.Model, progress: Progress) -> None:
     """Train what stands behind the cached layer, on features that the frozen part gave once."""
     recipe, split = request.recipe, material.split
+    if not recipe.frozen_epochs:
+        progress.start_phase(request.run, FINE_TUNE)
+        return
     cut = network.get_layer(recipe.cached_layer).output
     frozen, upper = keras.Model(network.input, cut), keras.Model(cut, network.output)
     training_features = cached_features(
@@ -100,7 +164,8 @@ def train_frozen(request: Request, material: Material, network: keras.Model, pro
         batch_size=recipe.batch_size, seed=request.seed, first_epoch=progress.finished_epochs,
     )  # fmt: skip
     validation = (validation_features[0].astype(np.float32), _targets(material, recipe))
-    _fit(request, network, upper, batches, validation, progress, recipe.frozen_epochs, recipe.frozen_rate)
+    _fit(request, network, upper, batches, validation, progress, recipe.frozen_epochs, recipe.frozen_rate,
+         SaveEachEpoch(request.run, network, progress, recipe.patience))  # fmt: skip
     progress.start_phase(request.run, FINE_TUNE if recipe.fine_tune_epochs else DONE)
     for name in ("features-training.npy", "features-validation.npy"):
         (request.run / name).unlink()
@@ -108,17 +173,51 @@ def train_frozen(request: Request, material: Material, network: keras.Model, pro
 
 def fine_tune(request: Request, material: Material, network: keras.Model, progress: Progress) -> None:
     """Go on from the best head, with the upper blocks of the base learning on augmented pictures."""
-    recipe, split, decoded = request.recipe, material.split, material.decoded
-    network.set_weights(keras.saving.load_model(request.run / "best.keras", compile=False).get_weights())
-    networks.unfreeze(network, recipe.fine_tune_from)
-    batches = AugmentedPictures(
-        decoded.pixels[split.training], material.labels[split.training], recipe.augmentation,
-        n_classes=len(CLASS_NAMES[recipe.task]), batch_size=recipe.batch_size, seed=request.seed + 1,
-        first_epoch=progress.finished_epochs,
-    )  # fmt: skip
-    validation = (decoded.pixels[split.validation][..., None].astype(np.float32), _targets(material, recipe))
-    _fit(request, network, network, batches, validation, progress, recipe.fine_tune_epochs, recipe.fine_tune_rate)
+    recipe = request.recipe
+    if recipe.frozen_epochs:
+        network.set_weights(keras.saving.load_model(request.run / "best.keras", compile=False).get_weights())
+    twin = network
+    if request.precision != "float32":
+        twin = networks.build(recipe, "random", request.precision)
+        twin.set_weights(network.get_weights())
+    networks.unfreeze(twin, recipe.fine_tune_from)
+    trainee = networks.with_class_maps(twin) if recipe.synthesis else twin
+    batches = _fine_tuning_batches(request, material, twin, progress)
+    average_from = recipe.fine_tune_epochs - recipe.averaged_epochs if recipe.averaged_epochs else None
+    _fit(request, network, trainee, batches, _validation(recipe, material, twin), progress, recipe.fine_tune_epochs,
+         recipe.fine_tune_rate, SaveEachEpoch(request.run, network, progress, recipe.patience, average_from, twin))  # fmt: skip
+    if progress.average_file:
+        network.set_weights(read_average(request.run / progress.average_file))
+        save_network(network, request.run)
     progress.start_phase(request.run, DONE)
+
+
+def _fine_tuning_batches(
+    request: Request, material: Material, network: keras.Model, progress: Progress
+) -> keras.utils.PyDataset:
+    recipe, training = request.recipe, material.split.training
+    n_classes = len(CLASS_NAMES[recipe.task])
+    if recipe.synthesis:
+        return MixedPictures(
+            material.known.subset(training), recipe.augmentation, recipe.synthesis,
+            FeatureGrid.of_network(network, recipe.feature_layer), n_classes, recipe.batch_size,
+            recipe.draws_per_epoch or len(training), request.seed + 1, progress.finished_epochs,
+        )  # fmt: skip
+    return AugmentedPictures(
+        material.decoded.pixels[training], material.labels[training], recipe.augmentation, n_classes=n_classes,
+        batch_size=recipe.batch_size, seed=request.seed + 1, first_epoch=progress.finished_epochs,
+    )  # fmt: skip
+
+
+def _validation(recipe: Recipe, material: Material, network: keras.Model) -> tuple[NDArray[np.float32], Any]:
+    chosen = material.known.subset(material.split.validation)
+    targets = _targets(material, recipe)
+    pixels = chosen.pixels[..., None].astype(np.float32)
+    if not recipe.synthesis:
+        return pixels, targets
+    grid = FeatureGrid.of_network(network, recipe.feature_layer)
+    masks = np.stack([box_mask(box, grid) for box in chosen.boxes])
+    return pixels, {"probabilities": targets, "maps": masks[..., None] * targets[:, None, None]}
 
 
 def finish(request: Request, material: Material, progress: Progress, seconds: float) -> None:
@@ -138,18 +237,23 @@ def finish(request: Request, material: Material, progress: Progress, seconds: fl
 
 def _fit(
     request: Request, network: keras.Model, trainee: keras.Model, batches: keras.utils.PyDataset,
-    validation: tuple[NDArray[np.float32], NDArray[np.float32]], progress: Progress, epochs: int, rate: float,
+    validation: tuple[NDArray[np.float32], Any], progress: Progress, epochs: int, rate: float, saving: SaveEachEpoch,
 ) -> None:  # fmt: skip
     """Train one phase, from the last finished epoch on; `network` is what is kept, `trainee` what learns."""
-    if progress.finished_epochs >= epochs or progress.epochs_without_gain >= request.recipe.patience:
+    recipe = request.recipe
+    if progress.finished_epochs >= epochs or progress.epochs_without_gain >= recipe.patience:
         return
     steps = epochs * len(batches)
-    schedule = keras.optimizers.schedules.CosineDecay(0.1 * rate, steps - steps // 20, alpha=0.02, warmup_target=rate,
-                                                      warmup_steps=steps // 20)  # fmt: skip
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.1 * rate, steps - steps // 20, alpha=recipe.last_rate_share, warmup_target=rate, warmup_steps=steps // 20
+    )
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
+    two_outputs = isinstance(trainee.output, dict)
     trainee.compile(
         optimizer=keras.optimizers.Adam(schedule),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=request.recipe.label_smoothing),
-        metrics=["accuracy"],
+        loss={"probabilities": loss, "maps": networks.attention_loss} if two_outputs else loss,
+        loss_weights={"probabilities": 1.0, "maps": recipe.attention_weight} if two_outputs else None,
+        metrics={"probabilities": ["accuracy"]} if two_outputs else ["accuracy"],
         # TensorFlow's XLA is several times slower on processors.
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
@@ -157,10 +261,13 @@ def _fit(
         trainee.optimizer.build(trainee.trainable_variables)
         trainee.load_weights(request.run / progress.weights_file)
     trainee.fit(
-        batches, validation_data=validation, epochs=epochs, initial_epoch=progress.finished_epochs,
-        callbacks=[SaveEachEpoch(request.run, network, progress, request.recipe.patience)],
-        verbose=1 if request.bars else 2,
+        batches, validation_data=validation, epochs=epochs, initial_epoch=progress.finished_epochs, callbacks=[saving],
+        verbose=1 if request.bars else 2, batch_size=recipe.batch_size,
     )  # fmt: skip
+
+
+def _folder_name(folder: Path) -> str:
+    return "/".join(folder.resolve().parts[-2:])
 
 
 def _targets(material: Material, recipe: Recipe) -> NDArray[np.float32]:
@@ -200,9 +307,12 @@ def _write_config(
         "recipe": dataclasses.asdict(request.recipe),
         "quick": request.quick,
         "weights": Path(request.weights).name,
+        "precision": request.precision,
         "seed": request.seed,
         "data": {
-            "folders": [folder.name for folder in request.folders],
+            "folders": [_folder_name(folder) for folder in request.folders],
+            "boxes": request.boxes.name if request.boxes else None,
+            "near_duplicates_left_out_of": [_folder_name(folder) for folder in request.left_out],
             "n_pictures": counts,
             "n_groups": int(groups.max()) + 1,
             "n_validation": len(split.validation),
