@@ -22,6 +22,34 @@ DISCLAIMER = "For research and teaching. Not a medical device: not for diagnosis
 
 
 @dataclass(frozen=True)
+class Decision:
+    """How probabilities become an answer. Every number was chosen on validation pictures; the defaults change nothing.
+
+    temperature: the logits are divided by it, so that probabilities say how often an answer is right.
+    uncertain_below: an answer whose probability is lower is given as uncertain.
+    tumor_from: probability of any tumor from which a picture counts as showing one.
+    """
+
+    temperature: float = 1.0
+    uncertain_below: float = 0.0
+    tumor_from: float = 0.5
+
+
+@dataclass(frozen=True)
+class GateCard:
+    """The file that tells what is no brain MRI (model.gate).
+
+    layer: the layer whose input is measured, averaged over places; sha256: of the file, in hexadecimal.
+    largest_distance: what is further from the training pictures is refused.
+    """
+
+    layer: str
+    file: str
+    sha256: str
+    largest_distance: float
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What a saved network takes, gives, was made of and can do.
 
@@ -31,6 +59,7 @@ class ModelCard:
     feature_layer: the layer whose input are the feature maps of the heat map.
     sha256: of the `.keras` file, in hexadecimal.
     training_data: one entry per data folder (title, source, licence, n_pictures per class, fingerprint).
+    decision: how probabilities become an answer; gate: how what is no brain MRI is told, None where it is not.
     metrics: what `python -m training evaluate` wrote, by data set.
     """
 
@@ -51,6 +80,8 @@ class ModelCard:
     base_weights: dict[str, str]
     training_data: tuple[dict[str, Any], ...]
     recipe: dict[str, Any]
+    decision: Decision = Decision()
+    gate: GateCard | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -68,6 +99,8 @@ class ModelCard:
             fields = json.loads(text)
             for name in ("class_names", "limits", "training_data"):
                 fields[name] = tuple(fields[name])
+            fields["decision"] = Decision(**fields.get("decision", {}))
+            fields["gate"] = GateCard(**fields["gate"]) if fields.get("gate") else None
             card = cls(**fields)
         except (ValueError, KeyError, TypeError) as error:
             raise ModelFileError(f"Expected a model card. Received JSON that is not one: {error}.") from error
@@ -100,16 +133,34 @@ def read_weights(card: ModelCard, folder: Path) -> Path:
     """
     path = folder / card.weights_file
     if not path.is_file():
-        raise ModelFileError(
-            f"Expected the weights of {card.name!r} at {path}. The file is missing. Restore it or publish a model."
-        )
-    received = sha256_of(path)
-    if received != card.sha256:
-        raise ModelFileError(
-            f"Expected {path} to have SHA-256 {card.sha256}. Received {received}. "
-            "The file was altered, or belongs to another card. Restore both files or publish the model again."
-        )
+        raise _missing(path)
+    _compare(path, card.sha256, sha256_of(path))
     return path
+
+
+def read_checked(path: Path, sha256: str) -> bytes:
+    """Read a small file that a card names, after comparing its SHA-256.
+
+    Raises:
+        ModelFileError: the file is missing, or is not the one that the card describes.
+    """
+    if not path.is_file():
+        raise _missing(path)
+    content = path.read_bytes()
+    _compare(path, sha256, hashlib.sha256(content).hexdigest())
+    return content
+
+
+def _missing(path: Path) -> ModelFileError:
+    return ModelFileError(f"Expected a file of the model at {path}. It is missing. Restore it or publish a model.")
+
+
+def _compare(path: Path, expected: str, received: str) -> None:
+    if received != expected:
+        raise ModelFileError(
+            f"Expected {path} to have SHA-256 {expected}. Received {received}. "
+            "The file was altered, or belongs to another card. Restore all files or publish the model again."
+        )
 
 
 def sha256_of(path: Path) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.card import ModelCard, read_card, read_weights
+from model.card import Decision, ModelCard, read_card, read_weights
 from model.errors import ModelFileError
+from model.gate import Gate
 from model.heatmap import FeatureGrid, Head, evidence_map, overlay_png, shrink
 from model.lean_keras import import_keras
 from model.preprocessing import PREPROCESSING_VERSION, HeadBox, place_in_picture, preprocess
@@ -21,14 +22,31 @@ WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 DISPLAY_SIDE_PX = 768
 # The first in this order is the one that a user gets who names none.
 DEFAULT_MODELS = ("xception", "vgg16")
+# Answers beside the classes.
+UNCERTAIN, NOT_BRAIN_MRI = "uncertain", "not_a_brain_mri"
+
+
+@dataclass(frozen=True, eq=False)
+class Outputs:
+    """What one pass gives for n pictures.
+
+    feature_maps: float32, (n, rows, columns, channels); probabilities: float32, (n, n_classes), as the network gives
+    them, not calibrated; gate_features: float32, (n, channels), None where the model has no gate.
+    """
+
+    feature_maps: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    gate_features: NDArray[np.float32] | None
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """What one network says of one picture.
 
-    probabilities: float32, shape (n_classes,), in the order of class_names, sum 1.
+    probabilities: float32, shape (n_classes,), in the order of class_names, calibrated by the card, sum 1.
     feature_maps: float32, shape (rows, columns, channels); box: the part of the picture they cover.
+    distance: how far the picture is from every training picture, as a share of the largest distance let through; 0
+    where the model has no gate.
     """
 
     model_name: str
@@ -36,6 +54,36 @@ class Prediction:
     probabilities: NDArray[np.float32]
     feature_maps: NDArray[np.float32]
     box: HeadBox
+    decision: Decision = Decision()
+    distance: float = 0.0
+
+    @property
+    def is_brain_mri(self) -> bool:
+        """Whether the picture is enough like those that the network was trained on to be answered at all."""
+        return self.distance <= 1
+
+    @property
+    def tumor_probability(self) -> float:
+        """The probability of any tumor: all classes but "no tumor" together."""
+        return 1 - self.by_class()["no_tumor"]
+
+    @property
+    def shows_tumor(self) -> bool:
+        """Whether the probability of any tumor reaches the model's operating point."""
+        return self.tumor_probability >= self.decision.tumor_from
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the answer may be given as one: probable enough, and class and operating point agree on a tumor."""
+        probable = float(self.probabilities.max()) >= self.decision.uncertain_below
+        return probable and self.shows_tumor == (self.predicted_class != "no_tumor")
+
+    @property
+    def answer(self) -> str:
+        """The predicted class, UNCERTAIN, or NOT_BRAIN_MRI."""
+        if not self.is_brain_mri:
+            return NOT_BRAIN_MRI
+        return self.predicted_class if self.is_certain else UNCERTAIN
 
     @property
     def predicted_class(self) -> str:
@@ -50,8 +98,8 @@ class Prediction:
 class Classifier:
     """A saved network, ready to classify. Safe to use from several threads: passes are taken in turn."""
 
-    def __init__(self, card: ModelCard, network: Any) -> None:
-        """Wrap a loaded Keras network that fits its card.
+    def __init__(self, card: ModelCard, network: Any, gate: Gate | None = None) -> None:
+        """Wrap a loaded Keras network, and the gate if there is one, that fit their card.
 
         Raises:
             ModelFileError: card and network contradict each other.
@@ -61,8 +109,11 @@ class Classifier:
         self.card = card
         self._head = Head.of_network(network, card.feature_layer)
         self._grid = FeatureGrid.of_network(network, card.feature_layer)
-        features = network.get_layer(card.feature_layer).input
-        self._one_pass = keras.Model(network.input, [features, network.output])
+        self._gate = gate
+        outputs = [network.get_layer(card.feature_layer).input, network.output]
+        if card.gate:
+            outputs.append(network.get_layer(card.gate.layer).input)
+        self._one_pass = keras.Model(network.input, outputs)
         self._turn = threading.Lock()
 
     @classmethod
@@ -79,7 +130,7 @@ class Classifier:
             network = keras.saving.load_model(weights, compile=False)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ModelFileError(f"Expected a Keras network in {weights}. It cannot be loaded: {error}") from error
-        classifier = cls(card, network)
+        classifier = cls(card, network, Gate.read(card.gate, card_path.parent) if card.gate else None)
         side = card.input_size_px
         classifier.predict_inputs(np.zeros((1, side, side, 1), np.uint8))
         return classifier
@@ -93,20 +144,37 @@ class Classifier:
         if not images:
             return []
         inputs = [preprocess(image.pixels, self.card.input_size_px) for image in images]
-        feature_maps, probabilities = self.predict_inputs(np.stack([i.pixels for i in inputs])[..., None])
+        outputs = self.predict_inputs(np.stack([i.pixels for i in inputs])[..., None])
+        probabilities = calibrate(outputs.probabilities, self.card.decision.temperature)
+        distances = self.distances(outputs)
         return [
-            Prediction(self.card.name, self.card.class_names, probabilities[i], feature_maps[i], inputs[i].box)
+            Prediction(
+                self.card.name, self.card.class_names, probabilities[i], outputs.feature_maps[i], inputs[i].box,
+                self.card.decision, float(distances[i]),
+            )
             for i in range(len(images))
-        ]
+        ]  # fmt: skip
 
-    def predict_inputs(self, inputs: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Run the network on preprocessed inputs, uint8, shape (n, height, width, 1), 0..255.
-
-        Returns feature maps, float32, shape (n, rows, columns, channels), and probabilities, float32, (n, n_classes).
-        """
+    def predict_inputs(self, inputs: NDArray[np.uint8]) -> Outputs:
+        """Run the network on preprocessed inputs, uint8, shape (n, height, width, 1), 0..255."""
         with self._turn:
-            feature_maps, probabilities = self._one_pass.predict(inputs.astype(np.float32), verbose=0)
-        return np.asarray(feature_maps), np.asarray(probabilities)
+            feature_maps, probabilities, *gated = self._one_pass.predict(inputs.astype(np.float32), verbose=0)
+        gate_features = np.asarray(gated[0]).mean(axis=(1, 2)) if gated else None
+        return Outputs(np.asarray(feature_maps), np.asarray(probabilities), gate_features)
+
+    def distances(self, outputs: Outputs) -> NDArray[np.float32]:
+        """Give how far pictures are from the training pictures, float32, (n,): above 1 is no brain MRI; 0 ungated."""
+        if self._gate is None or outputs.gate_features is None:
+            return np.zeros(len(outputs.probabilities), np.float32)
+        return self._gate.distances(outputs.gate_features)
+
+    def evidence(self, feature_maps: NDArray[np.float32], class_name: str) -> NDArray[np.float32]:
+        """Give the evidence for a class where it lies in the network's input: float32, (size, size), any unit.
+
+        feature_maps: of one picture, float32, shape (rows, columns, channels).
+        """
+        places = evidence_map(feature_maps, self._head, self.card.class_names.index(class_name))
+        return self._grid.spread(places)
 
     def heatmap_png(self, image: MriImage, prediction: Prediction, class_name: str | None = None) -> bytes:
         """Draw where the evidence for a class (the predicted one by default) lies, over the picture, as PNG.
@@ -114,11 +182,21 @@ class Classifier:
         Pictures with a side above DISPLAY_SIDE_PX are shrunk to it.
         """
         shown = shrink(image.pixels, DISPLAY_SIDE_PX)
-        class_index = self.card.class_names.index(class_name or prediction.predicted_class)
-        evidence = evidence_map(prediction.feature_maps, self._head, class_index)
+        evidence = self.evidence(prediction.feature_maps, class_name or prediction.predicted_class)
         old, new = (image.pixels.shape[0], image.pixels.shape[1]), (shown.shape[0], shown.shape[1])
-        placed = place_in_picture(self._grid.spread(evidence), prediction.box.in_resized(old, new), new)
+        placed = place_in_picture(evidence, prediction.box.in_resized(old, new), new)
         return overlay_png(shown, placed)
+
+
+def calibrate(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Divide the logits behind probabilities by a temperature: float32, (n, n_classes) in and out.
+
+    Source: temperature scaling, Guo et al. 2017, arXiv:1706.04599.
+    """
+    logits = np.log(np.maximum(probabilities, np.float32(1e-12))) / np.float32(temperature)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    calibrated: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
+    return calibrated
 
 
 def load_classifiers(folder: Path = WEIGHTS_FOLDER, names: Sequence[str] = DEFAULT_MODELS) -> dict[str, Classifier]:

@@ -43,7 +43,8 @@ def test_map_of_a_dense_head_is_gradient_times_features() -> None:
 def test_head_read_from_a_network_gives_its_logits(tiny_models: Path) -> None:
     for classifier in load_classifiers(tiny_models).values():
         pixels = np.random.default_rng(1).integers(0, 255, (1, 32, 32, 1), np.uint8)
-        maps, probabilities = classifier.predict_inputs(pixels)
+        outputs = classifier.predict_inputs(pixels)
+        maps, probabilities = outputs.feature_maps, outputs.probabilities
         head = classifier._head
         values = maps[0].mean(axis=(0, 1)) if head.averages_places else maps[0].ravel()
         for kernel, bias in zip(head.kernels[:-1], head.biases[:-1], strict=True):
@@ -70,13 +71,13 @@ def test_grid_follows_windows_strides_and_padding_counted_by_hand() -> None:
     # "same" over 4 places pads none before: the first window is centred on place 1; 2 places at 5, 13.
     x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
     network = keras.Model(inputs, layers.GlobalAveragePooling2D(name="feature_pool")(x))
-    assert FeatureGrid.of_network(network, "feature_pool") == FeatureGrid(5.0, 8, 16)
+    assert FeatureGrid.of_network(network, "feature_pool") == FeatureGrid(5.0, 8, 16, 2)
 
 
 def test_spread_map_is_highest_where_the_grid_puts_the_place() -> None:
     evidence = np.zeros((2, 2), np.float32)
     evidence[0, 1] = 1
-    drawn = FeatureGrid(5.0, 8, 16).spread(evidence)
+    drawn = FeatureGrid(5.0, 8, 16, 2).spread(evidence)
     assert drawn.shape == (16, 16)
     assert np.unravel_index(drawn[:13, :14].argmax(), (13, 14))[1] == 13
     assert drawn[5, 13] == pytest.approx(1, abs=1e-5)

@@ -46,7 +46,7 @@ def test_shipped_model_scores_on_the_official_testing_pictures_what_its_card_say
     card = classifier.card
     decoded = decode(find_pictures([TESTING], card.task).pictures, card.input_size_px)
     batches = [
-        classifier.predict_inputs(decoded.pixels[i : i + 32, ..., None])[1] for i in range(0, len(decoded.pixels), 32)
+        classifier.predict_inputs(decoded.pixels[i : i + 32, ..., None]).probabilities for i in range(0, len(decoded.pixels), 32)
     ]
     measured = summarize(decoded.labels(card.class_names), np.concatenate(batches), card.class_names)
     stated = card.metrics["sartaj/Testing"]["all"]

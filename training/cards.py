@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from model.card import CLASS_NAMES, ModelCard, sha256_of
+from model.card import CLASS_NAMES, Decision, GateCard, ModelCard, sha256_of
 from model.errors import ModelFileError
 from model.preprocessing import PREPROCESSING_VERSION
 
@@ -60,7 +60,10 @@ def card_of_run(
     recipe = config["recipe"]
     validation = run / "validation.json"
     metrics = {"validation": json.loads(validation.read_text())} if validation.is_file() else {}
+    trust = run / "trust.json"
+    metrics |= {"trust": json.loads(trust.read_text())} if trust.is_file() else {}
     metrics |= {"/".join(e["data"]["folders"]): e for e in evaluations}
+    decision, gate = _decision(run)
     return ModelCard(
         name=name or recipe["name"],
         version=version,
@@ -79,8 +82,19 @@ def card_of_run(
         base_weights={"architecture": recipe["architecture"], **_base_weights(config)},
         training_data=(_training_data(config),),
         recipe={"seed": config["seed"], "quick": config["quick"], **recipe, "environment": config["environment"]},
+        decision=decision,
+        gate=gate,
         metrics=metrics,
     )
+
+
+def _decision(run: Path) -> tuple[Decision, GateCard | None]:
+    """What `calibrate` chose for the run; nothing where it was not calibrated."""
+    file = run / "decision.json"
+    if not file.is_file():
+        return Decision(), None
+    chosen = json.loads(file.read_text())
+    return Decision(**chosen["decision"]), GateCard(**chosen["gate"])
 
 
 def _limits(config: dict[str, Any]) -> tuple[str, ...]:

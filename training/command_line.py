@@ -32,7 +32,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__, epilog=DISCLAIMER)
     steps = parser.add_subparsers(required=True, metavar="STEP")
     _add_explore(steps)
+    _add_audit(steps)
     _add_train(steps)
+    _add_outsiders(steps)
+    _add_calibrate(steps)
     _add_evaluate(steps)
     _add_publish(steps)
     _add_card(steps)
@@ -58,6 +61,16 @@ def _add_explore(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     step.add_argument("--out", type=Path, default=_RUNS / "explore", metavar="DIR")
     step.add_argument("--seed", type=int, default=0, help="draws the ten pictures shown")
     step.set_defaults(step=_explore)
+
+
+def _add_audit(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    step = steps.add_parser("audit", help="find copies across folders, contradicting labels, what is no brain MRI")
+    _add_data(step)
+    _add_boxes(step)
+    step.add_argument("--model", type=Path, metavar="CARD", help="a published model whose gate looks for outsiders")
+    step.add_argument("--out", type=Path, default=_RUNS / "audit", metavar="DIR")
+    step.add_argument("--cache", type=Path, default=_RUNS / "cache", metavar="DIR")
+    step.set_defaults(step=_audit)
 
 
 def _add_train(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -96,6 +109,24 @@ def _add_evaluate(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     step.set_defaults(step=_evaluate)
 
 
+def _add_outsiders(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    step = steps.add_parser("outsiders", help="gather pictures that are no brain MRI, to choose and measure the gate")
+    step.add_argument("--out", type=Path, default=_RUNS / "outsiders", metavar="DIR")
+    step.add_argument("--pictures", nargs="*", default=[], metavar="KIND=DIR",
+                      help="more pictures of a kind, as wallpapers=/usr/share/backgrounds")  # fmt: skip
+    step.set_defaults(step=_outsiders)
+
+
+def _add_calibrate(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    step = steps.add_parser("calibrate", help="choose, on a run's validation pictures, when its answers are certain")
+    _add_data(step)
+    _add_boxes(step)
+    step.add_argument("--run", type=Path, required=True, metavar="DIR")
+    step.add_argument("--outsiders", type=Path, metavar="DIR", help="what `outsiders` gathered")
+    step.add_argument("--cache", type=Path, default=_RUNS / "cache", metavar="DIR")
+    step.set_defaults(step=_calibrate)
+
+
 def _add_publish(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     step = steps.add_parser("publish", help="put a run's best network into model/weights with its card")
     step.add_argument("--run", type=Path, required=True, metavar="DIR")
@@ -116,6 +147,12 @@ def _explore(options: argparse.Namespace) -> None:
     from training.explore import explore
 
     explore(options.data, options.task, options.out, options.seed)
+
+
+def _audit(options: argparse.Namespace) -> None:
+    from training.audit import audit
+
+    audit(options.data, options.boxes, options.model, options.out, options.cache)
 
 
 def _train(options: argparse.Namespace) -> None:
@@ -152,6 +189,23 @@ def _evaluate(options: argparse.Namespace) -> None:
         options.log,
         options.reason,
     )
+
+
+def _outsiders(options: argparse.Namespace) -> None:
+    from training.outsiders import make_outsiders
+
+    extra: dict[str, list[Path]] = {}
+    for given in options.pictures:
+        kind, _, folder = given.partition("=")
+        extra.setdefault(kind, []).append(Path(folder))
+    counts = make_outsiders(options.out, extra)
+    print(f"{sum(counts.values())} pictures of {sum(n > 0 for n in counts.values())} kinds in {options.out}: {counts}")
+
+
+def _calibrate(options: argparse.Namespace) -> None:
+    from training.calibrate import calibrate_run
+
+    calibrate_run(options.run, options.data, options.boxes, options.outsiders, options.cache)
 
 
 def _publish(options: argparse.Namespace) -> None:

@@ -5,15 +5,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from tqdm import tqdm
 
 from model.errors import ImageError
-from model.preprocessing import PREPROCESSING_VERSION, preprocess
+from model.preprocessing import PREPROCESSING_VERSION, pad_to_square, preprocess
 from model.reading import read_image
 from training.dataset import Picture, fingerprint
+
+WHOLE_SIZE_PX = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +27,14 @@ class Decoded:
     pictures: those that could be read, in the given order.
     pixels: uint8, shape (n, size, size), 0..255, one per picture.
     frames: int64, shape (n, 6): top, bottom, left, right of the head's box, height, width of the picture as read, in px.
+    wholes: uint8, shape (n, 32, 32): the whole pictures, not cropped to the head, to compare copies by.
     problems: one sentence per picture that could not be read.
     """
 
     pictures: tuple[Picture, ...]
     pixels: NDArray[np.uint8]
     frames: NDArray[np.int64]
+    wholes: NDArray[np.uint8]
     problems: tuple[str, ...]
 
     def labels(self, class_names: Sequence[str]) -> NDArray[np.int64]:
@@ -37,7 +43,8 @@ class Decoded:
 
     def subset(self, indices: NDArray[np.int64]) -> "Decoded":
         """Keep the pictures at the given places."""
-        return Decoded(tuple(self.pictures[i] for i in indices), self.pixels[indices], self.frames[indices], ())
+        pictures = tuple(self.pictures[i] for i in indices)
+        return Decoded(pictures, self.pixels[indices], self.frames[indices], self.wholes[indices], ())
 
 
 def decode(pictures: Sequence[Picture], input_size_px: int, cache: Path | None = None) -> Decoded:
@@ -45,28 +52,36 @@ def decode(pictures: Sequence[Picture], input_size_px: int, cache: Path | None =
     file = cache / f"decoded-{_key(pictures, input_size_px)}.npz" if cache else None
     if file and file.is_file():
         with np.load(file) as stored:
-            kept, pixels, frames = stored["kept"], stored["pixels"], stored["frames"]
+            kept, *arrays = (stored[name] for name in ("kept", "pixels", "frames", "wholes"))
             problems = tuple(map(str, stored["problems"]))
     else:
-        kept, pixels, frames, problems = _decode_all(pictures, input_size_px)
+        kept, arrays, problems = _decode_all(pictures, input_size_px)
         if file:
             file.parent.mkdir(parents=True, exist_ok=True)
             aside = file.with_suffix(".part.npz")
-            np.savez(aside, kept=kept, pixels=pixels, frames=frames, problems=np.array(problems, str))
+            pixels, frames, wholes = arrays
+            np.savez(aside, kept=kept, pixels=pixels, frames=frames, wholes=wholes, problems=np.array(problems, str))
             aside.replace(file)
-    return Decoded(tuple(pictures[i] for i in kept), pixels, frames, problems)
+    return Decoded(tuple(pictures[i] for i in kept), *arrays, problems)
+
+
+def whole_thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Reduce a picture as it was read, uint8 (height, width), to uint8 (32, 32), its proportions kept."""
+    side = (WHOLE_SIZE_PX, WHOLE_SIZE_PX)
+    return np.asarray(Image.fromarray(pad_to_square(pixels)).resize(side, Image.Resampling.BOX))
 
 
 def _decode_all(
     pictures: Sequence[Picture], input_size_px: int
-) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64], tuple[str, ...]]:
-    def decode_one(picture: Picture) -> tuple[NDArray[np.uint8], list[int]] | str:
+) -> tuple[NDArray[np.int64], list[NDArray[Any]], tuple[str, ...]]:
+    def decode_one(picture: Picture) -> tuple[NDArray[np.uint8], list[int], NDArray[np.uint8]] | str:
         try:
             pixels = read_image(picture.path).pixels
             given = preprocess(pixels, input_size_px)
         except (ImageError, OSError) as error:
             return f"{picture.name}: {error}"
-        return given.pixels, [given.box.top, given.box.bottom, given.box.left, given.box.right, *pixels.shape]
+        frame = [given.box.top, given.box.bottom, given.box.left, given.box.right, *pixels.shape]
+        return given.pixels, frame, whole_thumbnail(pixels)
 
     with ThreadPoolExecutor() as pool:
         progress = tqdm(pool.map(decode_one, pictures), total=len(pictures), desc="decoding", unit="picture")
@@ -74,11 +89,14 @@ def _decode_all(
     kept = np.array([i for i, result in enumerate(results) if not isinstance(result, str)], np.int64)
     problems = tuple(result for result in results if isinstance(result, str))
     readable = [result for result in results if not isinstance(result, str)]
-    pixels = [given for given, _ in readable] or np.zeros((0, input_size_px, input_size_px), np.uint8)
-    frames = [frame for _, frame in readable] or np.zeros((0, 6), np.int64)
-    return kept, np.array(pixels), np.array(frames, np.int64), problems
+    arrays = [
+        np.array([result[0] for result in readable], np.uint8).reshape(-1, input_size_px, input_size_px),
+        np.array([result[1] for result in readable], np.int64).reshape(-1, 6),
+        np.array([result[2] for result in readable], np.uint8).reshape(-1, WHOLE_SIZE_PX, WHOLE_SIZE_PX),
+    ]
+    return kept, arrays, problems
 
 
 def _key(pictures: Sequence[Picture], input_size_px: int) -> str:
-    settings = f"frames\t{PREPROCESSING_VERSION}\t{input_size_px}\t{[p.name for p in pictures]}\t{fingerprint(pictures)}"
+    settings = f"frames, wholes\t{PREPROCESSING_VERSION}\t{input_size_px}\t{[p.name for p in pictures]}\t{fingerprint(pictures)}"
     return hashlib.sha256(settings.encode()).hexdigest()[:16]

@@ -11,20 +11,21 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from model.card import write_atomically
-from model.classifier import Classifier
+from model.classifier import Classifier, calibrate
+from model.gate import Gate
 from training import plots
 from training.cards import card_of_run
 from training.dataset import TESTING, TRAINING, UNSPLIT, find_pictures, fingerprint
 from training.decoding import Decoded, decode
 from training.environment import current_commit, describe_environment
-from training.grouping import SAME_SLICE, near_duplicates
+from training.grouping import copies_of
+from training.passes import answers_of
 from training.metrics import roc_of_each_class, summarize
 from training.report_html import Section, Table, write_page
+from training.trust import trust_figures
 
-_BATCH = 32
 N_MISTAKES = 20
 
 
@@ -32,14 +33,16 @@ N_MISTAKES = 20
 class Scoring:
     """Pictures and what the network said of them.
 
-    labels: int64, (n,), the truth; probabilities: float32, (n, n_classes); in_training: bool, (n,), whether the picture
-    also stands in the training data; None where that was not looked for.
+    labels: int64, (n,), the truth; probabilities: float32, (n, n_classes), calibrated; distances: float32, (n,), above
+    1 where the gate refuses; in_training: bool, (n,), whether the picture also stands in the training data; None where
+    that was not looked for.
     """
 
     decoded: Decoded
     class_names: tuple[str, ...]
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float32]
+    distances: NDArray[np.float32]
     in_training: NDArray[np.bool_] | None
 
 
@@ -74,7 +77,8 @@ def load(model: Path) -> Classifier:
     import keras
 
     card = card_of_run(model)
-    return Classifier(card, keras.saving.load_model(model / "best.keras", compile=False))
+    gate = Gate.read(card.gate, model) if card.gate else None
+    return Classifier(card, keras.saving.load_model(model / "best.keras", compile=False), gate)
 
 
 def score(classifier: Classifier, folders: Sequence[Path], training_folders: Sequence[Path]) -> Scoring:
@@ -85,17 +89,16 @@ def score(classifier: Classifier, folders: Sequence[Path], training_folders: Seq
     decoded = decode(to_score.pictures, card.input_size_px)
     for problem in (*found.problems, *decoded.problems):
         print(f"passed over: {problem}")
-    batches = [
-        classifier.predict_inputs(decoded.pixels[start : start + _BATCH, ..., None])[1]
-        for start in tqdm(range(0, len(decoded.pixels), _BATCH), desc="scoring", unit="batch")
-    ]
+    answers = answers_of(classifier, decoded.pixels)
+    probabilities = calibrate(answers.probabilities, card.decision.temperature)
     in_training = None
     if training_folders:
         training = find_pictures(training_folders, card.task).of_split(TRAINING, UNSPLIT)
         seen = decode(training.pictures, card.input_size_px)
-        in_training = np.zeros(len(decoded.pixels), bool)
-        in_training[near_duplicates(decoded.pixels, seen.pixels, SAME_SLICE)[0]] = True
-    return Scoring(decoded, card.class_names, decoded.labels(card.class_names), np.concatenate(batches), in_training)
+        in_training = copies_of(decoded, seen)
+    return Scoring(
+        decoded, card.class_names, decoded.labels(card.class_names), probabilities, answers.distances, in_training
+    )
 
 
 def measure(scoring: Scoring, classifier: Classifier) -> dict[str, Any]:
@@ -105,6 +108,8 @@ def measure(scoring: Scoring, classifier: Classifier) -> dict[str, Any]:
         "data": {"fingerprint": fingerprint(scoring.decoded.pictures)},
         "environment": describe_environment(),
         "all": summarize(scoring.labels, scoring.probabilities, scoring.class_names),
+        "trust": trust_figures(scoring.labels, scoring.probabilities, classifier.card.decision, scoring.class_names),
+        "refused_by_gate": float((scoring.distances > 1).mean()),
     }
     if scoring.in_training is not None:
         for name, mask in (("also_in_training", scoring.in_training), ("not_in_training", ~scoring.in_training)):
@@ -221,4 +226,11 @@ def _print(metrics: dict[str, Any], out: Path) -> None:
             for name, f in metrics[key]["per_class"].items():
                 shares = f"recall {_share(f['recall'])}  precision {_share(f['precision'])}  AUROC {_share(f['auroc'])}"
                 print(f"  {name:12} n {f['n_pictures']:4}  {shares}")
+    trust = metrics["trust"]
+    print(
+        f"expected calibration error {trust['calibration']['expected_calibration_error']:.3f}, certain answers "
+        f"{trust['selective']['coverage']:.3f} with error {_share(trust['selective']['error_among_certain'])}, "
+        f"tumor or not: AUROC {_share(trust['tumor_presence'].get('auroc'))}, refused as no brain MRI "
+        f"{metrics['refused_by_gate']:.3f}"
+    )
     print(f"{out}/report.html")

@@ -20,14 +20,44 @@ def training_curves(history: Sequence[dict[str, Any]], file: Path) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     epochs = np.arange(1, len(history) + 1)
     for axis, quantity in zip(axes, ("loss", "accuracy"), strict=True):
-        axis.plot(epochs, [row[quantity] for row in history], marker=".", label="training (augmented)")
-        axis.plot(epochs, [row[f"val_{quantity}"] for row in history], marker=".", label="validation")
+        axis.plot(epochs, [_figure(row, "", quantity) for row in history], marker=".", label="training (augmented)")
+        axis.plot(epochs, [_figure(row, "val_", quantity) for row in history], marker=".", label="validation")
         for i in range(1, len(history)):
             if history[i]["phase"] != history[i - 1]["phase"]:
                 axis.axvline(i + 0.5, linestyle="--", color="grey")
         axis.set(xlabel="epoch", title=quantity)
         axis.grid(alpha=0.3)
         axis.legend()
+    _save(figure, file)
+
+
+def _figure(row: dict[str, Any], side: str, quantity: str) -> float:
+    """That of the probabilities, where the network has further outputs."""
+    return float(row.get(f"{side}probabilities_{quantity}", row.get(f"{side}{quantity}", np.nan)))
+
+
+def reliability(calibration: dict[str, Any], file: Path) -> None:
+    """How often answers of a probability are right; on the dashed line probabilities are what they say."""
+    figure, axis = plt.subplots(figsize=(5, 5), layout="constrained")
+    bins = calibration["bins"]
+    axis.plot([0, 1], [0, 1], linestyle="--", color="grey")
+    axis.plot([b["mean_probability"] for b in bins], [b["share_right"] for b in bins], marker="o")
+    error = calibration["expected_calibration_error"]
+    axis.set(xlabel="probability of the answer", ylabel="share of right answers", xlim=(0, 1.02), ylim=(0, 1.02),
+             title=f"expected calibration error {error:.3f}")  # fmt: skip
+    axis.grid(alpha=0.3)
+    _save(figure, file)
+
+
+def risk_coverage(selective: dict[str, Any], file: Path) -> None:
+    """Error among the answers that are given, from the surest on; the mark is the model's own bound."""
+    figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
+    curve = selective["curve"]
+    axis.plot([point["coverage"] for point in curve], [point["risk"] for point in curve])
+    if selective["error_among_certain"] is not None:
+        axis.plot(selective["coverage"], selective["error_among_certain"], marker="o", color="black")
+    axis.set(xlabel="share of pictures answered", ylabel="share of wrong answers", xlim=(0, 1.02), ylim=(0, None))
+    axis.grid(alpha=0.3)
     _save(figure, file)
 
 

@@ -38,14 +38,20 @@ def publish(run: Path, evaluations: Sequence[Path], to: Path, name: str | None, 
     card = card_of_run(run, name, version, [_read_evaluation(folder) for folder in evaluations])
     _check_evaluations(card)
     card = dataclasses.replace(card, weights_file=f"{card.name}.keras")
+    files = {"best.keras": card.weights_file}
+    if card.gate:
+        files[card.gate.file] = f"{card.name}.gate.npz"
+        card = dataclasses.replace(card, gate=dataclasses.replace(card.gate, file=files[card.gate.file]))
     to.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to, prefix=".publish-") as folder:
         aside = Path(folder)
-        shutil.copyfile(run / "best.keras", aside / card.weights_file)
+        for in_run, published in files.items():
+            shutil.copyfile(run / in_run, aside / published)
         (aside / f"{card.name}.json").write_text(card.to_json(), encoding="utf-8")
         difference = _check_backends(aside / f"{card.name}.json")
-        # Between these two steps the pair does not fit and is refused by its SHA-256, never served half.
-        os.replace(aside / card.weights_file, to / card.weights_file)
+        # Between these steps the files do not fit and are refused by their SHA-256, never served half.
+        for published in files.values():
+            os.replace(aside / published, to / published)
         os.replace(aside / f"{card.name}.json", to / f"{card.name}.json")
     print(f"published {card.name} {card.version} to {to}; the backends differ by {difference:.1e} at most")
     return card

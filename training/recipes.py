@@ -40,6 +40,8 @@ class Recipe:
     label_smoothing: float = 0.0
     # Epochs without a better validation loss before a phase ends.
     patience: int = 5
+    # The layer whose input tells what is no brain MRI: late enough to know brains, early enough not to see them alone.
+    gate_layer: str = ""
     # Stride of the network's last halving; 1 leaves a finer grid of places, for small lesions and sharper heat maps.
     last_stride: int = 2
     # Pictures per fine-tuning epoch; 0: as many as there are. Fixed, so that more data do not mean more time.
@@ -69,6 +71,7 @@ VGG16 = Recipe(
     frozen_epochs=10,
     frozen_rate=1e-4,
     patience=3,
+    gate_layer="block5_conv1",
 )
 
 # 160 px: half the cost of 224 px, so that the recipe fits two cores in ninety minutes.
@@ -98,6 +101,7 @@ XCEPTION = Recipe(
     batch_size=24,
     label_smoothing=0.05,
     patience=14,
+    gate_layer="block13_sepconv1_act",
     last_stride=1,
     synthesis=Synthesis(),
     attention_weight=0.2,

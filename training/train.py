@@ -109,7 +109,7 @@ def _leave_out(request: Request, decoded: Decoded, problems: list[str]) -> Decod
     """Drop every picture that stands, as itself or nearly, in the folders that are to stay unseen."""
     unseen = find_pictures(request.left_out, request.recipe.task)
     against = decode(unseen.pictures, request.recipe.input_size_px, request.cache)
-    copies = copies_of(decoded.pixels, against.pixels)
+    copies = copies_of(decoded, against)
     problems.append(
         f"{copies.sum()} pictures left out as near-duplicates of {', '.join(map(_folder_name, request.left_out))}."
     )

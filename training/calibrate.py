@@ -1,0 +1,266 @@
+"""Choose, on a run's validation pictures, what turns probabilities into answers; measure how well it does.
+
+Writes decision.json, gate.npz and trust.json into the run; `publish` takes them along.
+"""
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from model.card import CLASS_NAMES, GateCard, ModelCard, sha256_of, write_atomically
+from model.classifier import Classifier, calibrate
+from model.errors import ImageError
+from model.gate import Gate
+from model.preprocessing import preprocess
+from model.reading import read_image
+from training import networks, plots
+from training.boxes import boxes_in_input, lesions_of, read_boxes
+from training.cards import card_of_run
+from training.dataset import DataError, find_pictures
+from training.decoding import Decoded, decode
+from training.localisation import Pointing
+from training.metrics import summarize, wilson_interval
+from training.outsiders import TEST_KINDS, TUNING_KINDS
+from training.passes import answers_of
+from training.recipes import RECIPES
+from training.trust import choose_decision, cross_fitted, tumor_presence
+
+# Enough dimensions for the training pictures to lie near the plane; chosen by the gap between validation pictures and
+# the tuning kinds, which is as wide from 32 to 200.
+N_DIRECTIONS = 32
+# Pictures that span the plane: more take longer and change nothing.
+N_FOR_PLANE = 1500
+# At least this share of the validation pictures is let through.
+LET_THROUGH = 0.99
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """A run's pictures: those for training, those for validation, and the groups of the latter."""
+
+    training: Decoded
+    validation: Decoded
+    groups: NDArray[np.int64]
+
+
+def calibrate_run(
+    run: Path, folders: Sequence[Path], boxes: Path | None, outsiders: Path | None, cache: Path | None, seed: int = 0
+) -> dict[str, Any]:
+    """Choose decision and gate, measure them, write everything into the run, and give the figures.
+
+    Raises:
+        DataError: the folders do not hold the run's pictures. ModelFileError: the run holds no network.
+    """
+    for name in ("decision.json", "gate.npz"):
+        (run / name).unlink(missing_ok=True)
+    card = card_of_run(run)
+    recipe = RECIPES[card.recipe["name"]]
+    split = read_split(run, folders, card, cache)
+    labels = split.validation.labels(card.class_names)
+    healthy = card.class_names.index("no_tumor")
+    ungated = Classifier(dataclasses.replace(card, gate=GateCard(recipe.gate_layer, "", "", 1.0)), _network(run))
+    pointing = _pointing(ungated, split.validation, labels, boxes)
+    validation = answers_of(ungated, split.validation.pixels, pointing.look)
+    decision = choose_decision(labels, validation.probabilities, healthy)
+    gate = fit_gate(ungated, split.training, validation.gate_features, outsiders, seed)
+    write_atomically(run / "gate.npz", gate.to_bytes())
+    gate_card = {"layer": recipe.gate_layer, "file": "gate.npz", "sha256": sha256_of(run / "gate.npz"),
+                 "largest_distance": gate.largest_distance}  # fmt: skip
+    chosen = {"decision": dataclasses.asdict(decision), "gate": gate_card}
+    write_atomically(run / "decision.json", json.dumps(chosen, indent=1).encode())
+
+    classifier = Classifier(card_of_run(run), _network(run), gate)
+    probabilities = calibrate(validation.probabilities, decision.temperature)
+    right = probabilities.argmax(axis=1) == labels
+    crossed = cross_fitted(labels, validation.probabilities, split.groups, healthy)
+    figures: dict[str, Any] = {
+        "validation": summarize(labels, probabilities, card.class_names),
+        "decision": dataclasses.asdict(decision),
+        **crossed,
+        "tumor_presence": tumor_presence(labels != healthy, 1 - probabilities[:, healthy], decision.tumor_from),
+        "by_source": _by_source(split.validation, right),
+        "stability": stability(classifier, split.validation),
+        "heatmaps": pointing.figures(right),
+        "heatmaps_of_random_weights": _random_pointing(run, card, split.validation, labels, boxes),
+        "gate": _gate_figures(classifier, gate, validation.gate_features, outsiders),
+    }
+    write_atomically(run / "trust.json", json.dumps(figures, indent=1).encode())
+    plots.reliability(crossed["calibration"], run / "reliability.png")
+    plots.risk_coverage(crossed["selective"], run / "risk_coverage.png")
+    _print(figures)
+    return figures
+
+
+def read_split(run: Path, folders: Sequence[Path], card: ModelCard, cache: Path | None) -> Split:
+    """Find the run's pictures again by the table that it wrote.
+
+    Raises:
+        DataError: some of them are not in the folders.
+    """
+    with (run / "split.csv").open(newline="", encoding="utf-8") as file:
+        rows = {row["name"]: row for row in csv.DictReader(file)}
+    found = [p for p in find_pictures(folders, card.task).pictures if p.name in rows]
+    if len(found) != len(rows):
+        raise DataError(
+            f"Expected the {len(rows)} pictures that {run} was trained with. Found {len(found)} of them. "
+            "Give the data folders of its training with --data."
+        )
+    decoded = decode(found, card.input_size_px, cache)
+    held_out = np.array([rows[p.name]["validation"] == "1" for p in decoded.pictures])
+    groups = np.array([int(rows[p.name]["group"]) for p in decoded.pictures])
+    training, validation = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    return Split(decoded.subset(training), decoded.subset(validation), groups[validation])
+
+
+def fit_gate(
+    classifier: Classifier, training: Decoded, validation: NDArray[np.float32] | None, outsiders: Path | None, seed: int
+) -> Gate:
+    """Span the plane of the training features and choose the largest distance between the two sides."""
+    chosen = np.random.default_rng(seed).permutation(len(training.pixels))[:N_FOR_PLANE]
+    features = answers_of(classifier, training.pixels[np.sort(chosen)]).gate_features
+    assert features is not None and validation is not None, "the classifier was made with a gate layer"
+    mean, deviation = features.mean(axis=0), features.std(axis=0) + np.float32(1e-4)
+    _, _, directions = np.linalg.svd((features - mean) / deviation, full_matrices=False)
+    gate = Gate(mean, deviation, np.ascontiguousarray(directions[:N_DIRECTIONS]), 1.0)
+    inside = float(np.quantile(gate.distances(validation), LET_THROUGH))
+    if outsiders is None:
+        return dataclasses.replace(gate, largest_distance=inside)
+    features_outside = [
+        answers_of(classifier, pixels).gate_features
+        for kind in TUNING_KINDS
+        if len(pixels := outsider_pixels(outsiders / kind, classifier.card.input_size_px)[0])
+    ]
+    if not features_outside:
+        raise DataError(f"Expected pictures of `python -m training outsiders` in {outsiders}. There are none.")
+    outside = float(np.quantile(gate.distances(np.concatenate(features_outside)), 0.01))
+    # Halfway on the scale of ratios; brain MRI of sources that are not here lies further out than validation.
+    return dataclasses.replace(gate, largest_distance=max(inside, float(np.sqrt(inside * outside))))
+
+
+def outsider_pixels(folder: Path, input_size_px: int) -> tuple[NDArray[np.uint8], int]:
+    """Preprocess the pictures of a kind: uint8 (n, size, size), and how many were refused before the network."""
+    pixels, n_refused = [], 0
+    for file in sorted(folder.glob("*.png")):
+        try:
+            pixels.append(preprocess(read_image(file).pixels, input_size_px).pixels)
+        except ImageError:
+            n_refused += 1
+    return np.array(pixels, np.uint8).reshape(-1, input_size_px, input_size_px), n_refused
+
+
+def stability(classifier: Classifier, pictures: Decoded) -> dict[str, float]:
+    """Give the share of pictures whose class changes when the file is changed a little."""
+    size = classifier.card.input_size_px
+    read = [read_image(p.path).pixels for p in pictures.pictures]
+    before = answers_of(classifier, pictures.pixels).probabilities.argmax(axis=1)
+    shares = {}
+    for name, change in _CHANGES.items():
+        changed = np.stack([preprocess(change(pixels), size).pixels for pixels in read])
+        shares[name] = float((answers_of(classifier, changed).probabilities.argmax(axis=1) != before).mean())
+    return shares
+
+
+def _crop(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    rows, columns = (round(0.025 * side) for side in pixels.shape)
+    return pixels[rows : pixels.shape[0] - rows, columns : pixels.shape[1] - columns]
+
+
+def _recompress(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=60)
+    return read_image(buffer.getvalue()).pixels
+
+
+_CHANGES = {
+    "mirrored": lambda pixels: pixels[:, ::-1],
+    "cropped_by_5_percent": _crop,
+    "jpeg_quality_60": _recompress,
+    "shifted_by_1_px": lambda pixels: np.roll(np.pad(pixels, ((1, 0), (1, 0))), 0)[:-1, :-1],
+}
+
+
+def _network(run: Path) -> keras.Model:
+    return keras.saving.load_model(run / "best.keras", compile=False)
+
+
+def _pointing(
+    classifier: Classifier, pictures: Decoded, labels: NDArray[np.int64], boxes: Path | None
+) -> Pointing:
+    lesions = lesions_of(pictures.pictures, read_boxes(boxes))
+    return Pointing(classifier, labels, boxes_in_input(pictures, lesions), classifier.card.class_names)
+
+
+def _random_pointing(
+    run: Path, card: ModelCard, pictures: Decoded, labels: NDArray[np.int64], boxes: Path | None
+) -> dict[str, Any]:
+    """What a network of the same form with random weights points at: the maps must owe their hits to training."""
+    network = networks.build(RECIPES[card.recipe["name"]], "random")
+    if network.input_shape != _network(run).input_shape:
+        return {}
+    lesions = lesions_of(pictures.pictures, read_boxes(boxes))
+    boxed = np.flatnonzero([lesion is not None for lesion in lesions])[:200]
+    if not boxed.size:
+        return {}
+    classifier = Classifier(dataclasses.replace(card, gate=None), network)
+    pointing = _pointing(classifier, pictures.subset(boxed), labels[boxed], boxes)
+    answers_of(classifier, pictures.pixels[boxed], pointing.look)
+    return pointing.figures(np.ones(boxed.size, bool))
+
+
+def _by_source(pictures: Decoded, right: NDArray[np.bool_]) -> dict[str, Any]:
+    sources = np.array([p.source for p in pictures.pictures])
+    return {
+        str(name): {
+            "n_pictures": int((sources == name).sum()),
+            "accuracy": float(right[sources == name].mean()),
+            "accuracy_interval": wilson_interval(int(right[sources == name].sum()), int((sources == name).sum())),
+        }
+        for name in np.unique(sources)
+    }
+
+
+def _gate_figures(
+    classifier: Classifier, gate: Gate, validation: NDArray[np.float32] | None, outsiders: Path | None
+) -> dict[str, Any]:
+    assert validation is not None
+    refused = gate.distances(validation) > 1
+    figures: dict[str, Any] = {"refused_brain_mri": float(refused.mean()), "n_brain_mri": len(refused), "kinds": {}}
+    if outsiders is None:
+        return figures
+    for kind in (*TUNING_KINDS, *TEST_KINDS):
+        pixels, n_refused = outsider_pixels(outsiders / kind, classifier.card.input_size_px)
+        accepted = int((answers_of(classifier, pixels).distances <= 1).sum()) if len(pixels) else 0
+        figures["kinds"][kind] = {
+            "chose_the_bound": kind in TUNING_KINDS, "n_pictures": len(pixels) + n_refused, "n_accepted": accepted,
+        }  # fmt: skip
+    for name, kinds in (("tuning", TUNING_KINDS), ("test", TEST_KINDS)):
+        n = sum(figures["kinds"][kind]["n_pictures"] for kind in kinds)
+        figures[f"accepted_of_{name}_kinds"] = sum(figures["kinds"][k]["n_accepted"] for k in kinds) / max(n, 1)
+        figures[f"n_of_{name}_kinds"] = n
+    return figures
+
+
+def _print(figures: dict[str, Any]) -> None:
+    validation, calibrated, selective = figures["validation"], figures["calibration"], figures["selective"]
+    presence, maps, gate = figures["tumor_presence"], figures["heatmaps"], figures["gate"]
+    print(f"validation accuracy {validation['accuracy']:.3f} of {validation['n_pictures']}; {figures['decision']}")
+    print(
+        f"cross-fitted: expected calibration error {calibrated['expected_calibration_error']:.3f}, "
+        f"certain {selective['coverage']:.3f} with error {selective['error_among_certain']:.3f}"
+    )
+    print("tumor or not: " + ", ".join(f"{k} {v:.3f}" for k, v in presence.items() if isinstance(v, float)))
+    print("by source: " + ", ".join(f"{k} {v['accuracy']:.3f} of {v['n_pictures']}" for k, v in figures["by_source"].items()))  # fmt: skip
+    print("class changes when " + ", ".join(f"{k} {v:.3f}" for k, v in figures["stability"].items()))
+    print(f"heat maps: {maps}")
+    print(f"heat maps of random weights: {figures['heatmaps_of_random_weights']}")
+    print(f"gate: {gate}")

@@ -1,0 +1,148 @@
+"""How far probabilities can be trusted: calibration, the error among certain answers, and the numbers chosen for both."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from sklearn import metrics as scores
+
+from model.card import Decision
+from model.classifier import calibrate
+
+N_BINS = 15
+# An answer that is given as certain may be wrong this often, on validation pictures.
+SELECTIVE_ERROR = 0.02
+# The operating point leaves this share of the pictures without tumor alone.
+SPECIFICITY = 0.95
+
+
+def choose_decision(labels: NDArray[np.int64], raw: NDArray[np.float32], healthy: int) -> Decision:
+    """Choose temperature, operating point and the bound of certainty on validation pictures.
+
+    raw: float32, (n, n_classes), probabilities as the network gives them; healthy: the label of "no tumor".
+    """
+    temperature = fit_temperature(labels, raw)
+    probabilities = calibrate(raw, temperature)
+    tumor_from = operating_point(labels != healthy, 1 - probabilities[:, healthy])
+    undecided = Decision(temperature, 0.0, tumor_from)
+    bound = certainty_bound(labels, probabilities, agreement(probabilities, undecided, healthy))
+    return Decision(round(temperature, 4), round(bound, 4), round(tumor_from, 4))
+
+
+def fit_temperature(labels: NDArray[np.int64], raw: NDArray[np.float32]) -> float:
+    """Give the temperature that makes the true classes most likely. Source: Guo et al. 2017, arXiv:1706.04599."""
+
+    def loss(log_temperature: float) -> float:
+        probabilities = calibrate(raw, float(np.exp(log_temperature)))
+        return float(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3, 3), method="bounded").x))
+
+
+def operating_point(has_tumor: NDArray[np.bool_], tumor_probability: NDArray[np.float32]) -> float:
+    """Give the lowest probability of a tumor that leaves SPECIFICITY of the pictures without one alone; at most 1/2."""
+    healthy = np.sort(tumor_probability[~has_tumor])
+    if not healthy.size:
+        return 0.5
+    place = min(int(np.ceil(SPECIFICITY * healthy.size)), healthy.size - 1)
+    return float(min(healthy[place], 0.5))
+
+
+def agreement(probabilities: NDArray[np.float32], decision: Decision, healthy: int) -> NDArray[np.bool_]:
+    """Tell where class and operating point agree on whether there is a tumor: bool (n,)."""
+    return (1 - probabilities[:, healthy] >= decision.tumor_from) == (probabilities.argmax(axis=1) != healthy)
+
+
+def certainty_bound(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float32], may_answer: NDArray[np.bool_]
+) -> float:
+    """Give the lowest highest-probability from which on at most SELECTIVE_ERROR of the answers are wrong."""
+    surest = np.where(may_answer, probabilities.max(axis=1), -1)
+    order = np.argsort(-surest, kind="stable")[: int(may_answer.sum())]
+    wrong = np.cumsum(probabilities.argmax(axis=1)[order] != labels[order])
+    good = np.flatnonzero(wrong <= SELECTIVE_ERROR * np.arange(1, len(order) + 1))
+    return float(surest[order[good[-1]]]) if good.size else 1.0
+
+
+def calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[str, Any]:
+    """Give expected calibration error (bins of equal mass), Brier score, and the bins of the reliability diagram."""
+    surest, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    order = np.argsort(surest, kind="stable")
+    bins = [part for part in np.array_split(order, N_BINS) if part.size]
+    means = [(float(surest[part].mean()), float(right[part].mean()), int(part.size)) for part in bins]
+    truth = np.eye(probabilities.shape[1])[labels]
+    return {
+        "expected_calibration_error": sum(n * abs(p - share) for p, share, n in means) / len(labels),
+        "brier_score": float(((probabilities - truth) ** 2).sum(axis=1).mean()),
+        "bins": [{"mean_probability": p, "share_right": share, "n_pictures": n} for p, share, n in means],
+    }
+
+
+def cross_fitted(
+    labels: NDArray[np.int64], raw: NDArray[np.float32], groups: NDArray[np.int64], healthy: int, seed: int = 0
+) -> dict[str, Any]:
+    """Measure calibration and selective error on halves (of whole groups) that did not choose the numbers."""
+    half = np.isin(groups, np.random.default_rng(seed).permutation(np.unique(groups))[::2])
+    probabilities, certain = np.empty_like(raw), np.zeros(len(labels), bool)
+    for measured in (half, ~half):
+        decision = choose_decision(labels[~measured], raw[~measured], healthy)
+        probabilities[measured] = calibrate(raw[measured], decision.temperature)
+        certain[measured] = certain_answers(probabilities[measured], decision, healthy)
+    return {
+        "calibration": calibration(labels, probabilities),
+        "selective": selective(labels, probabilities, certain),
+    }
+
+
+def certain_answers(probabilities: NDArray[np.float32], decision: Decision, healthy: int) -> NDArray[np.bool_]:
+    """Tell which answers are given as certain, as model.classifier.Prediction does: bool (n,)."""
+    return (probabilities.max(axis=1) >= decision.uncertain_below) & agreement(probabilities, decision, healthy)
+
+
+def selective(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float32], certain: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Give the share of certain answers, the error among them, and the risk-coverage curve with its area."""
+    wrong = probabilities.argmax(axis=1) != labels
+    order = np.argsort(-probabilities.max(axis=1), kind="stable")
+    risks = np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
+    shown = np.unique(np.linspace(0, len(order) - 1, 40).astype(int))
+    return {
+        "coverage": float(certain.mean()),
+        "error_among_certain": float(wrong[certain].mean()) if certain.any() else None,
+        "error_among_all": float(wrong.mean()),
+        "area_under_risk_coverage": float(risks.mean()),
+        "curve": [{"coverage": float((i + 1) / len(order)), "risk": float(risks[i])} for i in shown],
+    }
+
+
+def tumor_presence(has_tumor: NDArray[np.bool_], probability: NDArray[np.float32], tumor_from: float) -> dict[str, Any]:
+    """Give AUROC, sensitivity at SPECIFICITY, and sensitivity and specificity at the model's own operating point."""
+    found = probability >= tumor_from
+    figures: dict[str, Any] = {
+        "n_with_tumor": int(has_tumor.sum()),
+        "n_without_tumor": int((~has_tumor).sum()),
+        "sensitivity": float(found[has_tumor].mean()) if has_tumor.any() else None,
+        "specificity": float((~found[~has_tumor]).mean()) if (~has_tumor).any() else None,
+        "accuracy": float((found == has_tumor).mean()),
+        "tumor_from": tumor_from,
+    }
+    if has_tumor.any() and not has_tumor.all():
+        figures["auroc"] = float(scores.roc_auc_score(has_tumor, probability))
+        rates, found_rates, _ = scores.roc_curve(has_tumor, probability)
+        figures["sensitivity_at_95_specificity"] = float(found_rates[rates <= 1 - SPECIFICITY + 1e-9].max())
+    return figures
+
+
+def trust_figures(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float32], decision: Decision, class_names: Sequence[str]
+) -> dict[str, Any]:
+    """Give all of the above for calibrated probabilities."""
+    healthy = list(class_names).index("no_tumor")
+    return {
+        "calibration": calibration(labels, probabilities),
+        "selective": selective(labels, probabilities, certain_answers(probabilities, decision, healthy)),
+        "tumor_presence": tumor_presence(labels != healthy, 1 - probabilities[:, healthy], decision.tumor_from),
+    }
