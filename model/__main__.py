@@ -65,7 +65,7 @@ def _write_rows(classifier: Classifier, files: Sequence[Path], csv_path: Path | 
     output = csv_path.open("w", newline="", encoding="utf-8") if csv_path else sys.stdout
     n_failed = 0
     try:
-        columns = ["path", "predicted_class", *(f"p_{name}" for name in classifier.card.class_names), "error"]
+        columns = ["path", "answer", "predicted_class", *(f"p_{name}" for name in classifier.card.class_names), "error"]
         writer = csv.DictWriter(output, columns)
         writer.writeheader()
         for file in tqdm(files, unit="file", file=sys.stderr):
@@ -86,8 +86,11 @@ def _row(classifier: Classifier, file: Path) -> dict[str, str]:
         return {"path": str(file), "error": str(error)}
     except OSError as error:
         return {"path": str(file), "error": f"The file cannot be read: {error.strerror}."}
+    row = {"path": str(file), "answer": prediction.answer, "error": ""}
+    if not prediction.is_brain_mri:
+        return row
     probabilities = {f"p_{name}": f"{p:.4f}" for name, p in prediction.by_class().items()}
-    return {"path": str(file), "predicted_class": prediction.predicted_class, **probabilities, "error": ""}
+    return row | {"predicted_class": prediction.predicted_class, **probabilities}
 
 
 if __name__ == "__main__":

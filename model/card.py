@@ -80,7 +80,7 @@ class ModelCard:
     base_weights: dict[str, str]
     training_data: tuple[dict[str, Any], ...]
     recipe: dict[str, Any]
-    decision: Decision = Decision()
+    decision: Decision = field(default_factory=Decision)
     gate: GateCard | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
 

@@ -22,8 +22,15 @@ WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 DISPLAY_SIDE_PX = 768
 # The first in this order is the one that a user gets who names none.
 DEFAULT_MODELS = ("xception", "vgg16")
+_NEUTRAL = Decision()
 # Answers beside the classes.
 UNCERTAIN, NOT_BRAIN_MRI = "uncertain", "not_a_brain_mri"
+# What these answers mean and what to do, by answer.
+REASONS = {
+    UNCERTAIN: "The network is not sure enough to name a class. A specialist must look at this slice.",
+    NOT_BRAIN_MRI: "Expected an MRI slice of a head. Received a picture unlike every brain MRI that the network was "
+    "trained on, so that it names no class. Send one slice, upright, without anything around it.",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +61,7 @@ class Prediction:
     probabilities: NDArray[np.float32]
     feature_maps: NDArray[np.float32]
     box: HeadBox
-    decision: Decision = Decision()
+    decision: Decision = _NEUTRAL
     distance: float = 0.0
 
     @property
@@ -84,6 +91,11 @@ class Prediction:
         if not self.is_brain_mri:
             return NOT_BRAIN_MRI
         return self.predicted_class if self.is_certain else UNCERTAIN
+
+    @property
+    def reason(self) -> str:
+        """Why no class is given as the answer; empty where one is."""
+        return REASONS.get(self.answer, "")
 
     @property
     def predicted_class(self) -> str:

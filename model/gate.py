@@ -19,6 +19,7 @@ from model.errors import ModelFileError
 
 # Features further from the mean than this many standard deviations count as this far: one of them cannot decide alone.
 _FURTHEST = 20.0
+_ARRAYS = ("mean", "deviation", "directions")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,7 @@ class Gate:
         content = read_checked(folder / card.file, card.sha256)
         try:
             with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-                arrays = [np.asarray(stored[name], np.float32) for name in ("mean", "deviation", "directions")]
+                mean, deviation, directions = (np.asarray(stored[n], np.float32) for n in _ARRAYS)
         except (OSError, ValueError, KeyError) as error:
             raise ModelFileError(f"Expected a gate in {card.file}. It cannot be read: {error}.") from error
-        return cls(*arrays, card.largest_distance)
+        return cls(mean, deviation, directions, card.largest_distance)

@@ -79,7 +79,7 @@ class FeatureGrid:
 
     def centres_px(self) -> NDArray[np.float64]:
         """Where the places are centred along a side of the input, float64 (n_places,)."""
-        return self.first_px + self.step_px * np.arange(self.n_places)
+        return self.first_px + self.step_px * np.arange(self.n_places, dtype=np.float64)
 
     @classmethod
     def of_network(cls, network: Any, feature_layer: str) -> "FeatureGrid":

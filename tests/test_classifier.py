@@ -97,3 +97,9 @@ def test_heatmap_has_the_size_of_the_picture(tiny_models: Path) -> None:
     image = some_images()[2]
     png = classifier.heatmap_png(image, classifier.predict([image])[0])
     assert Image.open(io.BytesIO(png)).size == (50, 60)
+
+
+def test_network_computes_in_single_precision_whatever_the_processor_can(tiny_models: Path) -> None:
+    classifier = Classifier.load(tiny_models / "xception.json")
+    precision = classifier._one_pass.ov_compiled_model.get_property("INFERENCE_PRECISION_HINT")
+    assert "float32" in str(precision) or "f32" in str(precision)

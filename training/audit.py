@@ -117,7 +117,8 @@ def _across_splits(decoded: Decoded, pairs: Pairs) -> dict[str, int]:
 def _conflicts(decoded: Decoded, pairs: Pairs, lesions: Sequence[Lesion | None]) -> list[str]:
     pictures = decoded.pictures
     between = [
-        f"{pictures[i].name} is {pictures[i].class_name}, its near-duplicate {pictures[j].name} {pictures[j].class_name}"
+        f"{pictures[i].name} is {pictures[i].class_name}, "
+        f"its near-duplicate {pictures[j].name} {pictures[j].class_name}"
         for i, j in zip(pairs.first, pairs.second, strict=True)
         if pictures[i].class_name != pictures[j].class_name
     ]
@@ -140,9 +141,7 @@ def _gate_distances(model: Path | None, decoded: Decoded) -> NDArray[np.float32]
     return answers_of(classifier, pixels).distances
 
 
-def _detector(
-    decoded: Decoded, described: NDArray[np.float32], lesions: Sequence[Lesion | None]
-) -> dict[str, Any]:
+def _detector(decoded: Decoded, described: NDArray[np.float32], lesions: Sequence[Lesion | None]) -> dict[str, Any]:
     """Recall on a spread of all pictures; false pairs on numbered slices, whose classes come with their patients."""
     spread = np.arange(0, len(decoded.pictures), max(1, len(decoded.pictures) // 400))
     figures: dict[str, Any] = {"recall": check_recall(_read(decoded, spread), _SIZE_PX)}
@@ -163,7 +162,8 @@ def _pairs_table(decoded: Decoded, pairs: Pairs, contents: Sequence[str]) -> str
     writer.writerow(["first", "second", "first_class", "second_class", "likeness", "identical"])
     for i, j, value in zip(pairs.first, pairs.second, pairs.likeness, strict=True):
         one, other = decoded.pictures[i], decoded.pictures[j]
-        writer.writerow([one.name, other.name, one.class_name, other.class_name, f"{value:.4f}", int(contents[i] == contents[j])])  # fmt: skip
+        identical = int(contents[i] == contents[j])
+        writer.writerow([one.name, other.name, one.class_name, other.class_name, f"{value:.4f}", identical])
     return table.getvalue()
 
 
@@ -179,9 +179,7 @@ def _groups_table(
     return table.getvalue()
 
 
-def _report(
-    figures: dict[str, Any], decoded: Decoded, pairs: Pairs, distances: NDArray[np.float32], out: Path
-) -> None:
+def _report(figures: dict[str, Any], decoded: Decoded, pairs: Pairs, distances: NDArray[np.float32], out: Path) -> None:
     across = [k for k in range(len(pairs.first)) if _side(decoded, pairs.first[k]) != _side(decoded, pairs.second[k])]
     least = sorted(across, key=lambda k: float(pairs.likeness[k]))[:_SHOWN]
     conflicting = [
@@ -199,15 +197,18 @@ def _report(
         if places:
             plots.gallery([decoded.pixels[i] for i in places], captions, out / name)
     recall = figures["detector"]["recall"]
+    counted = f"{figures['n_pictures']} pictures, {figures['identical_files']} of them copies byte by byte."
+    across_sentence = "Pictures of the first with at least one near-duplicate in the second."
+    as_seen = "Each pair side by side, as the network sees them."
     sections = [
-        Section("Pictures", (f"{figures['n_pictures']} pictures, {figures['identical_files']} of them copies byte by byte.",),
+        Section("Pictures", (counted,),
                 Table(["folder", "pictures"], list(figures["by_folder"].items()))),
-        Section("Near-duplicates across folders", ("Pictures of the first with at least one near-duplicate in the second.",),
+        Section("Near-duplicates across folders", (across_sentence,),
                 Table(["folders", "pictures"], list(figures["across_splits"].items()))),
-        _shown("The least alike pairs across folders", "Each pair side by side, as the network sees them.", galleries, "least_alike.png", out),
+        _shown("The least alike pairs across folders", as_seen, galleries, "least_alike.png", out),
         Section("Contradicting labels", figures["label_conflicts"] or ["None."]),
         _shown("Near-duplicates with contradicting labels", "", galleries, "conflicts.png", out),
-        _shown("Far from what the network was trained on", "The gate would refuse these.", galleries, "suspects.png", out),
+        _shown("Unlike brain MRI", "The gate would refuse these.", galleries, "suspects.png", out),
         Section("How well near-duplicates are found", (str(figures["detector"].get("false_pairs", "")),),
                 Table(["change", "found", "found by a perceptual hash"],
                       [[name, f"{r['found']:.3f}", f"{r['found_by_phash']:.3f}"] for name, r in recall.items()])),

@@ -62,7 +62,10 @@ def boxes_in_input(decoded: Decoded, lesions: Sequence[Lesion | None]) -> NDArra
             head = HeadBox(top, bottom, left, right)
             y, x = lesion.y_center * height, lesion.x_center * width
             half_height, half_width = lesion.height * height / 2, lesion.width * width / 2
-            start, end = (head.to_input(y - half_height, x - half_width), head.to_input(y + half_height, x + half_width))
+            start, end = (
+                head.to_input(y - half_height, x - half_width),
+                head.to_input(y + half_height, x + half_width),
+            )
             found[i] = np.clip((start[0], end[0], start[1], end[1]), 0, 1)
     return found
 

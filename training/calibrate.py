@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.card import CLASS_NAMES, GateCard, ModelCard, sha256_of, write_atomically
+from model.card import GateCard, ModelCard, sha256_of, write_atomically
 from model.classifier import Classifier, calibrate
 from model.errors import ImageError
 from model.gate import Gate
@@ -128,7 +128,8 @@ def fit_gate(
     """Span the plane of the training features and choose the largest distance between the two sides."""
     chosen = np.random.default_rng(seed).permutation(len(training.pixels))[:N_FOR_PLANE]
     features = answers_of(classifier, training.pixels[np.sort(chosen)]).gate_features
-    assert features is not None and validation is not None, "the classifier was made with a gate layer"
+    assert features is not None, "the classifier was made with a gate layer"
+    assert validation is not None, "the classifier was made with a gate layer"
     mean, deviation = features.mean(axis=0), features.std(axis=0) + np.float32(1e-4)
     _, _, directions = np.linalg.svd((features - mean) / deviation, full_matrices=False)
     gate = Gate(mean, deviation, np.ascontiguousarray(directions[:N_DIRECTIONS]), 1.0)
@@ -193,9 +194,7 @@ def _network(run: Path) -> keras.Model:
     return keras.saving.load_model(run / "best.keras", compile=False)
 
 
-def _pointing(
-    classifier: Classifier, pictures: Decoded, labels: NDArray[np.int64], boxes: Path | None
-) -> Pointing:
+def _pointing(classifier: Classifier, pictures: Decoded, labels: NDArray[np.int64], boxes: Path | None) -> Pointing:
     lesions = lesions_of(pictures.pictures, read_boxes(boxes))
     return Pointing(classifier, labels, boxes_in_input(pictures, lesions), classifier.card.class_names)
 
@@ -259,7 +258,8 @@ def _print(figures: dict[str, Any]) -> None:
         f"certain {selective['coverage']:.3f} with error {selective['error_among_certain']:.3f}"
     )
     print("tumor or not: " + ", ".join(f"{k} {v:.3f}" for k, v in presence.items() if isinstance(v, float)))
-    print("by source: " + ", ".join(f"{k} {v['accuracy']:.3f} of {v['n_pictures']}" for k, v in figures["by_source"].items()))  # fmt: skip
+    sources = [f"{name} {of['accuracy']:.3f} of {of['n_pictures']}" for name, of in figures["by_source"].items()]
+    print("by source: " + ", ".join(sources))
     print("class changes when " + ", ".join(f"{k} {v:.3f}" for k, v in figures["stability"].items()))
     print(f"heat maps: {maps}")
     print(f"heat maps of random weights: {figures['heatmaps_of_random_weights']}")

@@ -50,8 +50,10 @@ def _add_data(step: argparse.ArgumentParser, required: bool = True) -> None:
 
 
 def _add_boxes(step: argparse.ArgumentParser) -> None:
-    step.add_argument("--boxes", type=Path, metavar="FILE",
-                      help="CSV of lesion boxes and slice numbers: lesions are pasted, neighbours kept together")  # fmt: skip
+    step.add_argument(
+        "--boxes", type=Path, metavar="FILE",
+        help="CSV of lesion boxes and slice numbers: lesions are pasted, neighbours kept together",
+    )  # fmt: skip
 
 
 def _add_explore(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -79,8 +81,10 @@ def _add_train(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     step.add_argument("--recipe", choices=list(RECIPES), required=True)
     step.add_argument("--task", choices=list(CLASS_NAMES), help="default: the recipe's own")
     _add_boxes(step)
-    step.add_argument("--exclude-near-duplicates-of", nargs="+", type=Path, default=[], metavar="DIR",
-                      help="leave out every picture that stands here too, as itself or nearly: for a leak-free test")  # fmt: skip
+    step.add_argument(
+        "--exclude-near-duplicates-of", nargs="+", type=Path, default=[], metavar="DIR",
+        help="leave out every picture that stands here too, as itself or nearly: for a leak-free test",
+    )  # fmt: skip
     step.add_argument("--precision", choices=["float32", "mixed_bfloat16"], default="float32",
                       help="mixed_bfloat16 is faster on processors and GPUs that compute with it")  # fmt: skip
     step.add_argument("--weights", default="imagenet", metavar="WEIGHTS",

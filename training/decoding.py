@@ -26,7 +26,7 @@ class Decoded:
 
     pictures: those that could be read, in the given order.
     pixels: uint8, shape (n, size, size), 0..255, one per picture.
-    frames: int64, shape (n, 6): top, bottom, left, right of the head's box, height, width of the picture as read, in px.
+    frames: int64, shape (n, 6), in px: top, bottom, left, right of the head's box, height, width of the picture read.
     wholes: uint8, shape (n, 32, 32): the whole pictures, not cropped to the head, to compare copies by.
     problems: one sentence per picture that could not be read.
     """
@@ -98,5 +98,6 @@ def _decode_all(
 
 
 def _key(pictures: Sequence[Picture], input_size_px: int) -> str:
-    settings = f"frames, wholes\t{PREPROCESSING_VERSION}\t{input_size_px}\t{[p.name for p in pictures]}\t{fingerprint(pictures)}"
+    names = [p.name for p in pictures]
+    settings = f"frames, wholes\t{PREPROCESSING_VERSION}\t{input_size_px}\t{names}\t{fingerprint(pictures)}"
     return hashlib.sha256(settings.encode()).hexdigest()[:16]

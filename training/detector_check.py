@@ -5,7 +5,6 @@ A perceptual hash from a library is measured on the same pairs, as the usual cho
 
 import io
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import imagehash
 import numpy as np

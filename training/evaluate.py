@@ -21,8 +21,8 @@ from training.dataset import TESTING, TRAINING, UNSPLIT, find_pictures, fingerpr
 from training.decoding import Decoded, decode
 from training.environment import current_commit, describe_environment
 from training.grouping import copies_of
-from training.passes import answers_of
 from training.metrics import roc_of_each_class, summarize
+from training.passes import answers_of
 from training.report_html import Section, Table, write_page
 from training.trust import trust_figures
 

@@ -12,7 +12,11 @@ class Pointing:
     """Gathers, picture by picture, where the evidence for the true class lies."""
 
     def __init__(
-        self, classifier: Classifier, labels: NDArray[np.int64], boxes: NDArray[np.float32], class_names: tuple[str, ...]
+        self,
+        classifier: Classifier,
+        labels: NDArray[np.int64],
+        boxes: NDArray[np.float32],
+        class_names: tuple[str, ...],
     ) -> None:
         """boxes: float32, (n, 4), top, bottom, left, right as shares of the input's side, NaN for none."""
         self._classifier, self._labels, self._boxes, self._class_names = classifier, labels, boxes, class_names
@@ -29,7 +33,9 @@ class Pointing:
         row, column = np.unravel_index(evidence.argmax(), evidence.shape)
         self.hits[place] = top <= row + 0.5 <= bottom and left <= column + 0.5 <= right
         positive = np.maximum(evidence, 0)
-        inside = positive[round(top) : max(round(bottom), round(top) + 1), round(left) : max(round(right), round(left) + 1)]
+        inside = positive[
+            round(top) : max(round(bottom), round(top) + 1), round(left) : max(round(right), round(left) + 1)
+        ]
         self.energies[place] = inside.sum() / max(float(positive.sum()), 1e-12)
 
     def figures(self, right: NDArray[np.bool_]) -> dict[str, Any]:

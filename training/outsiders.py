@@ -25,6 +25,18 @@ TEST_KINDS = (
 PER_KIND = 60
 _SIZE = 256
 
+# Files in scikit-image's own wheel; its other pictures would have to be downloaded.
+_MICROSCOPY_AND_SPACE = (
+    "ihc.png", "cell.png", "hubble_deep_field.jpg", "moon.png", "retina.jpg", "microaneurysms.png",
+)  # fmt: skip
+_TEXTURES = (
+    "brick.png", "grass.png", "gravel.png", "chessboard_GRAY.png", "page.png", "text.png", "horse.png", "logo.png",
+)  # fmt: skip
+
+_WORDS = (
+    "the", "patient", "results", "of", "a", "letter", "on", "paper", "with", "tables", "12.5", "mg", "daily", "figure",
+)  # fmt: skip
+
 Picture = NDArray[np.uint8]
 
 
@@ -78,14 +90,37 @@ def _extra_pictures(folders: list[Path], random: np.random.Generator) -> Iterato
 
 
 def _documents(random: np.random.Generator) -> Iterator[Picture]:
-    words = "the patient results of a letter on paper with tables and 12.5 mg daily figure hospital name date page".split()
+    words = np.array(
+        [
+            "the",
+            "patient",
+            "results",
+            "of",
+            "a",
+            "letter",
+            "on",
+            "paper",
+            "with",
+            "tables",
+            "12.5",
+            "mg",
+            "daily",
+            "figure",
+            "hospital",
+            "date",
+        ]
+    )
     for _ in range(PER_KIND):
         dark = random.random() < 0.3
-        page = Image.new("L", (_SIZE + int(random.integers(0, 200)), _SIZE + int(random.integers(0, 200))), 0 if dark else 255)
+        page = Image.new(
+            "L", (_SIZE + int(random.integers(0, 200)), _SIZE + int(random.integers(0, 200))), 0 if dark else 255
+        )
         draw, size = ImageDraw.Draw(page), int(random.integers(8, 24))
         for y in range(10, page.height - size, int(size * 1.5)):
             line = " ".join(random.choice(words, int(random.integers(2, 14))))
-            draw.text((int(random.integers(5, 30)), y), line, fill=255 if dark else 0, font=ImageFont.load_default(size))
+            draw.text(
+                (int(random.integers(5, 30)), y), line, fill=255 if dark else 0, font=ImageFont.load_default(size)
+            )
         yield np.asarray(page)
 
 
@@ -114,7 +149,8 @@ def _gradients(random: np.random.Generator) -> Iterator[Picture]:
     for i in range(PER_KIND):
         angle = random.uniform(0, 2 * np.pi)
         ramp = np.cos(angle) * x + np.sin(angle) * y
-        field = ramp if i % 3 == 0 else np.exp(-(x * x + y * y) / random.uniform(0.1, 1)) if i % 3 == 1 else np.sin(ramp * random.uniform(3, 25))  # fmt: skip
+        fields = (ramp, np.exp(-(x * x + y * y) / random.uniform(0.1, 1)), np.sin(ramp * random.uniform(3, 25)))
+        field = fields[i % 3]
         yield (255 * (field - field.min()) / np.ptp(field)).astype(np.uint8)
 
 
@@ -145,7 +181,9 @@ def _phantoms(random: np.random.Generator) -> Iterator[Picture]:
     for i in range(PER_KIND):
         radius = np.hypot(x / random.uniform(0.55, 0.9), y / random.uniform(0.7, 0.95))
         texture = gaussian_filter(random.normal(0, 1, radius.shape), random.uniform(1, 10))
-        inside = 0.5 + 0.3 * texture / np.abs(texture).max() + (0.3 * np.sin(radius * random.uniform(4, 30)) if i % 2 else 0)
+        inside = (
+            0.5 + 0.3 * texture / np.abs(texture).max() + (0.3 * np.sin(radius * random.uniform(4, 30)) if i % 2 else 0)
+        )
         yield (255 * np.clip(np.where(radius < 1, inside, 0), 0, 1)).astype(np.uint8)
 
 
@@ -157,9 +195,17 @@ def _charts(random: np.random.Generator) -> Iterator[Picture]:
         figure = Figure(figsize=(3, 3), dpi=90, facecolor="black" if i % 4 == 0 else "white")
         axes = figure.add_subplot()
         x = np.linspace(0, 10, 30)
-        [lambda: axes.plot(x, random.normal(size=(30, 3)).cumsum(axis=0)), lambda: axes.bar(x[:8], random.random(8)),
-         lambda: axes.scatter(*random.normal(size=(2, 90))), lambda: axes.pie(random.random(5)),
-         lambda: axes.imshow(random.random((9, 9)))][i % 5]()  # fmt: skip
+        match i % 5:
+            case 0:
+                axes.plot(x, random.normal(size=(30, 3)).cumsum(axis=0))
+            case 1:
+                axes.bar(x[:8], random.random(8))
+            case 2:
+                axes.scatter(*random.normal(size=(2, 90)))
+            case 3:
+                axes.pie(random.random(5))
+            case _:
+                axes.imshow(random.random((9, 9)))
         buffer = io.BytesIO()
         FigureCanvasAgg(figure).print_png(buffer)
         with Image.open(buffer) as drawn:
@@ -226,7 +272,7 @@ def _dicom(wanted: tuple[str, ...]) -> Callable[[np.random.Generator], Iterator[
                 if kind not in wanted:
                     continue
                 frames = np.asarray(dataset.pixel_array, np.float64)
-            except Exception:  # noqa: BLE001, S112 - some of these files are damaged or compressed on purpose
+            except Exception:  # noqa: BLE001 - some of these files are damaged or compressed on purpose
                 continue
             for frame in frames.reshape(-1, *frames.shape[1:])[:3] if frames.ndim == 4 else [frames]:
                 grey = frame if frame.ndim == 2 else frame.mean(axis=-1) if frame.shape[-1] == 3 else frame[0]
@@ -252,8 +298,8 @@ _MAKERS: dict[str, Callable[[np.random.Generator], Iterator[Picture]]] = {
     "documents": _documents, "handwriting": _handwriting, "noise": _noise, "gradients": _gradients, "flat": _flat,
     "shapes": _shapes, "phantoms": _phantoms, "charts": _charts, "digits": _digits, "faces": _faces,
     "photographs": _photographs,
-    "microscopy_and_space": _from_scikit_image(("ihc.png", "cell.png", "hubble_deep_field.jpg", "moon.png", "retina.jpg", "microaneurysms.png")),
-    "textures": _from_scikit_image(("brick.png", "grass.png", "gravel.png", "chessboard_GRAY.png", "page.png", "text.png", "horse.png", "logo.png")),
+    "microscopy_and_space": _from_scikit_image(_MICROSCOPY_AND_SPACE),
+    "textures": _from_scikit_image(_TEXTURES),
     "x_ray_and_ct": _dicom(("CT", "CR", "DX", "MG")),
     "ultrasound_and_others": _dicom(("US", "NM", "OT", "PT", "XA", "RTDOSE", "MR_ABDOMEN")),
 }  # fmt: skip

@@ -116,9 +116,7 @@ def _leave_out(request: Request, decoded: Decoded, problems: list[str]) -> Decod
     return decoded.subset(np.flatnonzero(~copies))
 
 
-def _without_conflicts(
-    decoded: Decoded, lesions: Sequence[Lesion | None], task: str, problems: list[str]
-) -> Decoded:
+def _without_conflicts(decoded: Decoded, lesions: Sequence[Lesion | None], task: str, problems: list[str]) -> Decoded:
     """Drop pictures whose label is not the one that their first source gave them."""
     if task != TUMOR_TYPE:
         return decoded
@@ -164,7 +162,7 @@ def train_frozen(request: Request, material: Material, network: keras.Model, pro
         batch_size=recipe.batch_size, seed=request.seed, first_epoch=progress.finished_epochs,
     )  # fmt: skip
     validation = (validation_features[0].astype(np.float32), _targets(material, recipe))
-    _fit(request, network, upper, batches, validation, progress, recipe.frozen_epochs, recipe.frozen_rate,
+    _fit(request, upper, batches, validation, progress, recipe.frozen_epochs, recipe.frozen_rate,
          SaveEachEpoch(request.run, network, progress, recipe.patience))  # fmt: skip
     progress.start_phase(request.run, FINE_TUNE if recipe.fine_tune_epochs else DONE)
     for name in ("features-training.npy", "features-validation.npy"):
@@ -184,8 +182,9 @@ def fine_tune(request: Request, material: Material, network: keras.Model, progre
     trainee = networks.with_class_maps(twin) if recipe.synthesis else twin
     batches = _fine_tuning_batches(request, material, twin, progress)
     average_from = recipe.fine_tune_epochs - recipe.averaged_epochs if recipe.averaged_epochs else None
-    _fit(request, network, trainee, batches, _validation(recipe, material, twin), progress, recipe.fine_tune_epochs,
-         recipe.fine_tune_rate, SaveEachEpoch(request.run, network, progress, recipe.patience, average_from, twin))  # fmt: skip
+    saving = SaveEachEpoch(request.run, network, progress, recipe.patience, average_from, twin)
+    validation = _validation(recipe, material, twin)
+    _fit(request, trainee, batches, validation, progress, recipe.fine_tune_epochs, recipe.fine_tune_rate, saving)
     if progress.average_file:
         network.set_weights(read_average(request.run / progress.average_file))
         save_network(network, request.run)
@@ -236,10 +235,10 @@ def finish(request: Request, material: Material, progress: Progress, seconds: fl
 
 
 def _fit(
-    request: Request, network: keras.Model, trainee: keras.Model, batches: keras.utils.PyDataset,
+    request: Request, trainee: keras.Model, batches: keras.utils.PyDataset,
     validation: tuple[NDArray[np.float32], Any], progress: Progress, epochs: int, rate: float, saving: SaveEachEpoch,
 ) -> None:  # fmt: skip
-    """Train one phase, from the last finished epoch on; `network` is what is kept, `trainee` what learns."""
+    """Train one phase, from the last finished epoch on; `saving` knows what is kept."""
     recipe = request.recipe
     if progress.finished_epochs >= epochs or progress.epochs_without_gain >= recipe.patience:
         return

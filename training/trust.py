@@ -1,4 +1,4 @@
-"""How far probabilities can be trusted: calibration, the error among certain answers, and the numbers chosen for both."""
+"""How far probabilities can be trusted: calibration, error among certain answers, and the numbers chosen for them."""
 
 from collections.abc import Sequence
 from typing import Any

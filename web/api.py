@@ -1,5 +1,6 @@
 """The API: predictions and models as JSON."""
 
+import json
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -31,8 +32,21 @@ def predictions() -> Response:
 def models() -> Response:
     """Describe the models that can be chosen, the default one first."""
     cards = [classifier.card for classifier in this_app().classifiers.values()]
-    fields = ("name", "title", "version", "task", "class_names", "sha256", "intended_use", "limits", "metrics")
-    return jsonify({"models": [{field: getattr(card, field) for field in fields} for card in cards]})
+    fields = (
+        "name",
+        "title",
+        "version",
+        "task",
+        "class_names",
+        "sha256",
+        "intended_use",
+        "limits",
+        "decision",
+        "metrics",
+    )
+    # As the card's own file has them: dataclasses become objects.
+    described = [json.loads(card.to_json()) for card in cards]
+    return jsonify({"models": [{field: card[field] for field in fields} for card in described]})
 
 
 def _refuse_other_bodies() -> None:
@@ -49,12 +63,17 @@ def _as_json(result: Answer | Refused, classifier: Classifier) -> dict[str, Any]
     if isinstance(result, Refused):
         return {**common, "error": {"code": result.refusal.code, "detail": result.refusal.detail}}
     height, width = result.image.pixels.shape
+    prediction = result.prediction
+    known = prediction.is_brain_mri
     return {
         **common,
         "model": classifier.card.name,
         "model_version": classifier.card.version,
-        "predicted_class": result.prediction.predicted_class,
-        "probabilities": result.prediction.by_class(),
+        "answer": prediction.answer,
+        "reason": prediction.reason,
+        "predicted_class": prediction.predicted_class if known else None,
+        "probabilities": prediction.by_class() if known else None,
+        "tumor_probability": prediction.tumor_probability if known else None,
         "width_px": width,
         "height_px": height,
         "notes": list(result.image.notes),

@@ -1,13 +1,13 @@
 """The page: a form, and below it what came of the files that were sent."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flask import Blueprint, current_app, render_template, request
 
 from model.card import DISCLAIMER
-from model.classifier import DISPLAY_SIDE_PX, Classifier
+from model.classifier import DISPLAY_SIDE_PX, NOT_BRAIN_MRI, UNCERTAIN, Classifier
 from model.heatmap import png_bytes, shrink
 from web.errors import Refusal, concerns_the_form
 from web.predicting import Answer, Refused, classify
@@ -22,6 +22,8 @@ CLASS_LABELS = {
     "pituitary": "Pituitary tumor",
     "no_tumor": "No tumor",
     "tumor": "Tumor",
+    UNCERTAIN: "Uncertain",
+    NOT_BRAIN_MRI: "Not a brain MRI",
 }
 SAMPLES = ("glioma", "meningioma", "pituitary", "no_tumor")
 
@@ -33,6 +35,10 @@ class ResultCard:
     number: int
     refusal: str | None = None
     label: str = ""
+    reason: str = ""
+    # The class whose evidence the heat map shows.
+    shown_class: str = ""
+    tumor_probability: float = 0.0
     probabilities: tuple[tuple[str, float], ...] = ()
     picture: str = ""
     heatmap: str = ""
@@ -109,18 +115,27 @@ def _sample() -> list[bytes]:
 def _card(result: Answer | Refused, classifier: Classifier) -> ResultCard:
     if isinstance(result, Refused):
         return ResultCard(result.index + 1, refusal=result.refusal.detail)
-    by_class = sorted(result.prediction.by_class().items(), key=lambda item: -item[1])
+    prediction = result.prediction
     height, width = result.image.pixels.shape
-    return ResultCard(
+    card = ResultCard(
         result.index + 1,
-        label=CLASS_LABELS[result.prediction.predicted_class],
-        probabilities=tuple((CLASS_LABELS[name], p) for name, p in by_class),
+        label=CLASS_LABELS[prediction.answer],
+        reason=prediction.reason,
         picture=_data_url(png_bytes(shrink(result.image.pixels, DISPLAY_SIDE_PX))),
-        heatmap=_data_url(classifier.heatmap_png(result.image, result.prediction)),
         notes=result.image.notes,
         width_px=width,
         height_px=height,
         seconds=result.seconds,
+    )
+    if not prediction.is_brain_mri:
+        return card
+    by_class = sorted(prediction.by_class().items(), key=lambda item: -item[1])
+    return replace(
+        card,
+        shown_class=CLASS_LABELS[prediction.predicted_class],
+        tumor_probability=prediction.tumor_probability,
+        probabilities=tuple((CLASS_LABELS[name], p) for name, p in by_class),
+        heatmap=_data_url(classifier.heatmap_png(result.image, prediction)),
     )
 
 

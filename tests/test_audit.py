@@ -1,0 +1,102 @@
+"""The audit, run as a user runs it, on drawn pictures with known copies, and the training that takes its groups."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from tests.test_training_data import smooth_pictures
+from tests.test_training_steps import run_step
+from training.boxes import boxes_in_input, lesions_of, read_boxes
+from training.dataset import DataError, find_pictures
+from training.decoding import decode
+from training.grouping import copies_of, group
+
+
+def write(file: Path, picture: Image.Image, **settings: object) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(file, **settings)
+
+
+@pytest.fixture
+def collections(tmp_path: Path) -> Path:
+    """Two collections: the second holds a mirrored JPEG, a brighter small copy under another label, and new ones."""
+    pictures = [Image.fromarray(p).resize((120, 120)) for p in smooth_pictures(12)]
+    for i, picture in enumerate(pictures[:8]):
+        write(tmp_path / "first" / "Training" / ("glioma" if i % 2 else "no_tumor") / f"{i}.png", picture)
+    second = tmp_path / "second"
+    write(second / "no_tumor" / "mirrored.jpg", ImageOps.mirror(pictures[0]), quality=50)
+    write(second / "meningioma" / "copy.png", pictures[1].resize((64, 64)).point(lambda v: int(255 * (v / 255) ** 0.7)))
+    for i, picture in enumerate(pictures[8:]):
+        write(second / "pituitary" / f"{i}.png", picture)
+    (second / "pituitary" / "broken.png").write_bytes(b"broken")
+    return tmp_path
+
+
+def test_audit_finds_copies_conflicts_and_broken_files(collections: Path) -> None:
+    out = collections / "audit"
+    step = run_step("audit", "--data", collections / "first", collections / "second", "--out", out,
+                    "--cache", collections / "cache")  # fmt: skip
+    assert step.returncode == 0, step.stderr
+    figures = json.loads((out / "audit.json").read_text())
+    assert figures["n_pictures"] == 14
+    assert figures["across_splits"] == {
+        "first/training in second/unsplit": 2, "second/unsplit in first/training": 2,
+    }  # fmt: skip
+    assert len(figures["label_conflicts"]) == 1
+    assert "copy.png" in figures["label_conflicts"][0]
+    assert len(figures["problems"]) == 1
+    assert "broken.png" in figures["problems"][0]
+    pairs = list(csv.DictReader((out / "pairs.csv").read_text().splitlines()))
+    assert {Path(pair["second"]).name for pair in pairs} == {"mirrored.jpg", "copy.png"}
+    groups = {row["name"]: row["group"] for row in csv.DictReader((out / "groups.csv").read_text().splitlines())}
+    assert groups["first/Training/no_tumor/0.png"] == groups["second/no_tumor/mirrored.jpg"]
+    assert len(set(groups.values())) == 12
+    assert "mirrored.jpg" not in (out / "report.html").read_text().split("Contradicting labels")[0].split("table")[0]
+
+
+def test_copies_are_told_from_pictures_that_differ(collections: Path) -> None:
+    first, second = (
+        decode(find_pictures([collections / name], "tumor_type").pictures, 80) for name in ("first", "second")
+    )
+    copies = copies_of(second, first)
+    names = {p.path.name for p, copied in zip(second.pictures, copies, strict=True) if copied}
+    assert names == {"mirrored.jpg", "copy.png"}
+
+
+def test_neighbours_in_a_series_share_a_group_and_far_slices_do_not() -> None:
+    pixels = smooth_pictures(80)
+    groups = group(pixels, np.arange(80))
+    sizes = np.bincount(groups)
+    assert 3 <= len(sizes) <= 7
+    assert sizes.min() >= 12 or len(sizes) == 80 // 30 + 1
+    assert groups[0] == groups[1]
+    assert groups[0] != groups[79]
+    assert len(np.unique(group(pixels))) == 80
+
+
+def test_boxes_follow_the_crop_to_the_head(tmp_path: Path) -> None:
+    # A bright head in the right lower part of a black picture; the lesion fills the head's left upper quarter.
+    picture = np.zeros((100, 200), np.uint8)
+    picture[40:80, 120:160] = np.random.default_rng(0).integers(100, 200, (40, 40))
+    file = tmp_path / "set" / "glioma" / "1.png"
+    write(file, Image.fromarray(picture))
+    table = tmp_path / "boxes.csv"
+    table.write_text(
+        "path,figshare_class,figshare_slice,x_center,y_center,width,height\n"
+        "set/glioma/1.png,glioma,7,0.65,0.5,0.1,0.2\n"
+    )
+    decoded = decode(find_pictures([tmp_path / "set"], "tumor_type").pictures, 80)
+    lesions = lesions_of(decoded.pictures, read_boxes(table))
+    assert lesions[0] is not None
+    assert lesions[0].slice_number == 7
+    np.testing.assert_allclose(boxes_in_input(decoded, lesions), [[0, 0.5, 0, 0.5]], atol=0.03)
+
+
+def test_table_that_is_none_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "boxes.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(DataError, match="figshare_slice"):
+        read_boxes(tmp_path / "boxes.csv")

@@ -1,0 +1,124 @@
+"""Lesions pasted, healthy patches pasted, lesions covered, boxes that follow: what training is fed with."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from model.heatmap import FeatureGrid
+from training.augmentation import Augmentation, augment, match_levels
+from training.mixing import LabelledPictures, MixedPictures, box_mask
+from training.synthesis import CENTRE, OWN_PLACE, Synthesis, cover_lesion, paste_healthy, paste_lesion
+
+SIZE = 80
+GRID = FeatureGrid(4.0, 8, SIZE, 10)
+
+
+def brain(level: int = 110, seed: int = 0) -> NDArray[np.uint8]:
+    y, x = np.mgrid[-1 : 1 : SIZE * 1j, -1 : 1 : SIZE * 1j]
+    noise = np.random.default_rng(seed).normal(0, 3, (SIZE, SIZE))
+    return np.where(np.hypot(x, y) < 0.95, level + noise, 0).astype(np.uint8)
+
+
+def with_lesion() -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """A brain with a bright disc in its left upper quarter, and the disc's box."""
+    picture = brain()
+    y, x = np.mgrid[0:SIZE, 0:SIZE]
+    picture[np.hypot(y - 30, x - 24) < 7] = 220
+    return picture, np.array([23, 37, 17, 31], np.float32) / SIZE
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_pasted_lesion_is_inside_its_new_box_and_the_rest_stays(seed: int) -> None:
+    donor, box = with_lesion()
+    target = brain(90, seed=5)
+    before = target.copy()
+    pasted, new_box = paste_lesion(target, donor, box, OWN_PLACE, Synthesis(), np.random.default_rng(seed))
+    np.testing.assert_array_equal(target, before)
+    changed = np.abs(pasted - target) > 25
+    rows, columns = np.nonzero(changed)
+    top, bottom, left, right = new_box * SIZE
+    assert changed.any()
+    centre = rows.mean(), columns.mean()
+    assert top <= centre[0] <= bottom
+    assert left <= centre[1] <= right
+    far = np.ones_like(changed)
+    far[max(int(top) - 14, 0) : int(bottom) + 14, max(int(left) - 14, 0) : int(right) + 14] = False
+    np.testing.assert_allclose(pasted[far], target[far], atol=1)
+
+
+def test_pituitary_lesion_goes_near_the_centre() -> None:
+    donor, box = with_lesion()
+    for seed in range(10):
+        _, new_box = paste_lesion(brain(), donor, box, CENTRE, Synthesis(), np.random.default_rng(seed))
+        assert abs((new_box[2] + new_box[3]) / 2 - 0.5) < 0.15
+
+
+def test_covered_lesion_is_gone_and_a_central_one_is_not_covered() -> None:
+    picture, box = with_lesion()
+    covered = cover_lesion(picture, box, Synthesis(), np.random.default_rng(0))
+    assert covered is not None
+    assert covered[24:36, 18:30].max() < 150
+    central = np.array([0.4, 0.6, 0.42, 0.58], np.float32)
+    assert cover_lesion(picture, central, Synthesis(), np.random.default_rng(0)) is None
+
+
+def test_healthy_patch_changes_a_place_and_stays_healthy() -> None:
+    _, box = with_lesion()
+    patched = paste_healthy(brain(100), brain(100, seed=3), box, Synthesis(), np.random.default_rng(0))
+    changed = np.abs(patched - brain(100))
+    assert changed.max() > 1
+    # The opposite corner is out of its reach.
+    assert changed[50:, 50:].max() == 0
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_box_follows_the_lesion_through_mirror_rotation_and_scale(seed: int) -> None:
+    picture, box = with_lesion()
+    shapes_only = Augmentation(
+        tone_curve_share=0, gamma=1, contrast=0, brightness=0, bias_field=0, blur_probability=0,
+        sharpen_probability=0, noise_probability=0, low_resolution_probability=0, erase_probability=0,
+    )  # fmt: skip
+    moved, new_box = augment(picture, shapes_only, np.random.default_rng(seed), box=box)
+    rows, columns = np.nonzero(moved > 180)
+    top, bottom, left, right = new_box * SIZE
+    assert top - 1 <= rows.min()
+    assert rows.max() <= bottom + 1
+    assert left - 1 <= columns.min()
+    assert columns.max() <= right + 1
+
+
+def test_borrowed_levels_give_the_partners_histogram_and_keep_air_black() -> None:
+    bright = match_levels(brain(60).astype(np.float32), brain(200))
+    assert abs(np.median(bright[bright > 50]) - 200) < 5
+    assert bright[0, 0] == 0
+
+
+def test_mask_covers_the_places_of_the_box_and_at_least_one() -> None:
+    mask = box_mask(np.array([0.0, 0.2, 0.0, 0.1], np.float32), GRID)
+    assert mask[:2, 0].tolist() == [1, 1]
+    assert mask.sum() == 2
+    tiny = box_mask(np.array([0.5, 0.501, 0.5, 0.501], np.float32), GRID)
+    assert tiny.max() == 1
+    assert (box_mask(np.full(4, np.nan, np.float32), GRID) == 1).all()
+
+
+def mixed(seed: int = 1, first_epoch: int = 0) -> MixedPictures:
+    picture, box = with_lesion()
+    pictures = LabelledPictures(
+        pixels=np.stack([picture, brain(80, 1), brain(120, 2), picture]), labels=np.array([0, 1, 1, 2]),
+        origins=np.array([0, 1, 1, 0]), boxes=np.stack([box, np.full(4, np.nan), np.full(4, np.nan), box]).astype("f4"),
+        placements=np.array([OWN_PLACE] * 4), healthy=1,
+    )  # fmt: skip
+    return MixedPictures(pictures, Augmentation(), Synthesis(), GRID, 3, 6, 30, seed, first_epoch)
+
+
+def test_batches_show_every_class_equally_and_are_drawn_anew_and_reproducibly() -> None:
+    one, same = mixed(), mixed()
+    pictures, targets = one[0]
+    np.testing.assert_array_equal(pictures, same[0][0])
+    assert targets["probabilities"].sum(axis=0).tolist() == [2, 2, 2]
+    assert targets["maps"].shape == (6, 10, 10, 3)
+    one.on_epoch_end()
+    assert np.abs(one[0][0] - pictures).max() > 1
+    np.testing.assert_array_equal(one[0][0], mixed(first_epoch=1)[0][0])
+    assert np.isfinite(pictures).all()

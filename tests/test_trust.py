@@ -1,0 +1,90 @@
+"""Temperature, thresholds and their figures, on examples small enough to check."""
+
+import numpy as np
+import pytest
+
+from model.card import Decision
+from model.classifier import calibrate
+from training.trust import (
+    calibration,
+    certain_answers,
+    certainty_bound,
+    choose_decision,
+    fit_temperature,
+    operating_point,
+    selective,
+    tumor_presence,
+)
+
+
+def overconfident(n: int = 4000) -> tuple[np.ndarray, np.ndarray]:
+    """Give labels drawn from known probabilities, and the same probabilities with their logits doubled."""
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 1.5, (n, 4))
+    honest = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (honest.cumsum(axis=1) > random.random((n, 1))).argmax(axis=1)
+    return labels, calibrate(honest.astype(np.float32), 0.5)
+
+
+def test_temperature_of_doubled_logits_is_two() -> None:
+    labels, raw = overconfident()
+    assert fit_temperature(labels, raw) == pytest.approx(2.0, abs=0.15)
+
+
+def test_calibration_error_falls_when_overconfidence_is_taken_back() -> None:
+    labels, raw = overconfident()
+    before, after = (calibration(labels, calibrate(raw, t))["expected_calibration_error"] for t in (1.0, 2.0))
+    assert before > 0.1
+    assert after < 0.03
+
+
+def test_calibration_error_and_brier_score_counted_by_hand() -> None:
+    labels = np.array([0, 0, 0, 1])
+    figures = calibration(labels, np.tile(np.array([[0.8, 0.2]], np.float32), (4, 1)))
+    # Every bin holds one picture of probability 0.8: three are right, one is wrong.
+    assert figures["expected_calibration_error"] == pytest.approx((3 * 0.2 + 0.8) / 4)
+    assert figures["brier_score"] == pytest.approx((3 * 0.08 + 1.28) / 4)
+
+
+def test_bound_of_certainty_lets_one_in_fifty_be_wrong() -> None:
+    surest = np.linspace(0.99, 0.5, 100)
+    probabilities = np.stack([surest, 1 - surest], axis=1).astype(np.float32)
+    labels = np.zeros(100, int)
+    # The 61st and the 80th surest answers are wrong: 1 of 61 is allowed, 2 of 80 is not.
+    labels[[60, 79]] = 1
+    bound = certainty_bound(labels, probabilities, np.ones(100, bool))
+    assert (surest >= bound - 1e-6).sum() == 100
+    labels[[81, 82]] = 1
+    bound = certainty_bound(labels, probabilities, np.ones(100, bool))
+    assert (surest >= bound - 1e-6).sum() == 79
+
+
+def test_operating_point_leaves_95_of_100_healthy_alone() -> None:
+    healthy = np.arange(100) / 1000
+    point = operating_point(np.r_[np.zeros(100, bool), True], np.r_[healthy, 0.9])
+    assert (healthy < point).mean() == 0.95
+
+
+def test_presence_figures_counted_by_hand() -> None:
+    has_tumor = np.array([True, True, True, False, False])
+    figures = tumor_presence(has_tumor, np.array([0.9, 0.6, 0.2, 0.3, 0.1], np.float32), 0.5)
+    assert figures["sensitivity"] == pytest.approx(2 / 3)
+    assert figures["specificity"] == 1.0
+    assert figures["auroc"] == pytest.approx(5 / 6)
+    assert figures["sensitivity_at_95_specificity"] == pytest.approx(2 / 3)
+
+
+def test_answers_at_odds_with_the_operating_point_are_not_certain() -> None:
+    # The class is "no tumor", yet the tumors together pass the point.
+    probabilities = np.array([[0.3, 0.1, 0.55, 0.05], [0.05, 0.02, 0.92, 0.01]], np.float32)
+    certain = certain_answers(probabilities, Decision(1.0, 0.0, 0.4), healthy=2)
+    assert certain.tolist() == [False, True]
+
+
+def test_certain_answers_on_fresh_pictures_keep_the_promised_error() -> None:
+    labels, raw = overconfident(8000)
+    decision = choose_decision(labels[:4000], raw[:4000], healthy=2)
+    probabilities = calibrate(raw[4000:], decision.temperature)
+    figures = selective(labels[4000:], probabilities, certain_answers(probabilities, decision, 2))
+    assert figures["error_among_certain"] < 0.05 < figures["error_among_all"]
+    assert 0 < figures["coverage"] < 1
