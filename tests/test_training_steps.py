@@ -233,6 +233,26 @@ def test_outsiders_of_many_kinds_are_gathered_from_packages(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
+def test_cross_validation_scores_every_picture_once_and_goes_on_when_repeated(drawn_data: Path, tmp_path: Path) -> None:
+    arguments = ["cross-validate", "--recipe", "xception", "--task", "tumor_presence", "--quick", "--folds", "2",
+                 "--epochs", "1", "--weights", "random", "--data", drawn_data, "--out", tmp_path / "folds",
+                 "--cache", tmp_path / "cache"]  # fmt: skip
+    step = run_step(*arguments)
+    assert step.returncode == 0, step.stderr
+    rows = rows_of(tmp_path / "folds" / "predictions.csv")
+    assert len({row["name"] for row in rows}) == len(rows) == 48
+    metrics = json.loads((tmp_path / "folds" / "metrics.json").read_text())
+    assert metrics["all"]["n_pictures"] == 48
+    sides = [{r["name"] for r in rows_of(tmp_path / "folds" / f"fold-{i}" / "split.csv") if r["validation"] == "1"}
+             for i in (1, 2)]  # fmt: skip
+    assert not sides[0] & sides[1]
+    step = run_step(*arguments)
+    assert step.returncode == 0, step.stderr
+    assert "Epoch" not in step.stdout
+    assert rows_of(tmp_path / "folds" / "predictions.csv") == rows
+
+
+@pytest.mark.slow
 def test_killed_run_goes_on_where_it_was_and_loses_one_epoch_at_most(drawn_data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     arguments = ["train", "--recipe", "xception", "--task", "tumor_presence", "--quick", "--weights", "random",

@@ -3,10 +3,10 @@
 Writes decision.json, gate.npz and trust.json into the run; `publish` takes them along.
 """
 
-import csv
 import dataclasses
 import io
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,13 +26,14 @@ from model.reading import read_image
 from training import networks, plots
 from training.boxes import boxes_in_input, lesions_of, read_boxes
 from training.cards import card_of_run
-from training.dataset import DataError, find_pictures
+from training.dataset import DataError, find_pictures, fingerprint
 from training.decoding import Decoded, decode
 from training.localisation import Pointing
 from training.metrics import summarize, wilson_interval
 from training.outsiders import TEST_KINDS, TUNING_KINDS
 from training.passes import answers_of
 from training.recipes import RECIPES
+from training.split_table import pictures_of_run, read_rows, split_of
 from training.trust import choose_decision, cross_fitted, tumor_presence
 
 # Enough dimensions for the training pictures to lie near the plane; chosen by the gap between validation pictures and
@@ -45,7 +46,7 @@ LET_THROUGH = 0.99
 
 
 @dataclass(frozen=True, eq=False)
-class Split:
+class RunPictures:
     """A run's pictures: those for training, those for validation, and the groups of the latter."""
 
     training: Decoded
@@ -84,6 +85,7 @@ def calibrate_run(
     right = probabilities.argmax(axis=1) == labels
     crossed = cross_fitted(labels, validation.probabilities, split.groups, healthy)
     figures: dict[str, Any] = {
+        "sources": _sources(split),
         "validation": summarize(labels, probabilities, card.class_names),
         "decision": dataclasses.asdict(decision),
         **crossed,
@@ -95,31 +97,23 @@ def calibrate_run(
         "gate": _gate_figures(classifier, gate, validation.gate_features, outsiders),
     }
     write_atomically(run / "trust.json", json.dumps(figures, indent=1).encode())
+    write_atomically(run / "validation.json", json.dumps(figures["validation"], indent=1).encode())
     plots.reliability(crossed["calibration"], run / "reliability.png")
     plots.risk_coverage(crossed["selective"], run / "risk_coverage.png")
     _print(figures)
     return figures
 
 
-def read_split(run: Path, folders: Sequence[Path], card: ModelCard, cache: Path | None) -> Split:
+def read_split(run: Path, folders: Sequence[Path], card: ModelCard, cache: Path | None) -> RunPictures:
     """Find the run's pictures again by the table that it wrote.
 
     Raises:
         DataError: some of them are not in the folders.
     """
-    with (run / "split.csv").open(newline="", encoding="utf-8") as file:
-        rows = {row["name"]: row for row in csv.DictReader(file)}
-    found = [p for p in find_pictures(folders, card.task).pictures if p.name in rows]
-    if len(found) != len(rows):
-        raise DataError(
-            f"Expected the {len(rows)} pictures that {run} was trained with. Found {len(found)} of them. "
-            "Give the data folders of its training with --data."
-        )
-    decoded = decode(found, card.input_size_px, cache)
-    held_out = np.array([rows[p.name]["validation"] == "1" for p in decoded.pictures])
-    groups = np.array([int(rows[p.name]["group"]) for p in decoded.pictures])
-    training, validation = np.flatnonzero(~held_out), np.flatnonzero(held_out)
-    return Split(decoded.subset(training), decoded.subset(validation), groups[validation])
+    rows = read_rows(run)
+    decoded = decode(pictures_of_run(find_pictures(folders, card.task).pictures, rows, run), card.input_size_px, cache)
+    groups, split = split_of(decoded.pictures, rows)
+    return RunPictures(decoded.subset(split.training), decoded.subset(split.validation), groups[split.validation])
 
 
 def fit_gate(
@@ -214,6 +208,17 @@ def _random_pointing(
     pointing = _pointing(classifier, pictures.subset(boxed), labels[boxed], boxes)
     answers_of(classifier, pictures.pixels[boxed], pointing.look)
     return pointing.figures(np.ones(boxed.size, bool))
+
+
+def _sources(split: RunPictures) -> dict[str, Any]:
+    """What the run knew, by collection: pictures per class for training and validation together, fingerprint."""
+    pictures = (*split.training.pictures, *split.validation.pictures)
+    sources: dict[str, Any] = {}
+    for name in sorted({p.source for p in pictures}):
+        of_source = [p for p in pictures if p.source == name]
+        counts = dict(sorted(Counter(p.class_name for p in of_source).items()))
+        sources[name] = {"n_pictures": counts, "fingerprint": fingerprint(of_source)}
+    return sources
 
 
 def _by_source(pictures: Decoded, right: NDArray[np.bool_]) -> dict[str, Any]:

@@ -15,11 +15,15 @@ _INTENDED_USE = (
     "Research and teaching on single grey MRI slices of the head. Not a medical device: never for diagnosis, triage or "
     "treatment."
 )
+_UNGATED = (
+    "Gives one of its classes for any picture, also for one that is no brain MRI, and always with some probability."
+)
+_UNCALIBRATED = "The probabilities are not calibrated."
 _LIMITS = (
-    "Gives one of its classes for any picture, also for one that is no brain MRI, and always with some probability.",
-    "The probabilities are not calibrated.",
-    "The training pictures of glioma come almost all from one collection and share its look; gliomas of other "
-    "scanners and sequences are often missed.",
+    "The training pictures of tumors come almost all from one collection and share its look; tumors of other "
+    "scanners and sequences are missed more often than its figures on that collection say.",
+    "Knows glioma, meningioma and pituitary tumor alone: other tumors, strokes, bleeding and inflammation get one of "
+    "its classes, or are called uncertain.",
     "Nothing is known of age, sex, scanner or hospital of the pictures, so that nothing was measured for such groups.",
 )
 # Source: the licence notes of keras.applications for each network.
@@ -35,6 +39,20 @@ _SARTAJ = {
     "title": "Brain Tumor Classification (MRI), Bhuvaji et al., Kaggle 2020, Training folder",
     "source": "doi 10.34740/KAGGLE/DSV/1183165",
     "licence": "as stated on the data set's Kaggle page; the files carry none",
+}
+# By the name of the folder that a collection came in.
+_COLLECTIONS = {
+    "sartaj": _SARTAJ,
+    "figshare": {
+        "title": "brain tumor dataset, Cheng 2017: slices that do not stand in the collection above",
+        "source": "doi 10.6084/m9.figshare.1512427",
+        "licence": "CC BY 4.0",
+    },
+    "br35h": {
+        "title": "Br35H :: Brain Tumor Detection 2020, Hamada, Kaggle 2020: pictures without tumor",
+        "source": "https://www.kaggle.com/datasets/ahmedhamada0/brain-tumor-detection",
+        "licence": "as stated on the data set's Kaggle page; the files carry none",
+    },
 }
 _KNOWN_DATA = {
     "da074ccf875f5bf883cd7e0bcbd20607f5cbcd49b53a7eb55964cef0121ec346": _SARTAJ,
@@ -77,10 +95,10 @@ def card_of_run(
         sha256=sha256,
         created=datetime.now(UTC).date().isoformat(),
         intended_use=_INTENDED_USE,
-        limits=_limits(config),
+        limits=_limits(config, decision, gate),
         licence="MIT for this file, as far as the licences of the data and of the base weights reach",
         base_weights={"architecture": recipe["architecture"], **_base_weights(config)},
-        training_data=(_training_data(config),),
+        training_data=_training_data(config, metrics.get("trust", {}).get("sources", {})),
         recipe={"seed": config["seed"], "quick": config["quick"], **recipe, "environment": config["environment"]},
         decision=decision,
         gate=gate,
@@ -97,9 +115,10 @@ def _decision(run: Path) -> tuple[Decision, GateCard | None]:
     return Decision(**chosen["decision"]), GateCard(**chosen["gate"])
 
 
-def _limits(config: dict[str, Any]) -> tuple[str, ...]:
+def _limits(config: dict[str, Any], decision: Decision, gate: GateCard | None) -> tuple[str, ...]:
+    missing = (*(() if gate else (_UNGATED,)), *((_UNCALIBRATED,) if decision == Decision() else ()))
     quick = ("Trained with --quick on a few small pictures: shows that the steps work and nothing else.",)
-    return (quick if config["quick"] else ()) + _LIMITS
+    return (quick if config["quick"] else ()) + missing + _LIMITS
 
 
 def _base_weights(config: dict[str, Any]) -> dict[str, str]:
@@ -108,8 +127,12 @@ def _base_weights(config: dict[str, Any]) -> dict[str, str]:
     return {**_BASE_WEIGHTS[config["recipe"]["architecture"]], "file": config["weights"]}
 
 
-def _training_data(config: dict[str, Any]) -> dict[str, Any]:
+def _training_data(config: dict[str, Any], sources: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """One entry per collection where `calibrate` counted them, else one for all."""
     data = config["data"]
+    if sources:
+        return tuple({**_COLLECTIONS.get(name, {"title": name, "licence": "not known"}), **found}
+                     for name, found in sources.items())  # fmt: skip
     unknown = {"title": ", ".join(data["folders"]), "licence": "not known"}
     known = _KNOWN_DATA.get(data["fingerprint"], unknown)
-    return {**known, "n_pictures": data["n_pictures"], "fingerprint": data["fingerprint"]}
+    return ({**known, "n_pictures": data["n_pictures"], "fingerprint": data["fingerprint"]},)

@@ -1,14 +1,19 @@
 """The arguments of each step, and one clear line where a step cannot be done."""
 
 import argparse
+import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from model.card import CLASS_NAMES, DISCLAIMER
 from model.errors import ModelFileError
 from training.dataset import DataError
-from training.recipes import RECIPES, recipe_for
+from training.recipes import RECIPES, Recipe, recipe_for
+
+if TYPE_CHECKING:
+    from training.train import Request
 
 _RUNS = Path("runs")
 
@@ -34,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_explore(steps)
     _add_audit(steps)
     _add_train(steps)
+    _add_cross_validate(steps)
     _add_outsiders(steps)
     _add_calibrate(steps)
     _add_evaluate(steps)
@@ -77,6 +83,21 @@ def _add_audit(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
 
 def _add_train(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     step = steps.add_parser("train", help="train a network into a run folder")
+    _add_training(step)
+    step.add_argument("--resume", action="store_true", help="go on with the run in the run folder")
+    step.set_defaults(step=_train)
+
+
+def _add_cross_validate(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    step = steps.add_parser("cross-validate", help="train several times, each time without some groups; score those")
+    _add_training(step)
+    step.add_argument("--folds", type=int, default=3)
+    step.add_argument("--by-collection", action="store_true", help="leave out one collection at a time instead")
+    step.add_argument("--epochs", type=int, help="fewer than the recipe has, to save time")
+    step.set_defaults(step=_cross_validate)
+
+
+def _add_training(step: argparse.ArgumentParser) -> None:
     _add_data(step)
     step.add_argument("--recipe", choices=list(RECIPES), required=True)
     step.add_argument("--task", choices=list(CLASS_NAMES), help="default: the recipe's own")
@@ -95,8 +116,6 @@ def _add_train(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     )
     step.add_argument("--seed", type=int, default=0)
     step.add_argument("--quick", action="store_true", help="few small pictures, few epochs: minutes, to see it work")
-    step.add_argument("--resume", action="store_true", help="go on with the run in the run folder")
-    step.set_defaults(step=_train)
 
 
 def _add_evaluate(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -160,26 +179,33 @@ def _audit(options: argparse.Namespace) -> None:
 
 
 def _train(options: argparse.Namespace) -> None:
-    from training.train import Request, train
+    from training.train import train
 
     run = options.out or _RUNS / options.recipe
     if (run / "progress.json").exists() and not options.resume:
         raise DataError(f"Expected an empty run folder. {run} holds a run. Add --resume, or choose another --out.")
+    train(_request(options, recipe_for(options.recipe, options.task, options.quick), run))
+
+
+def _cross_validate(options: argparse.Namespace) -> None:
+    from training.cross_validate import cross_validate
+
     recipe = recipe_for(options.recipe, options.task, options.quick)
-    request = Request(
-        recipe,
-        tuple(options.data),
-        options.boxes,
-        tuple(options.exclude_near_duplicates_of),
-        options.precision,
-        options.weights,
-        run,
-        options.cache,
-        options.seed,
-        options.quick,
-        sys.stdout.isatty(),
-    )
-    train(request)
+    if options.epochs:
+        averaged = min(recipe.averaged_epochs, max(1, options.epochs // 3))
+        recipe = dataclasses.replace(recipe, fine_tune_epochs=options.epochs, averaged_epochs=averaged)
+    run = options.out or _RUNS / f"{options.recipe}-folds"
+    cross_validate(_request(options, recipe, run), options.folds, options.by_collection)
+
+
+def _request(options: argparse.Namespace, recipe: Recipe, run: Path) -> "Request":
+    from training.train import Request
+
+    return Request(
+        recipe=recipe, folders=tuple(options.data), boxes=options.boxes,
+        left_out=tuple(options.exclude_near_duplicates_of), precision=options.precision, weights=options.weights,
+        run=run, cache=options.cache, seed=options.seed, quick=options.quick, bars=sys.stdout.isatty(),
+    )  # fmt: skip
 
 
 def _evaluate(options: argparse.Namespace) -> None:

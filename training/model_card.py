@@ -87,11 +87,48 @@ def _section(card: ModelCard) -> str:
 
 def _figures(name: str, metrics: dict[str, Any]) -> str:
     """The validation pictures chose the epoch; an evaluation has parts by overlap with the training data."""
+    if name == "trust":
+        return _trust(metrics)
     if "all" not in metrics:
-        return f"**Validation** (held out by group from the training data; it chose the epoch): {_line(metrics)}\n\n"
+        return f"**Validation** (held out by group from the training data): {_line(metrics)}\n\n"
     parts = {key: label for key, label in _PARTS.items() if key in metrics}
     shares = "".join(f"- {label}: {_line(metrics[key])}\n" for key, label in parts.items())
     return f"**{name}** (every scoring stands in docs/scorings.md):\n\n{shares}\n{_table(metrics, parts)}\n"
+
+
+def _trust(trust: dict[str, Any]) -> str:
+    """Whether the answers can be trusted, as `python -m training calibrate` measured it on the validation pictures."""
+    decision, presence, gate, maps = (trust[key] for key in ("decision", "tumor_presence", "gate", "heatmaps"))
+    lines = [
+        f"Answers are certain from a probability of {decision['uncertain_below']:.2f} on (temperature "
+        f"{decision['temperature']:.2f}): {trust['selective']['coverage']:.1%} of the pictures, "
+        f"{trust['selective']['error_among_certain']:.1%} of them wrong; chosen and measured on different halves.",
+        f"Expected calibration error {trust['calibration']['expected_calibration_error']:.3f}, Brier score "
+        f"{trust['calibration']['brier_score']:.3f}, likewise.",
+        f"Tumor or not: AUROC {presence['auroc']:.3f}, sensitivity {presence['sensitivity_at_95_specificity']:.3f} at "
+        f"a specificity of 0.95; counted as tumor from a probability of {presence['tumor_from']:.2f}.",
+        "Accuracy by collection: "
+        + ", ".join(f"{name} {of['accuracy']:.3f} of {of['n_pictures']}" for name, of in trust["by_source"].items())
+        + ".",
+        "The class changes when the picture is "
+        + ", ".join(f"{name.replace('_', ' ')}: {share:.1%}" for name, share in trust["stability"].items())
+        + ".",
+    ]
+    if maps["n_pictures"]:
+        by_chance = trust["heatmaps_of_random_weights"].get("hottest_point_in_box")
+        lines.append(
+            f"Heat maps: of {maps['n_pictures']} tumors read correctly the hottest point lies in the lesion's box in "
+            f"{maps['hottest_point_in_box']:.1%}, {maps['evidence_in_box']:.1%} of the evidence does; the boxes cover "
+            f"{maps['box_share_of_picture']:.1%} of the picture"
+            + (f", and a network with random weights hits {by_chance:.1%}." if by_chance is not None else ".")
+        )
+    if gate["kinds"]:
+        lines.append(
+            f"Not a brain MRI: {gate['accepted_of_test_kinds']:.1%} of {gate['n_of_test_kinds']} pictures of "
+            f"{sum(not kind['chose_the_bound'] for kind in gate['kinds'].values())} kinds that chose nothing are let "
+            f"through; {gate['refused_brain_mri']:.1%} of {gate['n_brain_mri']} brain MRI are refused."
+        )
+    return "**Trust** (validation pictures):\n\n" + "".join(f"- {line}\n" for line in lines) + "\n"
 
 
 def _table(metrics: dict[str, Any], parts: dict[str, str]) -> str:

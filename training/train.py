@@ -14,10 +14,19 @@ from numpy.typing import NDArray
 
 from model.card import CLASS_NAMES, TUMOR_TYPE, write_atomically
 from model.heatmap import FeatureGrid
-from training import networks, plots
+from training import networks, plots, split_table
 from training.batches import AugmentedPictures, FeatureBatches
 from training.boxes import Lesion, boxes_in_input, lesions_of, read_boxes
-from training.dataset import TRAINING, UNSPLIT, DataError, Picture, find_pictures, fingerprint, require_classes
+from training.dataset import (
+    TRAINING,
+    UNSPLIT,
+    Collection,
+    DataError,
+    Picture,
+    find_pictures,
+    fingerprint,
+    require_classes,
+)
 from training.decoding import Decoded, decode
 from training.environment import describe_environment
 from training.features import cached_features
@@ -89,20 +98,55 @@ def prepare(request: Request) -> Material:
     class_names = CLASS_NAMES[request.recipe.task]
     found = find_pictures(request.folders, request.recipe.task).of_split(TRAINING, UNSPLIT)
     require_classes(found, class_names)
+    boxes = read_boxes(request.boxes)
+    # A resumed run keeps the pictures and the split of its start.
+    resumed = (request.run / split_table.FILE).is_file()
+    decoded, split = _read_split(request, found) if resumed else _draw_split(request, found, boxes)
+    lesions = lesions_of(decoded.pictures, boxes)
+    labels = decoded.labels(class_names)
+    return Material(decoded, labels, _known(decoded, labels, lesions, class_names), split)
+
+
+def _read_split(request: Request, found: Collection) -> tuple[Decoded, Split]:
+    rows = split_table.read_rows(request.run)
+    pictures = split_table.pictures_of_run(found.pictures, rows, request.run)
+    decoded = decode(pictures, request.recipe.input_size_px, request.cache)
+    return decoded, split_table.split_of(decoded.pictures, rows)[1]
+
+
+def _draw_split(request: Request, found: Collection, boxes: dict[str, Lesion]) -> tuple[Decoded, Split]:
+    decoded, problems = usable_pictures(request, found, boxes)
+    class_names = CLASS_NAMES[request.recipe.task]
+    labels, groups = decoded.labels(class_names), groups_of(decoded, boxes)
+    split = split_by_group(labels, groups, request.recipe.validation_share, request.seed)
+    _check_split(labels, split, class_names)
+    start_run(request, decoded, groups, split, problems)
+    return decoded, split
+
+
+def usable_pictures(request: Request, found: Collection, boxes: dict[str, Lesion]) -> tuple[Decoded, list[str]]:
+    """Decode what was found, less what is to stay unseen and what contradicts its source; and say what was dropped."""
     pictures = _few_per_class(found.pictures) if request.quick else found.pictures
     decoded = decode(pictures, request.recipe.input_size_px, request.cache)
     problems = [*found.problems, *decoded.problems]
-    boxes = read_boxes(request.boxes)
     if request.left_out:
         decoded = _leave_out(request, decoded, problems)
-    decoded = _without_conflicts(decoded, lesions_of(decoded.pictures, boxes), request.recipe.task, problems)
     lesions = lesions_of(decoded.pictures, boxes)
-    labels = decoded.labels(class_names)
-    groups = group(decoded.pixels, np.array([lesion.slice_number if lesion else -1 for lesion in lesions], np.int64))
-    split = split_by_group(labels, groups, request.recipe.validation_share, request.seed)
-    _check_split(labels, split, class_names)
+    return _without_conflicts(decoded, lesions, request.recipe.task, problems), problems
+
+
+def groups_of(decoded: Decoded, boxes: dict[str, Lesion]) -> NDArray[np.int64]:
+    """Number the groups that must not be parted: int64 (n,)."""
+    lesions = lesions_of(decoded.pictures, boxes)
+    return group(decoded.pixels, np.array([lesion.slice_number if lesion else -1 for lesion in lesions], np.int64))
+
+
+def start_run(
+    request: Request, decoded: Decoded, groups: NDArray[np.int64], split: Split, problems: Sequence[str]
+) -> None:
+    """Write what a run is made of into its folder: the configuration, then the table of its pictures."""
     _write_config(request, decoded, groups, split, problems)
-    return Material(decoded, labels, _known(decoded, labels, lesions, class_names), split)
+    split_table.write_split(request.run, decoded.pictures, groups, split)
 
 
 def _leave_out(request: Request, decoded: Decoded, problems: list[str]) -> Decoded:
@@ -320,9 +364,4 @@ def _write_config(
         },
         "environment": describe_environment(),
     }
-    # A resumed run keeps the description of its start.
-    if not (request.run / "config.json").exists():
-        write_atomically(request.run / "config.json", json.dumps(config, indent=1).encode())
-    in_validation = set(split.validation.tolist())
-    rows = [f"{p.name},{p.class_name},{groups[i]},{int(i in in_validation)}" for i, p in enumerate(decoded.pictures)]
-    write_atomically(request.run / "split.csv", "\n".join(["name,class_name,group,validation", *rows, ""]).encode())
+    write_atomically(request.run / "config.json", json.dumps(config, indent=1).encode())

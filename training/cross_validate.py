@@ -1,0 +1,135 @@
+"""Train a recipe several times, each time without some groups or without a collection, and score what was left out.
+
+A single test set of 394 pictures leaves four points of doubt. Here every picture is scored once, by a network that saw
+neither it nor its copies and neighbours.
+"""
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
+
+from model.card import CLASS_NAMES, Decision, write_atomically
+from model.classifier import Classifier, calibrate
+from training.boxes import Lesion, lesions_of, read_boxes
+from training.cards import card_of_run
+from training.dataset import TRAINING, UNSPLIT, find_pictures, require_classes
+from training.decoding import Decoded
+from training.grouping import Split
+from training.metrics import summarize
+from training.passes import answers_of
+from training.split_table import FILE as SPLIT_FILE
+from training.train import Request, groups_of, start_run, train, usable_pictures
+from training.trust import fit_temperature, tumor_presence
+
+
+def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[str, Any]:
+    """Train and score every fold below the run folder; write predictions.csv and metrics.json into it.
+
+    A fold that is done is not trained again, so that a killed call goes on when it is repeated.
+
+    Raises:
+        DataError: the folders cannot be used.
+    """
+    class_names = CLASS_NAMES[request.recipe.task]
+    boxes = read_boxes(request.boxes)
+    found = find_pictures(request.folders, request.recipe.task).of_split(TRAINING, UNSPLIT)
+    require_classes(found, class_names)
+    decoded, problems = usable_pictures(request, found, boxes)
+    labels, groups = decoded.labels(class_names), groups_of(decoded, boxes)
+    collections = collections_of(decoded, boxes)
+    folds = _by_collection(collections) if by_collection else _by_group(labels, groups, n_folds, request.seed)
+    raw = np.full((len(labels), len(class_names)), np.nan, np.float32)
+    for name, split in folds:
+        fold = dataclasses.replace(request, run=request.run / name)
+        if not (fold.run / SPLIT_FILE).is_file():
+            start_run(fold, decoded, groups, split, problems)
+        raw[split.validation] = _fold_probabilities(fold, decoded, split)
+    scored = ~np.isnan(raw[:, 0])
+    metrics = measure(labels[scored], raw[scored], collections[scored], class_names)
+    write_atomically(request.run / "metrics.json", json.dumps(metrics, indent=1).encode())
+    write_atomically(request.run / "predictions.csv", _table(decoded, collections, raw, class_names).encode())
+    _print(metrics)
+    return metrics
+
+
+def collections_of(decoded: Decoded, boxes: dict[str, Lesion]) -> NDArray[np.str_]:
+    """Name the collection of each picture; slices of the numbered series are one, wherever they were found."""
+    lesions = lesions_of(decoded.pictures, boxes)
+    return np.array(["series" if lesion else p.source for p, lesion in zip(decoded.pictures, lesions, strict=True)])
+
+
+def measure(
+    labels: NDArray[np.int64], raw: NDArray[np.float32], collections: NDArray[np.str_], class_names: tuple[str, ...]
+) -> dict[str, Any]:
+    """Give the figures of all pictures together and of each collection alone."""
+    probabilities = calibrate(raw, fit_temperature(labels, raw))
+    healthy = class_names.index("no_tumor")
+    return {
+        "all": summarize(labels, probabilities, class_names),
+        "tumor_presence": tumor_presence(labels != healthy, 1 - probabilities[:, healthy], Decision().tumor_from),
+        "by_collection": {
+            str(name): summarize(labels[collections == name], probabilities[collections == name], class_names)
+            for name in np.unique(collections)
+        },
+    }
+
+
+def _by_group(
+    labels: NDArray[np.int64], groups: NDArray[np.int64], n_folds: int, seed: int
+) -> Iterator[tuple[str, Split]]:
+    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    for i, (training, validation) in enumerate(folds.split(labels, labels, groups)):
+        yield f"fold-{i + 1}", Split(training, validation)
+
+
+def _by_collection(collections: NDArray[np.str_]) -> Iterator[tuple[str, Split]]:
+    for name in np.unique(collections):
+        yield f"without-{name}", Split(np.flatnonzero(collections != name), np.flatnonzero(collections == name))
+
+
+def _fold_probabilities(fold: Request, decoded: Decoded, split: Split) -> NDArray[np.float32]:
+    file = fold.run / "probabilities.npy"
+    if not file.is_file():
+        import keras
+
+        train(fold)
+        network = keras.saving.load_model(fold.run / "best.keras", compile=False)
+        answers = answers_of(Classifier(card_of_run(fold.run), network), decoded.pixels[split.validation])
+        np.save(file, answers.probabilities)
+    return np.load(file)
+
+
+def _table(
+    decoded: Decoded, collections: NDArray[np.str_], raw: NDArray[np.float32], class_names: tuple[str, ...]
+) -> str:
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["name", "collection", "true_class", "predicted_class", *(f"p_{name}" for name in class_names)])
+    for picture, collection, probabilities in zip(decoded.pictures, collections, raw, strict=True):
+        if not np.isnan(probabilities[0]):
+            predicted = class_names[int(probabilities.argmax())]
+            numbers = [f"{p:.5f}" for p in probabilities]
+            writer.writerow([picture.name, collection, picture.class_name, predicted, *numbers])
+    return table.getvalue()
+
+
+def _print(metrics: dict[str, Any]) -> None:
+    parts = {"all": metrics["all"], **metrics["by_collection"]}
+    for name, figures in parts.items():
+        low, high = figures["accuracy_interval"]
+        recalls = {c: f["recall"] for c, f in figures["per_class"].items() if f["recall"] is not None}
+        print(
+            f"{name}: accuracy {figures['accuracy']:.3f} ({low:.3f} to {high:.3f}) of {figures['n_pictures']}; "
+            + ", ".join(f"{c} {recall:.3f}" for c, recall in recalls.items())
+        )
+    print(
+        "tumor or not: "
+        + ", ".join(f"{k} {v:.3f}" for k, v in metrics["tumor_presence"].items() if isinstance(v, float))
+    )
