@@ -1,17 +1,20 @@
 """The models that the repository ships: they load, classify the samples, and score what their cards say."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from app import create_app
 from model.card import read_card
 from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER, Classifier, calibrate
 from model.reading import read_image
 from training.dataset import find_pictures
 from training.decoding import decode
 from training.metrics import summarize
-from training.model_card import README_BEGIN, README_END, figures_table, model_card
+from training.model_card import figures_table, model_card, studies_section
+from training.report import README_BEGIN, README_END, RESULTS, STUDIES, read_studies, results_json
 
 TOP = Path(__file__).parent.parent
 DATA = TOP.parent / "shared" / "data"
@@ -59,11 +62,25 @@ def test_shipped_model_scores_on_the_official_testing_pictures_what_its_card_say
         assert measured["per_class"][name]["auroc"] == pytest.approx(figures["auroc"], abs=0.001)
 
 
-def test_model_card_and_readme_say_what_the_cards_say() -> None:
+def test_results_model_card_and_readme_say_what_the_cards_and_studies_say() -> None:
     cards = [read_card(WEIGHTS_FOLDER / f"{name}.json") for name in DEFAULT_MODELS]
-    assert (TOP / "MODEL_CARD.md").read_text(encoding="utf-8") == model_card(cards)
+    studies = read_studies()
+    assert (RESULTS / "results.json").read_text(encoding="utf-8") == results_json(cards, studies)
+    written = (TOP / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert written == model_card(cards) + studies_section(studies, STUDIES)
     readme = (TOP / "README.md").read_text(encoding="utf-8")
-    assert readme.split(README_BEGIN)[1].split(README_END)[0].strip() == figures_table(cards).strip()
+    table = figures_table(cards, studies, STUDIES)
+    assert readme.split(README_BEGIN)[1].split(README_END)[0].strip() == table.strip()
+
+
+def test_page_and_api_show_the_figures_of_the_results(classifier: Classifier) -> None:
+    client = create_app({"MODEL_NAMES": (classifier.card.name,)}, {classifier.card.name: classifier}).test_client()
+    results = json.loads((RESULTS / "results.json").read_text(encoding="utf-8"))
+    figures = next(model for model in results["models"] if model["name"] == classifier.card.name)
+    described = client.get("/api/v1/models").get_json()["models"][0]
+    assert described["metrics"] == figures["metrics"]
+    accuracy = figures["metrics"]["sartaj/Testing"]["not_in_training"]["accuracy"]
+    assert f"{100 * accuracy:.1f} %" in client.get("/").get_data(as_text=True)
 
 
 def test_scoring_log_has_a_row_for_each_shipped_model(classifier: Classifier) -> None:

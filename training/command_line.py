@@ -44,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_calibrate(steps)
     _add_evaluate(steps)
     _add_publish(steps)
-    _add_card(steps)
+    _add_report(steps)
     return parser
 
 
@@ -161,9 +161,11 @@ def _add_publish(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     step.set_defaults(step=_publish)
 
 
-def _add_card(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    step = steps.add_parser("card", help="write MODEL_CARD.md from the published cards")
-    step.set_defaults(step=_card)
+def _add_report(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    step = steps.add_parser("report", help="write training/results, MODEL_CARD.md and README's tables from the cards")
+    step.add_argument("--add", nargs="*", default=[], metavar="STUDY=FILE",
+                      help="take in a study, as published_protocol=runs/evaluation/metrics.json")  # fmt: skip
+    step.set_defaults(step=_report)
 
 
 def _explore(options: argparse.Namespace) -> None:
@@ -244,8 +246,9 @@ def _publish(options: argparse.Namespace) -> None:
     publish(options.run, options.evaluation, options.to or WEIGHTS_FOLDER, options.name, options.version)
 
 
-def _card(_: argparse.Namespace) -> None:
+def _report(options: argparse.Namespace) -> None:
     from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
-    from training.model_card import write_model_card
+    from training.report import write_report
 
-    write_model_card([WEIGHTS_FOLDER / f"{name}.json" for name in DEFAULT_MODELS])
+    added = {name: Path(file) for name, _, file in (given.partition("=") for given in options.add)}
+    write_report([WEIGHTS_FOLDER / f"{name}.json" for name in DEFAULT_MODELS], added)

@@ -1,15 +1,12 @@
-"""Write MODEL_CARD.md, and README's figures, from the cards in model/weights: every figure there has one source."""
+"""Give MODEL_CARD.md, and README's figures, from the cards in model/weights: every figure there has one source."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from model.card import DISCLAIMER, ModelCard, read_card, write_atomically
+from model.card import DISCLAIMER, ModelCard
 
 TOP = Path(__file__).parent.parent
-# Between these two lines of README.md stand the figures.
-README_BEGIN = "<!-- figures: made by `python -m training card` -->"
-README_END = "<!-- end of figures -->"
 _PARTS = {
     "all": "all pictures",
     "not_in_training": "without a near-duplicate in the training data",
@@ -17,41 +14,83 @@ _PARTS = {
 }
 
 
-def write_model_card(card_files: Sequence[Path], top: Path = TOP) -> None:
-    """Write MODEL_CARD.md and the figures of README.md in a folder.
-
-    Raises:
-        ModelFileError: a card is missing or not one.
-    """
-    cards = [read_card(file) for file in card_files]
-    write_atomically(top / "MODEL_CARD.md", model_card(cards).encode())
-    readme = top / "README.md"
-    before, rest = readme.read_text(encoding="utf-8").split(README_BEGIN)
-    after = rest.split(README_END)[1]
-    write_atomically(readme, f"{before}{README_BEGIN}\n{figures_table(cards)}{README_END}{after}".encode())
-
-
 def model_card(cards: Sequence[ModelCard]) -> str:
     """Give MODEL_CARD.md: one section per card."""
     head = (
-        "# Model card\n\nMade by `python -m training card` from the cards beside the weights; do not edit.\n\n"
+        "# Model card\n\nMade by `python -m training report` from the cards beside the weights and training/results; "
+        "do not edit.\n\n"
         f"**{DISCLAIMER}**\n\n"
     )
     return head + "\n".join(_section(card) for card in cards)
 
 
-def figures_table(cards: Sequence[ModelCard]) -> str:
-    """Give README's table: one row per model and test set, whole and without what also stands in training."""
+def figures_table(cards: Sequence[ModelCard], studies: dict[str, dict[str, Any]], titles: dict[str, str]) -> str:
+    """Give README's table: one row per model or study and set of pictures, whole and without copies."""
     rows = [
-        f"| {card.name} | {name}: {label} | {figures['n_pictures']} | {_percent(figures)} | {_recalls(figures)} |\n"
+        _row(card.name, f"{name}: {label}", figures)
         for card in cards
         for name, metrics in card.metrics.items()
+        if name != "trust"
         for key, label in _PARTS.items()
         if (figures := metrics.get(key))
     ]
+    rows += [
+        _row(titles[name], label, figures)
+        for name, study in studies.items()
+        for label, figures in _parts_of_study(study).items()
+    ]
     return (
-        "| model | test pictures | number | accuracy (95 % interval) | recall per class |\n|---|---|---|---|---|\n"
+        "| model | pictures | number | accuracy (95 % interval) | recall per class |\n|---|---|---|---|---|\n"
         + "".join(rows)
+    )
+
+
+def studies_section(studies: dict[str, dict[str, Any]], titles: dict[str, str]) -> str:
+    """Give the part of MODEL_CARD.md on what was measured beside the served models."""
+    sections = []
+    for name, study in studies.items():
+        lines = [f"- {label}: {_line(figures)}\n" for label, figures in _parts_of_study(study).items()]
+        if "tumor_presence" in study:
+            lines.append(f"- {_presence(study['tumor_presence'])}\n")
+        if name == "audit":
+            lines = _audit_lines(study)
+        sections.append(f"### {titles[name][0].upper()}{titles[name][1:]}\n\n{''.join(lines)}\n")
+    return "\n## Studies\n\n" + "".join(sections) if sections else ""
+
+
+def _parts_of_study(study: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The sets of pictures that a study scored, by name."""
+    where = "/".join(study.get("data", {}).get("folders", [])) or "training data"
+    parts = {f"{where}: {label}": study[key] for key, label in _PARTS.items() if key in study}
+    return parts | {f"of collection {name}": figures for name, figures in study.get("by_collection", {}).items()}
+
+
+def _audit_lines(audit: dict[str, Any]) -> list[str]:
+    false = audit["detector"].get("false_pairs", {})
+    lines = [
+        f"- {audit['n_pictures']} pictures, {audit['identical_files']} identical files, "
+        f"{audit['near_duplicate_pairs']} pairs of near-duplicates, {audit['n_groups']} groups.\n",
+        *(f"- {name}: {n} pictures have a near-duplicate there.\n" for name, n in audit["across_splits"].items()),
+        f"- {len(audit['label_conflicts'])} contradictions between labels.\n",
+        "- Copies found after known changes: "
+        + ", ".join(f"{name.replace('_', ' ')} {r['found']:.1%}" for name, r in audit["detector"]["recall"].items())
+        + ".\n",
+    ]
+    if false:
+        lines.append(f"- False pairs: {false['false_pairs']} of {false['n_pairs']} pairs of different patients.\n")
+    return lines
+
+
+def _row(model: str, pictures: str, figures: dict[str, Any]) -> str:
+    return f"| {model} | {pictures} | {figures['n_pictures']} | {_percent(figures)} | {_recalls(figures)} |\n"
+
+
+def _presence(presence: dict[str, Any]) -> str:
+    if "auroc" not in presence:
+        return f"tumor or not: accuracy {presence['accuracy']:.3f}"
+    return (
+        f"Tumor or not: AUROC {presence['auroc']:.3f}, sensitivity {presence['sensitivity_at_95_specificity']:.3f} at "
+        f"a specificity of 0.95; counted as tumor from a probability of {presence['tumor_from']:.2f}."
     )
 
 
@@ -105,8 +144,7 @@ def _trust(trust: dict[str, Any]) -> str:
         f"{trust['selective']['error_among_certain']:.1%} of them wrong; chosen and measured on different halves.",
         f"Expected calibration error {trust['calibration']['expected_calibration_error']:.3f}, Brier score "
         f"{trust['calibration']['brier_score']:.3f}, likewise.",
-        f"Tumor or not: AUROC {presence['auroc']:.3f}, sensitivity {presence['sensitivity_at_95_specificity']:.3f} at "
-        f"a specificity of 0.95; counted as tumor from a probability of {presence['tumor_from']:.2f}.",
+        _presence(presence),
         "Accuracy by collection: "
         + ", ".join(f"{name} {of['accuracy']:.3f} of {of['n_pictures']}" for name, of in trust["by_source"].items())
         + ".",

@@ -1,0 +1,69 @@
+"""Gather every figure in one file, training/results/results.json, and write from it what people read.
+
+MODEL_CARD.md and README's tables are made here; the page and the API show the cards' own metrics, which are the same
+objects. A test makes all of it again and compares.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from model.card import ModelCard, read_card, write_atomically
+from training.dataset import DataError
+from training.model_card import TOP, figures_table, model_card, studies_section
+
+RESULTS = TOP / "training" / "results"
+README_BEGIN = "<!-- figures: made by `python -m training report` -->"
+README_END = "<!-- end of figures -->"
+# Studies beside the served models: the name of each file, and what it is in words.
+STUDIES = {
+    "published_protocol": "xception's recipe on the Training folder alone (published protocol)",
+    "cross_validation": "xception's recipe, grouped cross-validation",
+    "leave_one_collection_out": "xception's recipe, one collection left out at a time",
+    "audit": "audit of the data",
+}
+
+
+def write_report(card_files: Sequence[Path], added: dict[str, Path], top: Path = TOP) -> None:
+    """Take studies into training/results, then write results.json, MODEL_CARD.md and README's tables.
+
+    added: a JSON file of evaluate, cross-validate or audit for each study that is new.
+
+    Raises:
+        ModelFileError: a card is missing or not one. DataError: a study is unknown or its file no JSON.
+    """
+    folder = top / "training" / "results"
+    for name, file in added.items():
+        write_atomically(folder / f"{name}.json", (json.dumps(_read_study(name, file), indent=1) + "\n").encode())
+    cards = [read_card(file) for file in card_files]
+    studies = read_studies(folder)
+    write_atomically(folder / "results.json", results_json(cards, studies).encode())
+    write_atomically(top / "MODEL_CARD.md", (model_card(cards) + studies_section(studies, STUDIES)).encode())
+    readme = top / "README.md"
+    before, rest = readme.read_text(encoding="utf-8").split(README_BEGIN)
+    table = figures_table(cards, studies, STUDIES)
+    write_atomically(readme, f"{before}{README_BEGIN}\n{table}{README_END}{rest.split(README_END)[1]}".encode())
+
+
+def read_studies(folder: Path = RESULTS) -> dict[str, dict[str, Any]]:
+    """Read the studies that are there, in the order of STUDIES."""
+    files = {name: folder / f"{name}.json" for name in STUDIES}
+    return {name: json.loads(file.read_text(encoding="utf-8")) for name, file in files.items() if file.is_file()}
+
+
+def results_json(cards: Sequence[ModelCard], studies: dict[str, dict[str, Any]]) -> str:
+    """Give the one file of all figures."""
+    models = [json.loads(card.to_json()) for card in cards]
+    fields = ("name", "version", "title", "sha256", "created", "decision", "metrics")
+    results = {"models": [{field: model[field] for field in fields} for model in models], "studies": studies}
+    return json.dumps(results, indent=1, ensure_ascii=False) + "\n"
+
+
+def _read_study(name: str, file: Path) -> Any:
+    if name not in STUDIES:
+        raise DataError(f"Expected a study among {', '.join(STUDIES)}. Received {name!r}.")
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"Expected the JSON file of a study at {file}. It cannot be read: {error}.") from error
