@@ -144,7 +144,12 @@ def _logit_gradient(feature_maps: NDArray[np.float32], head: Head, class_index: 
 
 
 def overlay_png(pixels: NDArray[np.uint8], placed_map: NDArray[np.float32]) -> bytes:
-    """Draw the positive evidence over the grey picture and give it as PNG, without any metadata.
+    """Give the overlay as PNG, without any metadata."""
+    return png_bytes(overlay(pixels, placed_map))
+
+
+def overlay(pixels: NDArray[np.uint8], placed_map: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Draw the positive evidence over the grey picture: uint8, shape (height, width, 3).
 
     pixels: uint8, shape (height, width); placed_map: float32 of the same shape, any unit. The strongest place gets
     STRONGEST_OPACITY; a map without positive evidence leaves the picture grey.
@@ -153,7 +158,7 @@ def overlay_png(pixels: NDArray[np.uint8], placed_map: NDArray[np.float32]) -> b
     strength = (positive / max(float(positive.max()), 1e-12)).astype(np.float32)
     opacity = (STRONGEST_OPACITY * strength)[..., None]
     blended: NDArray[np.float32] = pixels[..., None] * (1 - opacity) + _colour(strength) * opacity
-    return png_bytes(np.rint(blended).astype(np.uint8))
+    return np.rint(blended).astype(np.uint8)
 
 
 def shrink(pixels: NDArray[np.uint8], max_side_px: int) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from tests.test_training_steps import run_step
 from training.boxes import boxes_in_input, lesions_of, read_boxes
 from training.dataset import DataError, find_pictures
 from training.decoding import decode
+from training.dissect import background_only, lesion_only
 from training.grouping import copies_of, group
 
 
@@ -100,3 +101,15 @@ def test_table_that_is_none_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "boxes.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match="figshare_slice"):
         read_boxes(tmp_path / "boxes.csv")
+
+
+def test_dissected_pictures_show_the_lesion_alone_and_everything_else_alone() -> None:
+    picture = np.full((80, 80), 90, np.uint8)
+    picture[20:40, 20:40] = 220
+    mask = np.zeros((80, 80), np.float32)
+    mask[18:42, 18:42] = 1
+    lesion, background = lesion_only(picture, mask), background_only(picture, mask)
+    assert lesion[30, 30] == 220
+    assert lesion[60, 60] == 90
+    assert abs(int(background[30, 30]) - 90) < 5
+    assert background[60, 60] == 90

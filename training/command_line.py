@@ -42,6 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_cross_validate(steps)
     _add_outsiders(steps)
     _add_calibrate(steps)
+    _add_dissect(steps)
     _add_evaluate(steps)
     _add_publish(steps)
     _add_report(steps)
@@ -150,6 +151,16 @@ def _add_calibrate(steps: "argparse._SubParsersAction[argparse.ArgumentParser]")
     step.set_defaults(step=_calibrate)
 
 
+def _add_dissect(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    step = steps.add_parser("dissect", help="what does it read? accuracy on the lesion alone, on the background alone")
+    _add_data(step)
+    step.add_argument("--boxes", type=Path, required=True, metavar="FILE", help="CSV of lesion boxes")
+    step.add_argument("--model", type=Path, required=True, metavar="PATH", help="a run folder, or a published card")
+    step.add_argument("--out", type=Path, default=_RUNS / "dissect", metavar="DIR")
+    step.add_argument("--cache", type=Path, default=_RUNS / "cache", metavar="DIR")
+    step.set_defaults(step=_dissect)
+
+
 def _add_publish(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     step = steps.add_parser("publish", help="put a run's best network into model/weights with its card")
     step.add_argument("--run", type=Path, required=True, metavar="DIR")
@@ -238,6 +249,12 @@ def _calibrate(options: argparse.Namespace) -> None:
     from training.calibrate import calibrate_run
 
     calibrate_run(options.run, options.data, options.boxes, options.outsiders, options.cache)
+
+
+def _dissect(options: argparse.Namespace) -> None:
+    from training.dissect import dissect
+
+    dissect(options.model, options.data, options.boxes, options.out, options.cache)
 
 
 def _publish(options: argparse.Namespace) -> None:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from model.card import write_atomically
 from model.classifier import Classifier, calibrate
 from model.gate import Gate
+from model.heatmap import overlay
 from training import plots
 from training.cards import card_of_run
 from training.dataset import TESTING, TRAINING, UNSPLIT, find_pictures, fingerprint
@@ -62,7 +63,7 @@ def evaluate(
     metrics["data"]["training_folders"] = [_name(folder) for folder in training_folders]
     write_atomically(out / "metrics.json", json.dumps(metrics, indent=1).encode())
     write_atomically(out / "predictions.csv", predictions_table(scoring).encode())
-    _draw(scoring, metrics, out)
+    _draw(classifier, scoring, metrics, out)
     _write_report(metrics, out)
     _print(metrics, out)
     if log:
@@ -152,7 +153,7 @@ def append_to_log(log: Path, metrics: dict[str, Any], reason: str) -> None:
     write_atomically(log, (old + "| " + " | ".join(cells) + " |\n").encode())
 
 
-def _draw(scoring: Scoring, metrics: dict[str, Any], out: Path) -> None:
+def _draw(classifier: Classifier, scoring: Scoring, metrics: dict[str, Any], out: Path) -> None:
     plots.confusion_matrix(
         np.array(metrics["all"]["confusion_matrix"]), scoring.class_names, out / "confusion_matrix.png"
     )
@@ -165,6 +166,15 @@ def _draw(scoring: Scoring, metrics: dict[str, Any], out: Path) -> None:
         for i in worst
     ]
     plots.gallery([scoring.decoded.pixels[i] for i in worst], captions, out / "mistakes.png")
+    plots.gallery([_explained(classifier, scoring, i) for i in worst], captions, out / "mistakes_explained.png")
+
+
+def _explained(classifier: Classifier, scoring: Scoring, place: int) -> NDArray[np.uint8]:
+    """The picture with the evidence for the class that was given: uint8, (size, size, 3)."""
+    pixels = scoring.decoded.pixels[place]
+    maps = classifier.predict_inputs(pixels[None, ..., None]).feature_maps[0]
+    given = scoring.class_names[int(scoring.probabilities[place].argmax())]
+    return overlay(pixels, classifier.evidence(maps, given))
 
 
 def _worst_mistakes(scoring: Scoring) -> NDArray[np.int64]:
@@ -186,7 +196,8 @@ def _write_report(metrics: dict[str, Any], out: Path) -> None:
         Section("Confusion matrix", (), None, {out / "confusion_matrix.png": "Confusion matrix"}),
         Section("ROC", (), None, {out / "roc.png": "ROC curve of each class"}),
         Section("Worst mistakes", ("As the network saw them, the surest wrong answers first.",), None,
-                {out / "mistakes.png": "Pictures that were misread"}),
+                {out / "mistakes.png": "Pictures that were misread",
+                 out / "mistakes_explained.png": "The same, with the evidence for the wrong class in colour"}),
     ]  # fmt: skip
     write_page(out / "report.html", f"Evaluation of {metrics['model']['name']}", sections)
 
