@@ -159,6 +159,8 @@ def _draw(classifier: Classifier, scoring: Scoring, metrics: dict[str, Any], out
     )
     curves = roc_of_each_class(scoring.labels, scoring.probabilities, scoring.class_names)
     plots.roc_curves(curves, out / "roc.png")
+    plots.reliability(metrics["trust"]["calibration"], out / "reliability.png")
+    plots.risk_coverage(metrics["trust"]["selective"], out / "risk_coverage.png")
     worst = _worst_mistakes(scoring)
     captions = [
         f"{scoring.class_names[scoring.labels[i]]} read as\n{scoring.class_names[scoring.probabilities[i].argmax()]} "
@@ -195,6 +197,8 @@ def _write_report(metrics: dict[str, Any], out: Path) -> None:
     sections += [
         Section("Confusion matrix", (), None, {out / "confusion_matrix.png": "Confusion matrix"}),
         Section("ROC", (), None, {out / "roc.png": "ROC curve of each class"}),
+        Section("Can one trust its probabilities?", _trust_sentences(metrics), None,
+                {out / "reliability.png": "Reliability diagram", out / "risk_coverage.png": "Risk-coverage curve"}),
         Section("Worst mistakes", ("As the network saw them, the surest wrong answers first.",), None,
                 {out / "mistakes.png": "Pictures that were misread",
                  out / "mistakes_explained.png": "The same, with the evidence for the wrong class in colour"}),
@@ -206,6 +210,18 @@ def _sentences(figures: dict[str, Any]) -> list[str]:
     return [
         f"{figures['n_correct']} of {figures['n_pictures']} correct: accuracy {_with_interval(figures)}, "
         f"balanced accuracy {figures['balanced_accuracy']:.3f}, macro F1 {figures['macro_f1']:.3f}."
+    ]
+
+
+def _trust_sentences(metrics: dict[str, Any]) -> list[str]:
+    trust = metrics["trust"]
+    return [
+        f"Expected calibration error {trust['calibration']['expected_calibration_error']:.3f}, Brier score "
+        f"{trust['calibration']['brier_score']:.3f}.",
+        f"Certain answers: {trust['selective']['coverage']:.3f} of the pictures, wrong in "
+        f"{_share(trust['selective']['error_among_certain'])}. Area under the risk-coverage curve "
+        f"{trust['selective']['area_under_risk_coverage']:.3f}.",
+        f"Refused as no brain MRI: {metrics['refused_by_gate']:.3f}.",
     ]
 
 

@@ -7,6 +7,12 @@ from typing import Any
 from model.card import DISCLAIMER, ModelCard
 
 TOP = Path(__file__).parent.parent
+_ETHICS = (
+    "The pictures were published by others for research; they carry no names, and nothing is known of the consent of "
+    "those whom they show. Ages, sexes, origins, scanners and hospitals are not recorded, so that unfairness towards any "
+    "group could not be looked for. Whoever takes an answer for a diagnosis can harm: a missed tumor costs time, a false "
+    "one fear. Every answer is shown with its probability, with where the evidence lies, and with this warning."
+)
 _PARTS = {
     "all": "all pictures",
     "not_in_training": "without a near-duplicate in the training data",
@@ -118,6 +124,7 @@ def _section(card: ModelCard) -> str:
         f"{', '.join(card.class_names)}. File `{card.weights_file}`, SHA-256 `{card.sha256}`, made {card.created}.\n\n"
         f"### Intended use\n\n{card.intended_use}\n\n"
         f"### What it cannot do\n\n{''.join(f'- {limit}{chr(10)}' for limit in card.limits)}\n"
+        f"### Ethics\n\n{_ETHICS}\n\n"
         f"### Training data\n\n{data}\n"
         f"Base weights: {base['title']} (licence: {base['licence']}). Licence of the weights: {card.licence}.\n\n"
         f"### Figures\n\n{''.join(_figures(name, metrics) for name, metrics in card.metrics.items())}"

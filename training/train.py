@@ -268,6 +268,8 @@ def finish(request: Request, material: Material, progress: Progress, seconds: fl
     class_names = CLASS_NAMES[request.recipe.task]
     plots.training_curves(progress.history, request.run / "curves.png")
     best = keras.saving.load_model(request.run / "best.keras", compile=False)
+    networks.round_weights(best)
+    save_network(best, request.run)
     validation = material.split.validation
     pixels = material.decoded.pixels[validation][..., None].astype(np.float32)
     metrics = summarize(material.labels[validation], best.predict(pixels, verbose=0), class_names)
