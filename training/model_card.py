@@ -9,9 +9,9 @@ from model.card import DISCLAIMER, ModelCard
 TOP = Path(__file__).parent.parent
 _ETHICS = (
     "The pictures were published by others for research; they carry no names, and nothing is known of the consent of "
-    "those whom they show. Ages, sexes, origins, scanners and hospitals are not recorded, so that unfairness towards any "
-    "group could not be looked for. Whoever takes an answer for a diagnosis can harm: a missed tumor costs time, a false "
-    "one fear. Every answer is shown with its probability, with where the evidence lies, and with this warning."
+    "those whom they show. Ages, sexes, origins, scanners and hospitals are not recorded, so that unfairness towards "
+    "any group could not be looked for. Whoever takes an answer for a diagnosis can harm: a missed tumor costs time, a "
+    "false one fear. Every answer is shown with its probability, with where the evidence lies, and with this warning."
 )
 _PARTS = {
     "all": "all pictures",
