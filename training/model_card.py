@@ -60,6 +60,8 @@ def studies_section(studies: dict[str, dict[str, Any]], titles: dict[str, str]) 
             lines.append(f"- {_presence(study['tumor_presence'])}\n")
         if name == "audit":
             lines = _audit_lines(study)
+        if "background_only" in study:
+            lines = _dissection_lines(study)
         sections.append(f"### {titles[name][0].upper()}{titles[name][1:]}\n\n{''.join(lines)}\n")
     return "\n## Studies\n\n" + "".join(sections) if sections else ""
 
@@ -69,6 +71,14 @@ def _parts_of_study(study: dict[str, Any]) -> dict[str, dict[str, Any]]:
     where = "/".join(study.get("data", {}).get("folders", [])) or "training data"
     parts = {f"{where}: {label}": study[key] for key, label in _PARTS.items() if key in study}
     return parts | {f"of collection {name}": figures for name, figures in study.get("by_collection", {}).items()}
+
+
+def _dissection_lines(study: dict[str, Any]) -> list[str]:
+    return [
+        f"- {name.replace('_', ' ')}: the class is named right in {study[name]['accuracy']:.1%} of "
+        f"{study['n_pictures']} slices, a tumor is seen in {study[name]['called_tumor']:.1%}.\n"
+        for name in ("whole", "lesion_only", "background_only")
+    ]
 
 
 def _audit_lines(audit: dict[str, Any]) -> list[str]:

@@ -21,6 +21,8 @@ STUDIES = {
     "published_protocol": "xception's recipe on the Training folder alone (published protocol)",
     "cross_validation": "xception's recipe, grouped cross-validation",
     "leave_one_collection_out": "xception's recipe, one collection left out at a time",
+    "dissection_before": "what xception 1.0.0 read: figshare slices with lesion or background covered",
+    "dissection": "what xception reads: validation slices with lesion or background covered",
     "audit": "audit of the data",
 }
 
