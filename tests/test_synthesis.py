@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from model.heatmap import FeatureGrid
-from training.augmentation import Augmentation, augment, match_levels
+from training.augmentation import Augmentation, augment, match_levels, strip_skull
 from training.mixing import LabelledPictures, MixedPictures, box_mask
 from training.synthesis import CENTRE, OWN_PLACE, Synthesis, cover_lesion, paste_healthy, paste_lesion
 
@@ -87,6 +87,18 @@ def test_box_follows_the_lesion_through_mirror_rotation_and_scale(seed: int) -> 
     assert columns.max() <= right + 1
 
 
+def test_more_pictures_without_tumor_are_drawn_when_asked_for() -> None:
+    drawn = sum(mixed(no_tumor_share=0.6)[i][1]["probabilities"] for i in range(5)).sum(axis=0)
+    assert drawn.tolist() == pytest.approx([6, 18, 6], abs=1)
+
+
+def test_stripped_skull_is_black_and_the_brain_stays() -> None:
+    head = brain(100).astype(np.float32)
+    stripped = strip_skull(head, 0.1)
+    assert stripped[40, 5] == 0 < head[40, 5]
+    assert stripped[40, 40] == head[40, 40]
+
+
 def test_borrowed_levels_give_the_partners_histogram_and_keep_air_black() -> None:
     bright = match_levels(brain(60).astype(np.float32), brain(200))
     assert abs(np.median(bright[bright > 50]) - 200) < 5
@@ -102,21 +114,22 @@ def test_mask_covers_the_places_of_the_box_and_at_least_one() -> None:
     assert (box_mask(np.full(4, np.nan, np.float32), GRID) == 1).all()
 
 
-def mixed(seed: int = 1, first_epoch: int = 0) -> MixedPictures:
+def mixed(seed: int = 1, first_epoch: int = 0, no_tumor_share: float | None = None) -> MixedPictures:
     picture, box = with_lesion()
     pictures = LabelledPictures(
         pixels=np.stack([picture, brain(80, 1), brain(120, 2), picture]), labels=np.array([0, 1, 1, 2]),
         origins=np.array([0, 1, 1, 0]), boxes=np.stack([box, np.full(4, np.nan), np.full(4, np.nan), box]).astype("f4"),
         placements=np.array([OWN_PLACE] * 4), healthy=1,
     )  # fmt: skip
-    return MixedPictures(pictures, Augmentation(), Synthesis(), GRID, 3, 6, 30, seed, first_epoch)
+    return MixedPictures(pictures, Augmentation(), Synthesis(), GRID, 3, 6, 30, seed, first_epoch, no_tumor_share)
 
 
 def test_batches_show_every_class_equally_and_are_drawn_anew_and_reproducibly() -> None:
     one, same = mixed(), mixed()
     pictures, targets = one[0]
     np.testing.assert_array_equal(pictures, same[0][0])
-    assert targets["probabilities"].sum(axis=0).tolist() == [2, 2, 2]
+    drawn = sum(one[i][1]["probabilities"] for i in range(5)).sum(axis=0)
+    assert drawn.tolist() == pytest.approx([10, 10, 10], abs=1)
     assert targets["maps"].shape == (6, 10, 10, 3)
     one.on_epoch_end()
     assert np.abs(one[0][0] - pictures).max() > 1

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import affine_transform, gaussian_filter, zoom
+from scipy.ndimage import affine_transform, binary_fill_holes, distance_transform_edt, gaussian_filter, zoom
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,9 @@ class Augmentation:
     borrow_spectrum_probability: float = 0.0
     # A tone curve that may fall: another contrast altogether, as between T1 and T2. Air stays black.
     odd_tones_probability: float = 0.0
+    # The skull taken off, as many pipelines do before they share pictures: a shell of this share of the side.
+    strip_probability: float = 0.0
+    strip_share: tuple[float, float] = (0.04, 0.10)
     jpeg_probability: float = 0.0
     jpeg_quality: tuple[int, int] = (25, 85)
 
@@ -73,6 +76,8 @@ def augment(
     """
     box = np.full(4, np.nan, np.float32) if box is None else box
     picture, box = _move(pixels.astype(np.float32), box, strength, random)
+    if random.random() < strength.strip_probability:
+        picture = strip_skull(picture, random.uniform(*strength.strip_share))
     if partner is not None:
         picture = _borrow_look(picture, partner, strength, random)
     picture = _change_tones(picture, strength, random)
@@ -96,6 +101,12 @@ def _move(
     shift = random.uniform(-1, 1, 2) * strength.shift_share * size
     offset = centre - matrix @ (centre + shift)
     return affine_transform(picture, matrix, offset, order=1), _moved_box(box * size, matrix, offset) / size
+
+
+def strip_skull(picture: NDArray[np.float32], share: float) -> NDArray[np.float32]:
+    """Blacken what is nearer to the head's outline than a share of the side; float32, same shape."""
+    head = binary_fill_holes(gaussian_filter(picture, 1.0) > 2 * _AIR)
+    return np.where(distance_transform_edt(head) > share * picture.shape[0], picture, 0).astype(np.float32)
 
 
 def _moved_box(

@@ -94,7 +94,6 @@ def _add_cross_validate(steps: "argparse._SubParsersAction[argparse.ArgumentPars
     _add_training(step)
     step.add_argument("--folds", type=int, default=3)
     step.add_argument("--by-collection", action="store_true", help="leave out one collection at a time instead")
-    step.add_argument("--epochs", type=int, help="fewer than the recipe has, to save time")
     step.set_defaults(step=_cross_validate)
 
 
@@ -111,6 +110,9 @@ def _add_training(step: argparse.ArgumentParser) -> None:
                       help="mixed_bfloat16 is faster on processors and GPUs that compute with it")  # fmt: skip
     step.add_argument("--weights", default="imagenet", metavar="WEIGHTS",
                       help='"imagenet" (downloads), "random", or the path of a .weights.h5 file')  # fmt: skip
+    step.add_argument("--start-from", type=Path, metavar="RUN", help="go on from the best network of another run")
+    step.add_argument("--epochs", type=int, help="fine-tuning epochs, other than the recipe's")
+    step.add_argument("--rate", type=float, help="peak learning rate of fine-tuning, other than the recipe's")
     step.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/RECIPE)")
     step.add_argument(
         "--cache", type=Path, default=_RUNS / "cache", metavar="DIR", help="where decoded pictures are kept"
@@ -197,25 +199,29 @@ def _train(options: argparse.Namespace) -> None:
     run = options.out or _RUNS / options.recipe
     if (run / "progress.json").exists() and not options.resume:
         raise DataError(f"Expected an empty run folder. {run} holds a run. Add --resume, or choose another --out.")
-    train(_request(options, recipe_for(options.recipe, options.task, options.quick), run))
+    train(_request(options, run))
 
 
 def _cross_validate(options: argparse.Namespace) -> None:
     from training.cross_validate import cross_validate
 
+    run = options.out or _RUNS / f"{options.recipe}-folds"
+    cross_validate(_request(options, run), options.folds, options.by_collection)
+
+
+def _recipe(options: argparse.Namespace) -> Recipe:
     recipe = recipe_for(options.recipe, options.task, options.quick)
     if options.epochs:
-        averaged = min(recipe.averaged_epochs, max(1, options.epochs // 3))
+        averaged = min(recipe.averaged_epochs, -(-options.epochs // 2))
         recipe = dataclasses.replace(recipe, fine_tune_epochs=options.epochs, averaged_epochs=averaged)
-    run = options.out or _RUNS / f"{options.recipe}-folds"
-    cross_validate(_request(options, recipe, run), options.folds, options.by_collection)
+    return dataclasses.replace(recipe, fine_tune_rate=options.rate) if options.rate else recipe
 
 
-def _request(options: argparse.Namespace, recipe: Recipe, run: Path) -> "Request":
+def _request(options: argparse.Namespace, run: Path) -> "Request":
     from training.train import Request
 
     return Request(
-        recipe=recipe, folders=tuple(options.data), boxes=options.boxes,
+        recipe=_recipe(options), start=options.start_from, folders=tuple(options.data), boxes=options.boxes,
         left_out=tuple(options.exclude_near_duplicates_of), precision=options.precision, weights=options.weights,
         run=run, cache=options.cache, seed=options.seed, quick=options.quick, bars=sys.stdout.isatty(),
     )  # fmt: skip

@@ -36,14 +36,22 @@ class LabelledPictures:
         )  # fmt: skip
 
 
+# Multiples of it fill the unit interval evenly.
+_GOLDEN = 0.6180339887498949
+
+
 class MixedPictures(keras.utils.PyDataset):
     """Batches of drawn pictures; what is drawn depends on seed and epoch alone, so that a resumed run agrees."""
 
     def __init__(
         self, pictures: LabelledPictures, augmentation: Augmentation, synthesis: Synthesis, grid: FeatureGrid,
-        n_classes: int, batch_size: int, draws_per_epoch: int, seed: int, first_epoch: int, workers: int = 1,
+        n_classes: int, batch_size: int, draws_per_epoch: int, seed: int, first_epoch: int,
+        no_tumor_share: float | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(workers=workers, max_queue_size=4 * workers)
+        super().__init__(workers=1, max_queue_size=4)
+        share = 1 / n_classes if no_tumor_share is None else no_tumor_share
+        self._chances = np.full(n_classes, (1 - share) / (n_classes - 1))
+        self._chances[pictures.healthy] = share
         self._pictures, self._augmentation, self._synthesis, self._grid = pictures, augmentation, synthesis, grid
         self._n_classes, self._batch_size, self._n_draws = n_classes, batch_size, draws_per_epoch
         self._seed, self._epoch = seed, first_epoch
@@ -68,8 +76,9 @@ class MixedPictures(keras.utils.PyDataset):
 
     def _draw(self, place: int) -> tuple[NDArray[np.float32], int, NDArray[np.float32]]:
         random = np.random.default_rng((self._seed, self._epoch, place))
-        # Every class equally often in every batch.
-        label = place % self._n_classes
+        # Spread evenly over the epoch: every stretch of pictures holds every class as often as it should.
+        label = int(np.searchsorted(self._chances.cumsum(), (place * _GOLDEN + random.random() * 0.01) % 1, "right"))
+        label = min(label, self._n_classes - 1)
         make = self._without_tumor if label == self._pictures.healthy else self._with_tumor
         picture, box = make(label, random)
         partner = self._pictures.pixels[self._pick(int(random.integers(self._n_classes)), random)]

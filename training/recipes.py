@@ -50,6 +50,9 @@ class Recipe:
     averaged_epochs: int = 0
     # Where the rate has fallen to at the end, as a share of its peak.
     last_rate_share: float = 0.02
+    # Share of the pictures without tumor among those drawn, None for as many as of each other class: three tumor
+    # classes against one otherwise teach false alarms.
+    no_tumor_share: float | None = None
     # Lesions pasted into other brains, None: pictures as they are, balanced by class alone.
     synthesis: Synthesis | None = None
     # Weight of the loss that holds the evidence to the lesions' boxes.
@@ -88,6 +91,7 @@ XCEPTION = Recipe(
         borrow_spectrum_probability=0.3,
         odd_tones_probability=0.2,
         jpeg_probability=0.2,
+        strip_probability=0.12,
     ),
     # The head learns together with the blocks under it, while the rate warms up.
     frozen_epochs=0,
@@ -103,6 +107,7 @@ XCEPTION = Recipe(
     patience=14,
     gate_layer="block13_sepconv1_act",
     last_stride=1,
+    no_tumor_share=0.36,
     synthesis=Synthesis(),
     attention_weight=0.2,
 )

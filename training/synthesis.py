@@ -27,6 +27,8 @@ class Synthesis:
     scale: tuple[float, float] = (0.7, 1.5)
     contrast: tuple[float, float] = (0.6, 1.7)
     rotation_degrees: float = 25.0
+    # Mean difference in grey levels that a pasted lesion must make: an invisible one would teach false alarms.
+    least_visible: float = 12.0
     # How far from its own place a lesion may go; gliomas go anywhere in the brain.
     jitter: float = 0.06
     # Largest lesion (share of the area) and least likeness of the two sides for covering.
@@ -49,6 +51,21 @@ def paste_lesion(
 
     brain, donor: uint8 (size, size); box: float32 (4,), top, bottom, left, right as shares of the side.
     """
+    attempts = []
+    for _ in range(_TRIES):
+        pasted, new_box, visible = _paste_once(brain, donor, box, placement, settings, random)
+        if visible >= settings.least_visible:
+            return pasted, new_box
+        attempts.append((visible, pasted, new_box))
+    _, pasted, new_box = max(attempts, key=lambda attempt: attempt[0])
+    return pasted, new_box
+
+
+def _paste_once(
+    brain: NDArray[np.uint8], donor: NDArray[np.uint8], box: NDArray[np.float32], placement: int,
+    settings: Synthesis, random: np.random.Generator,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:  # fmt: skip
+    """Paste with one draw of place, size and contrast, and measure the mean difference that the lesion makes."""
     size = brain.shape[0]
     centre = np.array([box[0] + box[1], box[2] + box[3]]) / 2 * size
     half = np.maximum(np.array([box[1] - box[0], box[3] - box[2]]) / 2 * size, 2.0)
@@ -65,7 +82,8 @@ def paste_lesion(
     pasted = _blend(brain.astype(np.float32), patch, radius, settings, random)
     reach = np.abs(np.linalg.inv(turn)) @ half
     new_box = np.array([place[0] - reach[0], place[0] + reach[0], place[1] - reach[1], place[1] + reach[1]]) / size
-    return pasted, np.clip(new_box, 0, 1).astype(np.float32)
+    visible = float(np.abs(pasted - brain)[radius < 1].mean()) if (radius < 1).any() else 0.0
+    return pasted, np.clip(new_box, 0, 1).astype(np.float32), visible
 
 
 def paste_healthy(

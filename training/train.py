@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from model.card import CLASS_NAMES, TUMOR_TYPE, write_atomically
+from model.card import CLASS_NAMES, TUMOR_TYPE, sha256_of, write_atomically
 from model.heatmap import FeatureGrid
 from training import networks, plots, split_table
 from training.batches import AugmentedPictures, FeatureBatches
@@ -56,6 +56,8 @@ class Request:
     left_out: tuple[Path, ...]
     precision: str
     weights: str
+    # A run whose best network is gone on with, instead of one with a fresh head.
+    start: Path | None
     run: Path
     cache: Path
     seed: int
@@ -84,13 +86,22 @@ def train(request: Request) -> None:
     started = time.monotonic()
     keras.utils.set_random_seed(request.seed)
     material = prepare(request)
-    network = networks.build(request.recipe, request.weights)
+    network = networks.build(request.recipe, "random" if request.start else request.weights)
+    if request.start:
+        network.set_weights(_network_of(request.start).get_weights())
     progress = Progress.read(request.run)
     if progress.phase == FROZEN:
         train_frozen(request, material, network, progress)
     if progress.phase == FINE_TUNE:
         fine_tune(request, material, network, progress)
     finish(request, material, progress, time.monotonic() - started)
+
+
+def _network_of(run: Path) -> keras.Model:
+    try:
+        return keras.saving.load_model(run / "best.keras", compile=False)
+    except (OSError, ValueError) as error:
+        raise networks.WeightsError(f"Expected a run with a network in {run}. It cannot be loaded: {error}") from error
 
 
 def prepare(request: Request) -> Material:
@@ -100,18 +111,30 @@ def prepare(request: Request) -> Material:
     require_classes(found, class_names)
     boxes = read_boxes(request.boxes)
     # A resumed run keeps the pictures and the split of its start.
-    resumed = (request.run / split_table.FILE).is_file()
-    decoded, split = _read_split(request, found) if resumed else _draw_split(request, found, boxes)
+    if (request.run / split_table.FILE).is_file():
+        decoded, split = _read_split(request, request.run, found)[:2]
+    elif request.start:
+        decoded, split = _take_over_split(request, request.start, found)
+    else:
+        decoded, split = _draw_split(request, found, boxes)
     lesions = lesions_of(decoded.pictures, boxes)
     labels = decoded.labels(class_names)
     return Material(decoded, labels, _known(decoded, labels, lesions, class_names), split)
 
 
-def _read_split(request: Request, found: Collection) -> tuple[Decoded, Split]:
-    rows = split_table.read_rows(request.run)
-    pictures = split_table.pictures_of_run(found.pictures, rows, request.run)
+def _read_split(request: Request, run: Path, found: Collection) -> tuple[Decoded, Split, NDArray[np.int64]]:
+    rows = split_table.read_rows(run)
+    pictures = split_table.pictures_of_run(found.pictures, rows, run)
     decoded = decode(pictures, request.recipe.input_size_px, request.cache)
-    return decoded, split_table.split_of(decoded.pictures, rows)[1]
+    groups, split = split_table.split_of(decoded.pictures, rows)
+    return decoded, split, groups
+
+
+def _take_over_split(request: Request, start: Path, found: Collection) -> tuple[Decoded, Split]:
+    """Keep the split of the run that is gone on with: its network knows the training side."""
+    decoded, split, groups = _read_split(request, start, found)
+    start_run(request, decoded, groups, split, found.problems)
+    return decoded, split
 
 
 def _draw_split(request: Request, found: Collection, boxes: dict[str, Lesion]) -> tuple[Decoded, Split]:
@@ -244,7 +267,7 @@ def _fine_tuning_batches(
         return MixedPictures(
             material.known.subset(training), recipe.augmentation, recipe.synthesis,
             FeatureGrid.of_network(network, recipe.feature_layer), n_classes, recipe.batch_size,
-            recipe.draws_per_epoch or len(training), request.seed + 1, progress.finished_epochs,
+            recipe.draws_per_epoch or len(training), request.seed + 1, progress.finished_epochs, recipe.no_tumor_share,
         )  # fmt: skip
     return AugmentedPictures(
         material.decoded.pixels[training], material.labels[training], recipe.augmentation, n_classes=n_classes,
@@ -353,6 +376,7 @@ def _write_config(
         "quick": request.quick,
         "weights": Path(request.weights).name,
         "precision": request.precision,
+        "start": sha256_of(request.start / "best.keras") if request.start else None,
         "seed": request.seed,
         "data": {
             "folders": [_folder_name(folder) for folder in request.folders],
