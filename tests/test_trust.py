@@ -52,10 +52,10 @@ def test_bound_of_certainty_lets_one_in_fifty_be_wrong() -> None:
     labels = np.zeros(100, int)
     # The 61st and the 80th surest answers are wrong: 1 of 61 is allowed, 2 of 80 is not.
     labels[[60, 79]] = 1
-    bound = certainty_bound(labels, probabilities, np.ones(100, bool))
+    bound = certainty_bound(labels, probabilities, np.ones(100, bool), 0.02)
     assert (surest >= bound - 1e-6).sum() == 100
     labels[[81, 82]] = 1
-    bound = certainty_bound(labels, probabilities, np.ones(100, bool))
+    bound = certainty_bound(labels, probabilities, np.ones(100, bool), 0.02)
     assert (surest >= bound - 1e-6).sum() == 79
 
 
@@ -79,6 +79,15 @@ def test_answers_at_odds_with_the_operating_point_are_not_certain() -> None:
     probabilities = np.array([[0.3, 0.1, 0.55, 0.05], [0.05, 0.02, 0.92, 0.01]], np.float32)
     certain = certain_answers(probabilities, Decision(1.0, 0.0, 0.4), healthy=2)
     assert certain.tolist() == [False, True]
+
+
+def test_bound_rises_when_changed_looks_are_read_worse() -> None:
+    labels, raw = overconfident(4000)
+    random = np.random.default_rng(1)
+    worse = raw[random.permutation(len(raw))]
+    mixed = np.where(random.random((len(raw), 1)) < 0.4, worse, raw)
+    plain = choose_decision(labels, raw, 2)
+    assert choose_decision(labels, raw, 2, mixed).uncertain_below > plain.uncertain_below
 
 
 def test_certain_answers_on_fresh_pictures_keep_the_promised_error() -> None:

@@ -24,6 +24,7 @@ from model.gate import Gate
 from model.preprocessing import preprocess
 from model.reading import read_image
 from training import networks, plots
+from training.augmentation import Augmentation, augment, strip_skull
 from training.boxes import boxes_in_input, lesions_of, read_boxes
 from training.cards import card_of_run
 from training.dataset import DataError, find_pictures, fingerprint
@@ -43,6 +44,13 @@ N_DIRECTIONS = 32
 N_FOR_PLANE = 1500
 # At least this share of the validation pictures is let through.
 LET_THROUGH = 0.99
+# What is taken off as the skull, as a share of the side.
+_SHELL = 0.07
+# What pictures from elsewhere may look like: other grey levels, sharpness, noise and coding; shapes hardly change.
+LOOK_SHIFT = Augmentation(
+    rotation_degrees=8, scale=0.08, shift_share=0.04, gamma=1.6, contrast=0.2, brightness=15, bias_field=0.2,
+    erase_probability=0, borrow_levels_probability=0.5, borrow_spectrum_probability=0.5, jpeg_probability=0.3,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +80,8 @@ def calibrate_run(
     ungated = Classifier(dataclasses.replace(card, gate=GateCard(recipe.gate_layer, "", "", 1.0)), _network(run))
     pointing = _pointing(ungated, split.validation, labels, boxes)
     validation = answers_of(ungated, split.validation.pixels, pointing.look)
-    decision = choose_decision(labels, validation.probabilities, healthy)
+    shifted = answers_of(ungated, changed_looks(split, seed)).probabilities
+    decision = choose_decision(labels, validation.probabilities, healthy, shifted)
     gate = fit_gate(ungated, split.training, validation.gate_features, outsiders, seed)
     write_atomically(run / "gate.npz", gate.to_bytes())
     gate_card = {"layer": recipe.gate_layer, "file": "gate.npz", "sha256": sha256_of(run / "gate.npz"),
@@ -83,7 +92,7 @@ def calibrate_run(
     classifier = Classifier(card_of_run(run), _network(run), gate)
     probabilities = calibrate(validation.probabilities, decision.temperature)
     right = probabilities.argmax(axis=1) == labels
-    crossed = cross_fitted(labels, validation.probabilities, split.groups, healthy)
+    crossed = cross_fitted(labels, validation.probabilities, shifted, split.groups, healthy)
     figures: dict[str, Any] = {
         "sources": _sources(split),
         "validation": summarize(labels, probabilities, card.class_names),
@@ -94,7 +103,7 @@ def calibrate_run(
         "stability": stability(classifier, split.validation),
         "heatmaps": pointing.figures(right),
         "heatmaps_of_random_weights": _random_pointing(run, card, split.validation, labels, boxes),
-        "gate": _gate_figures(classifier, gate, validation.gate_features, outsiders),
+        "gate": _gate_figures(classifier, gate, split.validation.pixels, validation.gate_features, outsiders),
     }
     write_atomically(run / "trust.json", json.dumps(figures, indent=1).encode())
     write_atomically(run / "validation.json", json.dumps(figures["validation"], indent=1).encode())
@@ -116,12 +125,26 @@ def read_split(run: Path, folders: Sequence[Path], card: ModelCard, cache: Path 
     return RunPictures(decoded.subset(split.training), decoded.subset(split.validation), groups[split.validation])
 
 
+def changed_looks(split: RunPictures, seed: int) -> NDArray[np.uint8]:
+    """Give each validation picture the look of a training picture: uint8 (n, size, size)."""
+    random = np.random.default_rng(seed)
+    partners = split.training.pixels[random.integers(0, len(split.training.pixels), len(split.validation.pixels))]
+    changed = [
+        augment(picture, LOOK_SHIFT, random, partner)[0]
+        for picture, partner in zip(split.validation.pixels, partners, strict=True)
+    ]
+    return np.stack(changed).astype(np.uint8)
+
+
 def fit_gate(
     classifier: Classifier, training: Decoded, validation: NDArray[np.float32] | None, outsiders: Path | None, seed: int
 ) -> Gate:
     """Span the plane of the training features and choose the largest distance between the two sides."""
     chosen = np.random.default_rng(seed).permutation(len(training.pixels))[:N_FOR_PLANE]
-    features = answers_of(classifier, training.pixels[np.sort(chosen)]).gate_features
+    pixels = training.pixels[np.sort(chosen)]
+    # Every third picture without its skull, as many archives have them.
+    pixels[::3] = strip_skulls(pixels[::3])
+    features = answers_of(classifier, pixels).gate_features
     assert features is not None, "the classifier was made with a gate layer"
     assert validation is not None, "the classifier was made with a gate layer"
     mean, deviation = features.mean(axis=0), features.std(axis=0) + np.float32(1e-4)
@@ -140,6 +163,11 @@ def fit_gate(
     outside = float(np.quantile(gate.distances(np.concatenate(features_outside)), 0.01))
     # Halfway on the scale of ratios; brain MRI of sources that are not here lies further out than validation.
     return dataclasses.replace(gate, largest_distance=max(inside, float(np.sqrt(inside * outside))))
+
+
+def strip_skulls(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Blacken the outer shell of each head: uint8 (n, size, size) in and out."""
+    return np.stack([strip_skull(picture.astype(np.float32), _SHELL) for picture in pixels]).astype(np.uint8)
 
 
 def outsider_pixels(folder: Path, input_size_px: int) -> tuple[NDArray[np.uint8], int]:
@@ -234,11 +262,19 @@ def _by_source(pictures: Decoded, right: NDArray[np.bool_]) -> dict[str, Any]:
 
 
 def _gate_figures(
-    classifier: Classifier, gate: Gate, validation: NDArray[np.float32] | None, outsiders: Path | None
+    classifier: Classifier,
+    gate: Gate,
+    pixels: NDArray[np.uint8],
+    validation: NDArray[np.float32] | None,
+    outsiders: Path | None,
 ) -> dict[str, Any]:
     assert validation is not None
     refused = gate.distances(validation) > 1
-    figures: dict[str, Any] = {"refused_brain_mri": float(refused.mean()), "n_brain_mri": len(refused), "kinds": {}}
+    stripped = answers_of(classifier, strip_skulls(pixels)).distances > 1
+    figures: dict[str, Any] = {
+        "refused_brain_mri": float(refused.mean()), "n_brain_mri": len(refused),
+        "refused_without_skull": float(stripped.mean()), "kinds": {},
+    }  # fmt: skip
     if outsiders is None:
         return figures
     for kind in (*TUNING_KINDS, *TEST_KINDS):
@@ -261,6 +297,12 @@ def _print(figures: dict[str, Any]) -> None:
     print(
         f"cross-fitted: expected calibration error {calibrated['expected_calibration_error']:.3f}, "
         f"certain {selective['coverage']:.3f} with error {selective['error_among_certain']:.3f}"
+    )
+    shifted = figures["selective_in_changed_look"]
+    error = figures["calibration_in_changed_look"]["expected_calibration_error"]
+    print(
+        f"in a changed look: expected calibration error {error:.3f}, certain {shifted['coverage']:.3f} "
+        f"with error {shifted['error_among_certain']}, all {shifted['error_among_all']:.3f}"
     )
     print("tumor or not: " + ", ".join(f"{k} {v:.3f}" for k, v in presence.items() if isinstance(v, float)))
     sources = [f"{name} {of['accuracy']:.3f} of {of['n_pictures']}" for name, of in figures["by_source"].items()]

@@ -115,6 +115,10 @@ def _percent(figures: dict[str, Any]) -> str:
     return f"{figures['accuracy']:.1%} ({low:.1%} to {high:.1%})"
 
 
+def _percentage(share: float | None) -> str:
+    return "none" if share is None else f"{share:.1%}"
+
+
 def _recalls(figures: dict[str, Any]) -> str:
     of_class = {name: f["recall"] for name, f in figures["per_class"].items() if f["recall"] is not None}
     return ", ".join(f"{name} {recall:.2f}" for name, recall in of_class.items())
@@ -161,6 +165,10 @@ def _trust(trust: dict[str, Any]) -> str:
         f"{trust['selective']['error_among_certain']:.1%} of them wrong; chosen and measured on different halves.",
         f"Expected calibration error {trust['calibration']['expected_calibration_error']:.3f}, Brier score "
         f"{trust['calibration']['brier_score']:.3f}, likewise.",
+        f"With the look of other pictures: {trust['selective_in_changed_look']['coverage']:.1%} certain, "
+        f"{_percentage(trust['selective_in_changed_look']['error_among_certain'])} of them wrong (of all "
+        f"{trust['selective_in_changed_look']['error_among_all']:.1%}), expected calibration error "
+        f"{trust['calibration_in_changed_look']['expected_calibration_error']:.3f}.",
         _presence(presence),
         "Accuracy by collection: "
         + ", ".join(f"{name} {of['accuracy']:.3f} of {of['n_pictures']}" for name, of in trust["by_source"].items())
@@ -181,7 +189,8 @@ def _trust(trust: dict[str, Any]) -> str:
         lines.append(
             f"Not a brain MRI: {gate['accepted_of_test_kinds']:.1%} of {gate['n_of_test_kinds']} pictures of "
             f"{sum(not kind['chose_the_bound'] for kind in gate['kinds'].values())} kinds that chose nothing are let "
-            f"through; {gate['refused_brain_mri']:.1%} of {gate['n_brain_mri']} brain MRI are refused."
+            f"through; {gate['refused_brain_mri']:.1%} of {gate['n_brain_mri']} brain MRI are refused, "
+            f"{gate['refused_without_skull']:.1%} when their skull is taken off."
         )
     return "**Trust** (validation pictures):\n\n" + "".join(f"- {line}\n" for line in lines) + "\n"
 

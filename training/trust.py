@@ -14,20 +14,29 @@ from model.classifier import calibrate
 N_BINS = 15
 # An answer that is given as certain may be wrong this often, on validation pictures.
 SELECTIVE_ERROR = 0.02
+# The same for copies of them in a changed look: pictures from elsewhere are answered less well than those from here.
+SHIFTED_ERROR = 0.05
 # The operating point leaves this share of the pictures without tumor alone.
 SPECIFICITY = 0.95
 
 
-def choose_decision(labels: NDArray[np.int64], raw: NDArray[np.float32], healthy: int) -> Decision:
+def choose_decision(
+    labels: NDArray[np.int64], raw: NDArray[np.float32], healthy: int, shifted: NDArray[np.float32] | None = None
+) -> Decision:
     """Choose temperature, operating point and the bound of certainty on validation pictures.
 
-    raw: float32, (n, n_classes), probabilities as the network gives them; healthy: the label of "no tumor".
+    raw: float32, (n, n_classes), probabilities as the network gives them; shifted: the same of copies in a changed
+    look; healthy: the label of "no tumor".
     """
     temperature = fit_temperature(labels, raw)
     probabilities = calibrate(raw, temperature)
     tumor_from = operating_point(labels != healthy, 1 - probabilities[:, healthy])
     undecided = Decision(temperature, 0.0, tumor_from)
-    bound = certainty_bound(labels, probabilities, agreement(probabilities, undecided, healthy))
+    bound = certainty_bound(labels, probabilities, agreement(probabilities, undecided, healthy), SELECTIVE_ERROR)
+    if shifted is not None:
+        changed = calibrate(shifted, temperature)
+        agreed = agreement(changed, undecided, healthy)
+        bound = max(bound, certainty_bound(labels, changed, agreed, SHIFTED_ERROR))
     return Decision(round(temperature, 4), round(bound, 4), round(tumor_from, 4))
 
 
@@ -56,13 +65,13 @@ def agreement(probabilities: NDArray[np.float32], decision: Decision, healthy: i
 
 
 def certainty_bound(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float32], may_answer: NDArray[np.bool_]
+    labels: NDArray[np.int64], probabilities: NDArray[np.float32], may_answer: NDArray[np.bool_], error: float
 ) -> float:
-    """Give the lowest highest-probability from which on at most SELECTIVE_ERROR of the answers are wrong."""
+    """Give the lowest highest-probability from which on at most this share of the answers is wrong."""
     surest = np.where(may_answer, probabilities.max(axis=1), -1)
     order = np.argsort(-surest, kind="stable")[: int(may_answer.sum())]
     wrong = np.cumsum(probabilities.argmax(axis=1)[order] != labels[order])
-    good = np.flatnonzero(wrong <= SELECTIVE_ERROR * np.arange(1, len(order) + 1))
+    good = np.flatnonzero(wrong <= error * np.arange(1, len(order) + 1))
     return float(surest[order[good[-1]]]) if good.size else 1.0
 
 
@@ -81,18 +90,28 @@ def calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -
 
 
 def cross_fitted(
-    labels: NDArray[np.int64], raw: NDArray[np.float32], groups: NDArray[np.int64], healthy: int, seed: int = 0
+    labels: NDArray[np.int64],
+    raw: NDArray[np.float32],
+    shifted: NDArray[np.float32],
+    groups: NDArray[np.int64],
+    healthy: int,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Measure calibration and selective error on halves (of whole groups) that did not choose the numbers."""
     half = np.isin(groups, np.random.default_rng(seed).permutation(np.unique(groups))[::2])
     probabilities, certain = np.empty_like(raw), np.zeros(len(labels), bool)
+    changed, certain_changed = np.empty_like(raw), np.zeros(len(labels), bool)
     for measured in (half, ~half):
-        decision = choose_decision(labels[~measured], raw[~measured], healthy)
+        decision = choose_decision(labels[~measured], raw[~measured], healthy, shifted[~measured])
         probabilities[measured] = calibrate(raw[measured], decision.temperature)
         certain[measured] = certain_answers(probabilities[measured], decision, healthy)
+        changed[measured] = calibrate(shifted[measured], decision.temperature)
+        certain_changed[measured] = certain_answers(changed[measured], decision, healthy)
     return {
         "calibration": calibration(labels, probabilities),
         "selective": selective(labels, probabilities, certain),
+        "calibration_in_changed_look": calibration(labels, changed),
+        "selective_in_changed_look": selective(labels, changed, certain_changed),
     }
 
 
