@@ -100,7 +100,7 @@ def calibrate_run(
         **crossed,
         "tumor_presence": tumor_presence(labels != healthy, 1 - probabilities[:, healthy], decision.tumor_from),
         "by_source": _by_source(split.validation, right),
-        "stability": stability(classifier, split.validation),
+        "stability": stability(classifier, split.validation, validation.probabilities.argmax(axis=1)),
         "heatmaps": pointing.figures(right),
         "heatmaps_of_random_weights": _random_pointing(run, card, split.validation, labels, boxes),
         "gate": _gate_figures(classifier, gate, split.validation.pixels, validation.gate_features, outsiders),
@@ -181,11 +181,10 @@ def outsider_pixels(folder: Path, input_size_px: int) -> tuple[NDArray[np.uint8]
     return np.array(pixels, np.uint8).reshape(-1, input_size_px, input_size_px), n_refused
 
 
-def stability(classifier: Classifier, pictures: Decoded) -> dict[str, float]:
-    """Give the share of pictures whose class changes when the file is changed a little."""
+def stability(classifier: Classifier, pictures: Decoded, before: NDArray[np.int64]) -> dict[str, float]:
+    """Give the share of pictures whose class, which was `before`, changes when the file is changed a little."""
     size = classifier.card.input_size_px
     read = [read_image(p.path).pixels for p in pictures.pictures]
-    before = answers_of(classifier, pictures.pixels).probabilities.argmax(axis=1)
     shares = {}
     for name, change in _CHANGES.items():
         changed = np.stack([preprocess(change(pixels), size).pixels for pixels in read])

@@ -334,6 +334,11 @@ def _fit(
     )  # fmt: skip
 
 
+def _described_start(run: Path) -> dict[str, Any]:
+    """The network that is gone on with, and how it was trained."""
+    return {"sha256": sha256_of(run / "best.keras"), "config": json.loads((run / "config.json").read_text())}
+
+
 def _folder_name(folder: Path) -> str:
     return "/".join(folder.resolve().parts[-2:])
 
@@ -376,7 +381,7 @@ def _write_config(
         "quick": request.quick,
         "weights": Path(request.weights).name,
         "precision": request.precision,
-        "start": sha256_of(request.start / "best.keras") if request.start else None,
+        "start": _described_start(request.start) if request.start else None,
         "seed": request.seed,
         "data": {
             "folders": [_folder_name(folder) for folder in request.folders],
