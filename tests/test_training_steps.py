@@ -122,6 +122,14 @@ def test_weights_that_are_not_there_give_one_clear_line(drawn_data: Path, tmp_pa
     assert "Traceback" not in step.stderr
 
 
+def test_run_that_is_not_there_cannot_be_gone_on_with(drawn_data: Path, tmp_path: Path) -> None:
+    step = run_step("train", "--recipe", "xception", "--task", "tumor_presence", "--quick", "--start-from",
+                    tmp_path / "nowhere", "--data", drawn_data, "--out", tmp_path / "run")  # fmt: skip
+    assert step.returncode == 2
+    assert "nowhere" in step.stderr
+    assert "Traceback" not in step.stderr
+
+
 def test_evaluate_then_publish_gives_a_model_that_is_served(
     finished_run: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
