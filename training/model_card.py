@@ -60,6 +60,8 @@ def studies_section(studies: dict[str, dict[str, Any]], titles: dict[str, str]) 
             lines.append(f"- {_presence(study['tumor_presence'])}\n")
         if name == "audit":
             lines = _audit_lines(study)
+        if "heatmaps" in study:
+            lines = [f"- accuracy: {_line(study['validation'])}\n", _trust(study)]
         if "background_only" in study:
             lines = _dissection_lines(study)
         sections.append(f"### {titles[name][0].upper()}{titles[name][1:]}\n\n{''.join(lines)}\n")

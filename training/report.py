@@ -18,11 +18,13 @@ README_BEGIN = "<!-- figures: made by `python -m training report` -->"
 README_END = "<!-- end of figures -->"
 # Studies beside the served models: the name of each file, and what it is in words.
 STUDIES = {
+    "leak_free": "leak-free network, not published",
+    "leak_free_trust": "what `calibrate` measured of the leak-free network",
     "published_protocol": "xception's recipe on the Training folder alone (published protocol)",
     "cross_validation": "xception's recipe, grouped cross-validation",
     "leave_one_collection_out": "xception's recipe, one collection left out at a time",
     "dissection_before": "what xception 1.0.0 read: figshare slices with lesion or background covered",
-    "dissection": "what xception reads: validation slices with lesion or background covered",
+    "dissection": "what the leak-free network reads: validation slices with lesion or background covered",
     "audit": "audit of the data",
 }
 
