@@ -61,7 +61,7 @@ def studies_section(studies: dict[str, dict[str, Any]], titles: dict[str, str]) 
         if name == "audit":
             lines = _audit_lines(study)
         if "heatmaps" in study:
-            lines = [f"- accuracy: {_line(study['validation'])}\n", _trust(study)]
+            lines = [f"On held-out pictures: {_line(study['validation'])}.\n\n", _trust(study)]
         if "background_only" in study:
             lines = _dissection_lines(study)
         sections.append(f"### {titles[name][0].upper()}{titles[name][1:]}\n\n{''.join(lines)}\n")
