@@ -56,7 +56,6 @@ def test_audit_finds_copies_conflicts_and_broken_files(collections: Path) -> Non
     groups = {row["name"]: row["group"] for row in csv.DictReader((out / "groups.csv").read_text().splitlines())}
     assert groups["first/Training/no_tumor/0.png"] == groups["second/no_tumor/mirrored.jpg"]
     assert len(set(groups.values())) == 12
-    assert "mirrored.jpg" not in (out / "report.html").read_text().split("Contradicting labels")[0].split("table")[0]
 
 
 def test_copies_are_told_from_pictures_that_differ(collections: Path) -> None:
@@ -73,7 +72,7 @@ def test_neighbours_in_a_series_share_a_group_and_far_slices_do_not() -> None:
     groups = group(pixels, np.arange(80))
     sizes = np.bincount(groups)
     assert 3 <= len(sizes) <= 7
-    assert sizes.min() >= 12 or len(sizes) == 80 // 30 + 1
+    assert sizes.max() <= 30
     assert groups[0] == groups[1]
     assert groups[0] != groups[79]
     assert len(np.unique(group(pixels))) == 80

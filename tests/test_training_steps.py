@@ -130,6 +130,24 @@ def test_run_that_is_not_there_cannot_be_gone_on_with(drawn_data: Path, tmp_path
     assert "Traceback" not in step.stderr
 
 
+@pytest.mark.slow
+def test_going_on_keeps_the_split_and_leaves_out_what_is_to_stay_unseen(
+    finished_run: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    unseen = tmp_path / "unseen" / "yes"
+    unseen.mkdir(parents=True)
+    (unseen / "0.png").write_bytes((drawn_data / "Training" / "yes" / "0.png").read_bytes())
+    step = run_step("train", "--recipe", "vgg16", "--quick", "--weights", "random", "--data", drawn_data,
+                    "--start-from", finished_run, "--exclude-near-duplicates-of", tmp_path / "unseen",
+                    "--out", tmp_path / "run", "--cache", tmp_path / "cache")  # fmt: skip
+    assert step.returncode == 0, step.stderr
+    before, after = (
+        {row["name"]: row for row in rows_of(run / "split.csv")} for run in (finished_run, tmp_path / "run")
+    )
+    assert [name for name in before if name not in after] == [next(n for n in before if n.endswith("yes/0.png"))]
+    assert all(before[name] == row for name, row in after.items())
+
+
 def test_evaluate_then_publish_gives_a_model_that_is_served(
     finished_run: Path, drawn_data: Path, tmp_path: Path
 ) -> None:

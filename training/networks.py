@@ -76,8 +76,7 @@ def attention_loss(target: Any, maps: Any) -> Any:
 def round_weights(network: keras.Model) -> None:
     """Round every weight to half precision; the network stays float32 and its file compresses to half.
 
-    The ImageNet weights that training starts from are rounded like this by many who pass them on; probabilities change
-    in the fourth decimal. Doing it again changes nothing.
+    Done before anything is measured, so that every figure is of the rounded network. Doing it again changes nothing.
     """
     largest = float(np.finfo(np.float16).max)
     rounded = [np.clip(w, -largest, largest).astype(np.float16).astype(np.float32) for w in network.get_weights()]

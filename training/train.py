@@ -133,7 +133,11 @@ def _read_split(request: Request, run: Path, found: Collection) -> tuple[Decoded
 def _take_over_split(request: Request, start: Path, found: Collection) -> tuple[Decoded, Split]:
     """Keep the split of the run that is gone on with: its network knows the training side."""
     decoded, split, groups = _read_split(request, start, found)
-    start_run(request, decoded, groups, split, found.problems)
+    problems = list(found.problems)
+    if request.left_out:
+        decoded = _leave_out(request, decoded, problems)
+        groups, split = split_table.split_of(decoded.pictures, split_table.read_rows(start))
+    start_run(request, decoded, groups, split, problems)
     return decoded, split
 
 
