@@ -5,9 +5,10 @@ import pytest
 from numpy.typing import NDArray
 
 from model.heatmap import FeatureGrid
+from training.alike import AlikeViews
 from training.augmentation import Augmentation, augment, match_levels, strip_skull
 from training.mixing import LabelledPictures, MixedPictures, box_mask
-from training.synthesis import CENTRE, OWN_PLACE, Synthesis, cover_lesion, paste_healthy, paste_lesion
+from training.synthesis import CENTRE, OWN_PLACE, Synthesis, cover_lesion, paste_healthy, paste_lesion, replace_lesion
 
 SIZE = 80
 GRID = FeatureGrid(4.0, 8, SIZE, 10)
@@ -135,3 +136,24 @@ def test_batches_show_every_class_equally_and_are_drawn_anew_and_reproducibly() 
     assert np.abs(one[0][0] - pictures).max() > 1
     np.testing.assert_array_equal(one[0][0], mixed(first_epoch=1)[0][0])
     assert np.isfinite(pictures).all()
+
+
+def test_lesion_is_covered_from_a_head_of_the_same_view_whose_own_lesion_is_elsewhere() -> None:
+    random = np.random.default_rng(3)
+    view, other_view = (random.uniform(0, 255, (20, 20)).repeat(3, 0).repeat(3, 1) for _ in range(2))
+    pixels = np.stack([view, view, view, other_view]).astype(np.uint8)
+    lesion, elsewhere = [0.4, 0.6, 0.3, 0.5], [0.1, 0.2, 0.7, 0.9]
+    boxes = np.array([lesion, lesion, elsewhere, elsewhere], np.float32)
+    pixels[:2, 24:36, 18:30] = 255
+    alike = AlikeViews(pixels, boxes, np.zeros(4, bool))
+    assert {alike.draw(pixels[0], boxes[0], random) for _ in range(20)} == {(2, False)}
+    covered = replace_lesion(pixels[0], boxes[0], pixels[2], Synthesis(), random)
+    assert np.abs(covered[24:36, 18:30] - pixels[2, 24:36, 18:30]).mean() < 40
+    np.testing.assert_allclose(covered[:12], pixels[0, :12])
+
+
+def test_lesion_is_not_covered_from_another_head_where_none_shows_the_same_view() -> None:
+    random = np.random.default_rng(4)
+    pixels = random.integers(0, 255, (3, 60, 60), np.uint8)
+    alike = AlikeViews(pixels, np.full((3, 4), np.nan, np.float32), np.array([False, True, True]))
+    assert alike.draw(pixels[0], np.array([0.4, 0.6, 0.3, 0.5], np.float32), random) is None

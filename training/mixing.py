@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.heatmap import FeatureGrid
+from training.alike import AlikeViews
 from training.augmentation import Augmentation, augment
-from training.synthesis import Synthesis, cover_lesion, paste_healthy, paste_lesion
+from training.synthesis import Synthesis, cover_lesion, paste_healthy, paste_lesion, replace_lesion
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +60,7 @@ class MixedPictures(keras.utils.PyDataset):
         boxed = np.isfinite(pictures.boxes[:, 0])
         self._donors = [np.flatnonzero(boxed & (pictures.labels == label)) for label in range(n_classes)]
         self._lesions = np.concatenate(self._donors)
+        self._alike = AlikeViews(pictures.pixels, pictures.boxes, pictures.labels == pictures.healthy)
 
     def __len__(self) -> int:
         return self._n_draws // self._batch_size
@@ -103,13 +105,25 @@ class MixedPictures(keras.utils.PyDataset):
         lesion = int(random.choice(self._lesions))
         if kind < self._synthesis.cover_probability:
             for candidate in (lesion, *random.choice(self._lesions, 5)):
-                covered = cover_lesion(pictures.pixels[candidate], pictures.boxes[candidate], self._synthesis, random)
+                covered = self._covered(int(candidate), random)
                 if covered is not None:
                     return covered, nothing
         elif kind < self._synthesis.cover_probability + self._synthesis.healthy_patch_probability:
             other = pictures.pixels[self._pick(label, random)]
             return paste_healthy(brain, other, pictures.boxes[lesion], self._synthesis, random), nothing
         return brain, nothing
+
+    def _covered(self, candidate: int, random: np.random.Generator) -> NDArray[np.float32] | None:
+        """Cover the lesion of a picture; None where neither another head nor the other side can."""
+        picture, box, settings = self._pictures.pixels[candidate], self._pictures.boxes[candidate], self._synthesis
+        if (box[1] - box[0]) * (box[3] - box[2]) > settings.cover_largest_area:
+            return None
+        if random.random() < settings.cover_from_another_share:
+            found = self._alike.draw(picture, box, random)
+            if found is not None:
+                other = self._pictures.pixels[found[0]]
+                return replace_lesion(picture, box, other[:, ::-1] if found[1] else other, settings, random)
+        return cover_lesion(picture, box, settings, random)
 
     def _pick(self, label: int, random: np.random.Generator) -> int:
         members, shares = self._by_class[label]

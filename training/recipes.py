@@ -89,7 +89,7 @@ XCEPTION = Recipe(
         scale=0.22,
         borrow_levels_probability=0.35,
         borrow_spectrum_probability=0.3,
-        odd_tones_probability=0.2,
+        odd_tones_probability=0.3,
         jpeg_probability=0.2,
         strip_probability=0.12,
     ),
@@ -107,7 +107,7 @@ XCEPTION = Recipe(
     patience=14,
     gate_layer="block13_sepconv1_act",
     last_stride=1,
-    no_tumor_share=0.36,
+    no_tumor_share=0.42,
     synthesis=Synthesis(),
     attention_weight=0.2,
 )

@@ -2,7 +2,8 @@
 
 In the published collections one class comes almost from one scanner, so that its look tells the class. A lesion in
 a foreign brain breaks that. The seam of the pasting must not tell either: brains without tumor get healthy patches
-pasted in the same way, and some lesions are covered with the other side of their own brain and become "no tumor".
+pasted in the same way, and some lesions are covered, with what stands at their place in another head or with the other
+side of their own, and become "no tumor".
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,9 @@ class Synthesis:
     # Share of the pictures without tumor that get a healthy patch.
     healthy_patch_probability: float = 0.35
     # Share of the pictures without tumor that are made by covering a lesion.
-    cover_probability: float = 0.12
+    cover_probability: float = 0.25
+    # Share of those that are covered from another head of the same view, where there is one.
+    cover_from_another_share: float = 0.75
     # The lesion is cut out with this margin, and the seam runs within it.
     margin: float = 0.2
     scale: tuple[float, float] = (0.7, 1.5)
@@ -31,14 +34,16 @@ class Synthesis:
     least_visible: float = 12.0
     # How far from its own place a lesion may go; gliomas go anywhere in the brain.
     jitter: float = 0.06
-    # Largest lesion (share of the area) and least likeness of the two sides for covering.
-    cover_largest_area: float = 0.06
+    # Largest lesion (share of the area) that is covered; least likeness of the two sides for covering with the other.
+    cover_largest_area: float = 0.08
     cover_symmetry: float = 0.7
 
 
 # Grey level above which a place is tissue, so that a lesion may go there.
 _TISSUE = 30
 _TRIES = 8
+# What covers a lesion reaches this much beyond its box: a lesion's edge left over would still be a tumor.
+_COVER_MARGIN = 1.15
 # Where a lesion may go: near its own place or that place's mirror image, anywhere in the brain, or near the centre.
 OWN_PLACE, ANYWHERE, CENTRE = range(3)
 
@@ -112,10 +117,27 @@ def cover_lesion(
         return None
     size = picture.shape[0]
     centre = np.array([box[0] + box[1], box[2] + box[3]]) / 2 * size
-    half = np.array([box[1] - box[0], box[3] - box[2]]) / 2 * size * 1.15
+    half = np.array([box[1] - box[0], box[3] - box[2]]) / 2 * size * _COVER_MARGIN
     radius = _ellipse(size, centre, np.eye(2), half)
     alpha = _feather(radius, settings, random)
     return (picture * (1 - alpha) + mirrored * alpha).astype(np.float32)
+
+
+def replace_lesion(
+    picture: NDArray[np.uint8], box: NDArray[np.float32], alike: NDArray[np.uint8], settings: Synthesis,
+    random: np.random.Generator,
+) -> NDArray[np.float32]:  # fmt: skip
+    """Lay what stands at the lesion's place in another head of the same view over it, its grey levels adapted."""
+    size = picture.shape[0]
+    centre = np.array([box[0] + box[1], box[2] + box[3]]) / 2 * size
+    half = np.maximum(np.array([box[1] - box[0], box[3] - box[2]]) / 2 * size, 2.0) * _COVER_MARGIN
+    radius = _ellipse(size, centre, np.eye(2), half)
+    alpha = _feather(radius, settings, random)
+    own, patch = picture.astype(np.float32), alike.astype(np.float32)
+    ring = (radius > 1.0) & (radius < 1.6)
+    contrast = np.clip((own[ring].std() + 1) / (patch[ring].std() + 1), 0.5, 2.0)
+    patch = own[ring].mean() + (patch - patch[ring].mean()) * contrast
+    return np.clip(own * (1 - alpha) + patch * alpha, 0, 255).astype(np.float32)
 
 
 def _place(
