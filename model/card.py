@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import ModelFileError
+from model.sentences import Sentence
 
 TUMOR_TYPE = "tumor_type"
 TUMOR_PRESENCE = "tumor_presence"
@@ -18,7 +19,7 @@ CLASS_NAMES: dict[str, tuple[str, ...]] = {
     TUMOR_TYPE: ("glioma", "meningioma", "no_tumor", "pituitary"),
     TUMOR_PRESENCE: ("no_tumor", "tumor"),
 }
-DISCLAIMER = "For research and teaching. Not a medical device: not for diagnosis or treatment."
+DISCLAIMER = Sentence("For research and teaching. Not a medical device: not for diagnosis or treatment.")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from model.heatmap import FeatureGrid, Head, evidence_map, overlay_png, shrink
 from model.lean_keras import import_keras
 from model.preprocessing import PREPROCESSING_VERSION, HeadBox, place_in_picture, preprocess
 from model.reading import MriImage
+from model.sentences import Sentence
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 # Heat maps are drawn to be looked at: more pixels would only cost time and bandwidth.
@@ -27,9 +28,11 @@ _NEUTRAL = Decision()
 UNCERTAIN, NOT_BRAIN_MRI = "uncertain", "not_a_brain_mri"
 # What these answers mean and what to do, by answer.
 REASONS = {
-    UNCERTAIN: "The network is not sure enough to name a class. A specialist must look at this slice.",
-    NOT_BRAIN_MRI: "Expected an MRI slice of a head. Received a picture unlike every brain MRI that the network was "
-    "trained on, so that it names no class. Send one slice, upright, without anything around it.",
+    UNCERTAIN: Sentence("The network is not sure enough to name a class. A specialist must look at this slice."),
+    NOT_BRAIN_MRI: Sentence(
+        "Expected an MRI slice of a head. Received a picture unlike every brain MRI that the network was "
+        "trained on, so that it names no class. Send one slice, upright, without anything around it."
+    ),
 }
 
 
@@ -93,9 +96,9 @@ class Prediction:
         return self.predicted_class if self.is_certain else UNCERTAIN
 
     @property
-    def reason(self) -> str:
+    def reason(self) -> Sentence:
         """Why no class is given as the answer; empty where one is."""
-        return REASONS.get(self.answer, "")
+        return REASONS.get(self.answer, Sentence(""))
 
     @property
     def predicted_class(self) -> str:

@@ -1,5 +1,7 @@
 """What can go wrong between a file and its probabilities, each with a sentence that says what to do."""
 
+from model.sentences import Sentence
+
 
 class ImageError(Exception):
     """A picture that cannot be classified. `str(error)` is fit to be shown to the person who sent it.
@@ -8,6 +10,10 @@ class ImageError(Exception):
     """
 
     code = "image_error"
+
+    def __init__(self, sentence: Sentence) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
 
 
 class EmptyFile(ImageError):

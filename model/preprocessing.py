@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model.errors import UnsuitableImage
+from model.sentences import Sentence
 
 PREPROCESSING_VERSION = 1
 
@@ -105,7 +106,10 @@ def stretch_grey_levels(head: NDArray[np.uint8]) -> NDArray[np.uint8]:
     black, white = np.percentile(head, (BLACK_PERCENTILE, WHITE_PERCENTILE))
     if white - black < MIN_CONTRAST:
         raise UnsuitableImage(
-            "Expected an MRI slice. Received a picture of almost one flat grey. Choose a slice that shows the brain."
+            Sentence(
+                "Expected an MRI slice. Received a picture of almost one flat grey. "
+                "Choose a slice that shows the brain."
+            )
         )
     levels = np.clip((np.arange(256) - black) * (255 / (white - black)), 0, 255)
     stretched: NDArray[np.uint8] = np.rint(levels).astype(np.uint8)[head]

@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from model.errors import EmptyFile, TooManyPixels, UnreadableImage, UnsupportedFormat
+from model.sentences import Sentence
 
 # A grey picture of this size takes 25 MB; MR slices are rarely above 1024 x 1024.
 MAX_PIXELS = 25_000_000
 # Thinner pictures are strips of text or damage, not slices, and cost more to resample than to refuse.
 MAX_ASPECT_RATIO = 20
 
-FORMATS_IN_WORDS = "JPEG, PNG, WebP, BMP or TIFF"
+FORMATS_IN_WORDS = Sentence("JPEG, PNG, WebP, BMP or TIFF")
 _PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 _DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 
@@ -36,7 +37,7 @@ class MriImage:
 
     pixels: NDArray[np.uint8]
     format: str
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
 
 def read_image(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> MriImage:
@@ -51,13 +52,18 @@ def read_image(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> MriImage:
     """
     content = source.read_bytes() if isinstance(source, Path) else source
     if not content:
-        raise EmptyFile("Expected a picture. Received an empty file. Save or export the picture again and retry.")
+        raise EmptyFile(
+            Sentence("Expected a picture. Received an empty file. Save or export the picture again and retry.")
+        )
     for is_format, reader in _READERS:
         if is_format(content):
             return reader(content, max_pixels)
     raise UnsupportedFormat(
-        f"Expected a {FORMATS_IN_WORDS} picture. Received a file of another kind. "
-        "Export the slice as one of these formats and try again."
+        Sentence(
+            "Expected a {formats} picture. Received a file of another kind. "
+            "Export the slice as one of these formats and try again.",
+            formats=FORMATS_IN_WORDS,
+        )
     )
 
 
@@ -89,10 +95,13 @@ def _read_picture(content: bytes, max_pixels: int) -> MriImage:
     # Pillow's parsers answer damaged files with any of these; SyntaxError is its "broken PNG file".
     except (OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError, OverflowError) as error:
         raise UnreadableImage(
-            "Expected a complete picture. Received one that is cut off or damaged. "
-            "Open it in a viewer, save or export it again, and retry."
+            Sentence(
+                "Expected a complete picture. Received one that is cut off or damaged. "
+                "Open it in a viewer, save or export it again, and retry."
+            )
         ) from error
-    notes = () if n_frames == 1 else (f"The file holds {n_frames} pictures; only the first was read.",)
+    several = Sentence("The file holds {n_frames} pictures; only the first was read.", n_frames=n_frames)
+    notes = () if n_frames == 1 else (several,)
     return MriImage(pixels, picture_format, notes)
 
 
@@ -102,16 +111,33 @@ def _check_size(picture: Image.Image, max_pixels: int) -> None:
         raise _too_many_pixels(picture.size, max_pixels)
     if max(width, height) > MAX_ASPECT_RATIO * min(width, height):
         raise UnreadableImage(
-            f"Expected a slice, about as wide as high. Received {width} x {height} pixels. "
-            "Crop the picture to the slice and try again."
+            Sentence(
+                "Expected a slice, about as wide as high. Received {width} x {height} pixels. "
+                "Crop the picture to the slice and try again.",
+                width=width,
+                height=height,
+            )
         )
 
 
 def _too_many_pixels(size: tuple[int, int] | None, max_pixels: int) -> TooManyPixels:
-    received = f"Received {size[0]} x {size[1]}" if size else "Received far more"
+    limit = f"{max_pixels / 1e6:.0f}"
+    if size is None:
+        return TooManyPixels(
+            Sentence(
+                "Expected at most {limit} million pixels. Received far more. "
+                "Export the slice at a smaller size and try again.",
+                limit=limit,
+            )
+        )
     return TooManyPixels(
-        f"Expected at most {max_pixels / 1e6:.0f} million pixels. {received}. "
-        "Export the slice at a smaller size and try again."
+        Sentence(
+            "Expected at most {limit} million pixels. Received {width} x {height}. "
+            "Export the slice at a smaller size and try again.",
+            limit=limit,
+            width=size[0],
+            height=size[1],
+        )
     )
 
 

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from model.card import DISCLAIMER
 from model.classifier import Classifier
+from model.sentences import Sentence
 from web.errors import API_PREFIX, Refusal, problem
 from web.predicting import Answer, Refused, classify
 from web.uploads import this_app, uploaded_files
@@ -53,8 +54,10 @@ def _refuse_other_bodies() -> None:
     if request.mimetype != "multipart/form-data":
         raise Refusal(
             "missing_file",
-            "Expected multipart/form-data with the pictures in parts named 'files'. "
-            "Received another kind of body. Try: curl -F files=@picture.jpg URL",
+            Sentence(
+                "Expected multipart/form-data with the pictures in parts named 'files'. "
+                "Received another kind of body. Try: curl -F files=@picture.jpg URL"
+            ),
         )
 
 

@@ -9,6 +9,7 @@ from flask import Flask, Response, current_app, g, json, make_response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from model.errors import ImageError
+from model.sentences import Sentence
 
 API_PREFIX = "/api/"
 _STATUS = {
@@ -28,8 +29,8 @@ _STATUS = {
 _SPARE_BYTES = 10_000_000
 _CHUNK_BYTES = 65_536
 _HTTP_SENTENCES = {
-    404: "Expected an address of this application. There is nothing here. Go back to the start page.",
-    405: "Expected another method for this address. Predictions are asked for with POST.",
+    404: Sentence("Expected an address of this application. There is nothing here. Go back to the start page."),
+    405: Sentence("Expected another method for this address. Predictions are asked for with POST."),
 }
 _log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ _log = logging.getLogger(__name__)
 class Refusal(Exception):
     """A request that is not answered with a prediction. `detail` is fit to be shown."""
 
-    def __init__(self, code: str, detail: str) -> None:
+    def __init__(self, code: str, detail: Sentence) -> None:
         super().__init__(detail)
         self.code, self.detail = code, detail
 
@@ -49,13 +50,13 @@ class Refusal(Exception):
     @classmethod
     def of_image(cls, error: ImageError) -> "Refusal":
         """Give the refusal of a picture that cannot be classified."""
-        return cls(error.code, str(error))
+        return cls(error.code, error.sentence)
 
 
-def register(app: Flask, show_page: Callable[[str, str], str]) -> None:
+def register(app: Flask, show_page: Callable[[str, Sentence], str]) -> None:
     """Answer every error: problem+json below /api/, else `show_page`, which keeps the form."""
 
-    def answer(status: int, code: str, detail: str) -> tuple[Response | str, int]:
+    def answer(status: int, code: str, detail: Sentence) -> tuple[Response | str, int]:
         if request.path.startswith(API_PREFIX):
             return problem(status, code, detail), status
         return show_page(code, detail), status
@@ -68,14 +69,18 @@ def register(app: Flask, show_page: Callable[[str, str], str]) -> None:
     def too_large(_: RequestEntityTooLarge) -> tuple[Response | str, int]:
         settings = current_app.extensions["brain_mri"].settings
         _drain_body(settings.max_upload_bytes + _SPARE_BYTES)
-        limits = f"{settings.max_files} files and {settings.max_upload_mb} MB"
-        detail = f"Expected at most {limits} in one request. Received more. Send fewer or smaller pictures."
+        detail = Sentence(
+            "Expected at most {n} files and {mb} MB in one request. Received more. Send fewer or smaller pictures.",
+            n=settings.max_files,
+            mb=settings.max_upload_mb,
+        )
         return answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "upload_too_large", detail)
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
         status = error.code or 500
-        detail = _HTTP_SENTENCES.get(status, f"Expected a request that can be answered. Received: {error.name}.")
+        other = Sentence("Expected a request that can be answered. Received: {name}.", name=error.name)
+        detail = _HTTP_SENTENCES.get(status, other)
         response = make_response(answer(status, error.name.lower().replace(" ", "_"), detail))
         if isinstance(error, MethodNotAllowed):
             response.allow.update(error.valid_methods or ())
@@ -84,7 +89,9 @@ def register(app: Flask, show_page: Callable[[str, str], str]) -> None:
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> tuple[Response | str, int]:
         _log.error("request %s failed", request_id(), exc_info=error)
-        detail = f"Something went wrong here, not with your picture. If it stays so, report the id {request_id()}."
+        detail = Sentence(
+            "Something went wrong here, not with your picture. If it stays so, report the id {id}.", id=request_id()
+        )
         return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail)
 
 
@@ -104,7 +111,7 @@ def concerns_the_form(code: str) -> bool:
     return code in _STATUS
 
 
-def problem(status: int, code: str, detail: str) -> Response:
+def problem(status: int, code: str, detail: Sentence) -> Response:
     """Give an RFC 9457 problem."""
     body = {
         "type": "about:blank",

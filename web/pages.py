@@ -9,6 +9,7 @@ from flask import Blueprint, current_app, render_template, request
 from model.card import DISCLAIMER
 from model.classifier import DISPLAY_SIDE_PX, NOT_BRAIN_MRI, UNCERTAIN, Classifier
 from model.heatmap import png_bytes, shrink
+from model.sentences import Sentence
 from web.errors import Refusal, concerns_the_form
 from web.predicting import Answer, Refused, classify
 from web.uploads import this_app, uploaded_files
@@ -108,7 +109,8 @@ def _sample() -> list[bytes]:
     if not name:
         return []
     if name not in SAMPLES:
-        raise Refusal("unknown_sample", f"Expected a sample among {', '.join(SAMPLES)}. Choose one of them.")
+        names = ", ".join(SAMPLES)
+        raise Refusal("unknown_sample", Sentence("Expected a sample among {names}. Choose one of them.", names=names))
     return [Path(current_app.static_folder or "", "samples", f"{name}.jpg").read_bytes()]
 
 

@@ -7,6 +7,7 @@ from typing import IO, Any
 from flask import Request, current_app
 
 from model.classifier import Classifier
+from model.sentences import Sentence
 from web.errors import Refusal
 from web.settings import Settings
 
@@ -35,7 +36,8 @@ class App:
         if not name:
             return next(iter(self.classifiers.values()))
         if name not in self.classifiers:
-            raise Refusal("unknown_model", f"Expected a model among {', '.join(self.classifiers)}. Choose one of them.")
+            names = ", ".join(self.classifiers)
+            raise Refusal("unknown_model", Sentence("Expected a model among {names}. Choose one of them.", names=names))
         return self.classifiers[name]
 
 
@@ -53,13 +55,19 @@ def uploaded_files(request: Request, max_files: int) -> list[bytes]:
     """
     strange = set(request.files) - {"files"}
     if strange:
-        raise Refusal("unknown_field", "Expected the pictures in parts named 'files'. Received a file in another part.")
+        raise Refusal(
+            "unknown_field",
+            Sentence("Expected the pictures in parts named 'files'. Received a file in another part."),
+        )
     # A browser sends one part without name and content when nothing was chosen.
     chosen = [part for part in request.files.getlist("files") if part.filename]
     if not chosen:
-        raise Refusal("missing_file", "Expected a picture. Received none. Choose an MRI slice and send it again.")
+        raise Refusal(
+            "missing_file", Sentence("Expected a picture. Received none. Choose an MRI slice and send it again.")
+        )
     if len(chosen) > max_files:
         raise Refusal(
-            "too_many_files", f"Expected at most {max_files} files. Received {len(chosen)}. Send them in parts."
+            "too_many_files",
+            Sentence("Expected at most {n} files. Received {m}. Send them in parts.", n=max_files, m=len(chosen)),
         )
     return [part.stream.read() for part in chosen]
