@@ -6,7 +6,7 @@ from flask import Flask
 
 from model.classifier import Classifier, load_classifiers
 from model.errors import ModelFileError
-from web import api, errors, headers, operations, pages
+from web import api, errors, headers, languages, operations, pages
 from web.settings import SettingsError, load_settings
 from web.uploads import App, MemoryRequest
 
@@ -42,6 +42,7 @@ def create_app(settings: dict[str, object] | None = None, classifiers: dict[str,
     app.extensions["brain_mri"] = App(chosen, loaded)
     for module in (api, operations, pages):
         app.register_blueprint(module.blueprint)
+    languages.register(app)
     errors.register(app, pages.show_refusal)
     headers.register(app)
     return app

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from model.card import Decision, ModelCard, read_card, read_weights
 from model.errors import ModelFileError
 from model.gate import Gate
-from model.heatmap import FeatureGrid, Head, evidence_map, overlay_png, shrink
+from model.heatmap import FeatureGrid, Head, evidence_map, layer_webp, overlay_png, shrink
 from model.lean_keras import import_keras
 from model.preprocessing import PREPROCESSING_VERSION, HeadBox, place_in_picture, preprocess
 from model.reading import MriImage
-from model.sentences import Sentence
+from model.sentences import NO_SENTENCE, Sentence
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 # Heat maps are drawn to be looked at: more pixels would only cost time and bandwidth.
@@ -98,7 +98,7 @@ class Prediction:
     @property
     def reason(self) -> Sentence:
         """Why no class is given as the answer; empty where one is."""
-        return REASONS.get(self.answer, Sentence(""))
+        return REASONS.get(self.answer, NO_SENTENCE)
 
     @property
     def predicted_class(self) -> str:
@@ -191,6 +191,19 @@ class Classifier:
         places = evidence_map(feature_maps, self._head, self.card.class_names.index(class_name))
         return self._grid.spread(places)
 
+    def layers(
+        self, image: MriImage, prediction: Prediction, class_names: Sequence[str], max_side_px: int
+    ) -> list[bytes]:
+        """Draw the evidence for each of some classes as a see-through WebP to lay over the picture, stretched to it.
+
+        All are drawn on one scale, that of the strongest evidence among all classes, so that they can be compared.
+        """
+        new = _bounded(image.pixels.shape, max_side_px)
+        box = prediction.box.in_resized((image.pixels.shape[0], image.pixels.shape[1]), new)
+        maps = {n: place_in_picture(self.evidence(prediction.feature_maps, n), box, new) for n in self.card.class_names}
+        strongest = max(float(placed.max()) for placed in maps.values())
+        return [layer_webp(maps[name], strongest) for name in class_names]
+
     def heatmap_png(self, image: MriImage, prediction: Prediction, class_name: str | None = None) -> bytes:
         """Draw where the evidence for a class (the predicted one by default) lies, over the picture, as PNG.
 
@@ -201,6 +214,11 @@ class Classifier:
         old, new = (image.pixels.shape[0], image.pixels.shape[1]), (shown.shape[0], shown.shape[1])
         placed = place_in_picture(evidence, prediction.box.in_resized(old, new), new)
         return overlay_png(shown, placed)
+
+
+def _bounded(shape: tuple[int, ...], max_side_px: int) -> tuple[int, int]:
+    factor = min(1.0, max_side_px / max(shape))
+    return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
 
 
 def calibrate(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:

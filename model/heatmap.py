@@ -161,6 +161,21 @@ def overlay(pixels: NDArray[np.uint8], placed_map: NDArray[np.float32]) -> NDArr
     return np.rint(blended).astype(np.uint8)
 
 
+def layer_webp(placed_map: NDArray[np.float32], strongest: float) -> bytes:
+    """Draw positive evidence as colour that is the more opaque the stronger it is, as WebP with an alpha channel.
+
+    placed_map: float32, shape (height, width); strongest: the evidence, in the same unit, that becomes fully opaque.
+    """
+    strength = np.clip(placed_map / max(strongest, 1e-12), 0, 1).astype(np.float32)
+    layer = np.dstack([_colour(strength), strength * 255])
+    return _encoded(np.rint(layer).astype(np.uint8), "WEBP", quality=80, method=0)
+
+
+def picture_webp(pixels: NDArray[np.uint8]) -> bytes:
+    """Encode a grey picture, uint8 (height, width), as WebP: to be looked at, some twenty times smaller than PNG."""
+    return _encoded(pixels, "WEBP", quality=88, method=0)
+
+
 def shrink(pixels: NDArray[np.uint8], max_side_px: int) -> NDArray[np.uint8]:
     """Reduce a grey picture so that neither side is longer than given; a smaller one stays as it is."""
     picture = Image.fromarray(pixels)
@@ -176,6 +191,10 @@ def _colour(strength: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
     """Encode grey (height, width) or RGB (height, width, 3) uint8 as PNG."""
+    return _encoded(pixels, "PNG", compress_level=1)
+
+
+def _encoded(pixels: NDArray[np.uint8], picture_format: str, **options: int) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    Image.fromarray(pixels).save(buffer, picture_format, **options)
     return buffer.getvalue()

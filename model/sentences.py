@@ -27,3 +27,7 @@ class Sentence(str):
             for name, value in self.values.items()
         }
         return translate(self.template).format(**values) if values else translate(self.template)
+
+
+# Says nothing. Not made of a literal in the usual way: the empty template stands for a catalogue's header.
+NO_SENTENCE = Sentence(str())

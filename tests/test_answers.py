@@ -1,11 +1,8 @@
 """The three kinds of answer - a class, "uncertain", "not a brain MRI" - and how page, API and command show them."""
 
 import csv
-import dataclasses
-import hashlib
 import io
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,37 +12,18 @@ from PIL import Image
 
 from app import create_app
 from model.__main__ import main
-from model.card import Decision, GateCard, ModelCard, read_card
+from model.card import Decision, ModelCard
 from model.classifier import NOT_BRAIN_MRI, UNCERTAIN, Classifier, calibrate
-from model.gate import Gate
-from model.lean_keras import import_keras
+from tests.answering import models_that_answer
 from tests.conftest import multipart
 
 ANSWERS = ("class", UNCERTAIN, NOT_BRAIN_MRI)
 
 
-def change_card(folder: Path, **changes: object) -> ModelCard:
-    file = folder / "xception.json"
-    card = dataclasses.replace(read_card(file), **changes)  # type: ignore[arg-type]
-    file.write_text(card.to_json())
-    return card
-
-
 @pytest.fixture
 def models(tiny_models: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """Give the tiny models, the first of which answers as the test's parameter says."""
-    folder = Path(shutil.copytree(tiny_models, tmp_path / "models"))
-    if request.param == UNCERTAIN:
-        change_card(folder, decision=Decision(temperature=1.5, uncertain_below=0.9999))
-    if request.param == NOT_BRAIN_MRI:
-        keras = import_keras()
-        network = keras.saving.load_model(folder / "xception.keras", compile=False)
-        layer = network.layers[-2]
-        gate = Gate(np.full(6, 1e6, np.float32), np.ones(6, np.float32), np.zeros((1, 6), np.float32), 1.0)
-        (folder / "xception.gate.npz").write_bytes(gate.to_bytes())
-        sha256 = hashlib.sha256(gate.to_bytes()).hexdigest()
-        change_card(folder, gate=GateCard(layer.name, "xception.gate.npz", sha256, 1.0))
-    return folder
+    return models_that_answer(request.param, tiny_models, tmp_path / "models")
 
 
 @pytest.fixture

@@ -1,6 +1,10 @@
 """The page as a browser without JavaScript gets it."""
 
+import base64
+import csv
+import hashlib
 import io
+import json
 import re
 from html import unescape
 from pathlib import Path
@@ -19,35 +23,103 @@ def sample(name: str = "glioma") -> tuple[io.BytesIO, str]:
     return io.BytesIO((SAMPLES / f"{name}.jpg").read_bytes()), "slice.jpg"
 
 
+def result_of(page: str) -> str:
+    return page.split('<article class="card result"')[1].split("</article>")[0]
+
+
 def text_of(html: str) -> str:
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", html)))
 
 
-def test_form_offers_every_model_and_every_sample(client: FlaskClient) -> None:
+def test_form_offers_a_field_for_files_and_every_sample(client: FlaskClient) -> None:
     page = client.get("/").text
     assert 'enctype="multipart/form-data"' in page
-    assert re.findall(r'type="radio"[^>]*value="(\w+)"', page) == ["xception", "vgg16"]
+    assert re.findall(r'type="file" id="(\w+)"', page) == ["files", "camera"]
     assert re.findall(r'name="sample" value="(\w+)"', page) == ["glioma", "meningioma", "pituitary", "no_tumor"]
     assert DISCLAIMER in page
 
 
-@pytest.mark.parametrize(
-    ("model", "classes"),
-    [("xception", {"Glioma", "Meningioma", "Pituitary tumor", "No tumor"}), ("vgg16", {"Tumor", "No tumor"})],
-)
-def test_upload_shows_all_probabilities_two_pictures_and_the_disclaimer(
-    client: FlaskClient, model: str, classes: set[str]
+def test_upload_shows_probabilities_evidence_for_each_class_a_second_opinion_and_the_disclaimer(
+    client: FlaskClient,
 ) -> None:
-    answer = client.post("/", data={"files": sample(), "model": model})
+    answer = client.post("/", data={"files": sample()})
     assert answer.status_code == 200
-    result = answer.text.split('<article class="card result"')[1].split("</article>")[0]
-    rows = re.findall(r'<th scope="row">([^<]+)</th>.*?class="number">([\d.]+) %', result, re.DOTALL)
-    assert {label for label, _ in rows} == classes
+    result = result_of(answer.text)
+    rows = re.findall(r'<th scope="row">([^<]+)</th>.*?class="number">([\d.]+)%', result, re.DOTALL)
+    assert {label for label, _ in rows} == {"Glioma", "Meningioma", "Pituitary tumor", "No tumor"}
     assert sum(float(share) for _, share in rows) == pytest.approx(100, abs=0.3)
-    assert result.count('src="data:image/png;base64,') == 2
+    # The picture, and a layer of evidence for each class.
+    assert result.count('src="data:image/webp;base64,') == 5
     assert rows[0][0] in text_of(result.split("</h3>")[0])
+    assert "Any tumor: " in text_of(result)
+    assert "vgg16 0.1: " in text_of(result)
     assert DISCLAIMER in result
     assert "<title>Result: " in answer.text
+
+
+def test_result_says_what_was_done_and_by_which_model_to_which_file(client: FlaskClient) -> None:
+    content = (SAMPLES / "glioma.jpg").read_bytes()
+    result = text_of(result_of(client.post("/", data={"files": sample()}).text))
+    card = client.application.extensions["brain_mri"].classifiers["xception"].card
+    assert "Read as JPEG, 512 × 512 pixels." in result
+    assert "resized to 32 × 32 pixels" in result
+    assert card.sha256 in result
+    assert hashlib.sha256(content).hexdigest() in result
+    assert re.search(r"by xception 0\.1 in [\d.]+ seconds, \d{4}-\d\d-\d\dT", result)
+
+
+@pytest.mark.parametrize("name", ["glioma", "meningioma", "pituitary", "no_tumor"])
+def test_sample_button_gives_a_result(client: FlaskClient, name: str) -> None:
+    answer = client.post("/", data={"sample": name})
+    assert answer.status_code == 200
+    assert answer.text.count('<article class="card result"') == 1
+
+
+def test_two_models_that_contradict_each_other_are_noticed(client: FlaskClient) -> None:
+    says = "The two networks disagree on whether there is a tumor."
+    results = [result_of(client.post("/", data={"sample": name}).text) for name in ("glioma", "no_tumor")]
+    for result in results:
+        shows = re.search(r"Any tumor: (yes|no)", text_of(result))
+        other = re.search(r"vgg16 0\.1: (Tumor|No tumor)", text_of(result))
+        assert shows
+        assert other
+        assert (says in text_of(result)) == ((shows[1] == "yes") != (other[1] == "Tumor"))
+
+
+def test_results_can_be_saved_as_csv_and_json_without_a_script(client: FlaskClient) -> None:
+    page = client.post("/", data={"files": [sample("glioma"), (io.BytesIO(NOT_A_PICTURE), "b.png")]}).text
+    found = re.findall(r'href="data:(text/csv|application/json);charset=utf-8;base64,([^"]+)"', page)
+    saved = {kind: base64.b64decode(content).decode() for kind, content in found}
+    rows = list(csv.DictReader(io.StringIO(saved["text/csv"])))
+    results = json.loads(saved["application/json"])["results"]
+    assert [row["kind"] for row in rows] == ["image", "refused"]
+    assert float(rows[0]["p_glioma"]) == pytest.approx(results[0]["probabilities"]["glioma"], abs=5e-5)
+    assert rows[0]["picture_sha256"] == results[0]["input_sha256"]
+    assert rows[0]["model_version"] == "0.1"
+    assert rows[0]["disclaimer"] == DISCLAIMER
+    assert "another kind" in rows[1]["error"]
+    assert results[1]["error"]["code"] == "unsupported_format"
+
+
+def test_script_gets_one_card_per_file_as_lines_of_json(client: FlaskClient) -> None:
+    files = [sample("glioma"), (io.BytesIO(NOT_A_PICTURE), "b.png")]
+    answer = client.post("/cards", data={"files": files, "number": "7"})
+    assert answer.mimetype == "application/x-ndjson"
+    cards = [json.loads(line)["card"] for line in answer.text.splitlines()]
+    assert 'id="result-7"' in cards[0]
+    assert 'id="result-8"' in cards[1]
+    assert "Received a file of another kind" in cards[1]
+
+
+def test_script_gets_a_problem_where_the_whole_request_is_refused(client: FlaskClient) -> None:
+    answer = client.post("/cards", data={}, content_type="multipart/form-data; boundary=x")
+    assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
+    assert json.loads(answer.data)["code"] == "missing_file"
+
+
+def test_page_without_pictures_stays_under_100_kb(client: FlaskClient) -> None:
+    addresses = ["/", "/static/main.css", "/static/main.js", "/static/icon.svg"]
+    assert sum(len(client.get(address, buffered=True).data) for address in addresses) < 100_000
 
 
 def test_several_files_are_answered_in_their_order_and_a_bad_one_in_its_place(client: FlaskClient) -> None:
@@ -57,15 +129,7 @@ def test_several_files_are_answered_in_their_order_and_a_bad_one_in_its_place(cl
     results = answer.text.split('<article class="card result"')[1:]
     assert len(results) == 3
     assert "Received a file of another kind" in results[1]
-    assert all("data:image/png" in results[i] for i in (0, 2))
-
-
-@pytest.mark.parametrize("name", ["glioma", "meningioma", "pituitary", "no_tumor"])
-def test_sample_button_gives_a_result_with_the_chosen_model(client: FlaskClient, name: str) -> None:
-    answer = client.post("/", data={"sample": name, "model": "vgg16"})
-    assert answer.status_code == 200
-    assert "Model vgg16" in text_of(answer.text)
-    assert answer.text.count('<article class="card result"') == 1
+    assert all("data:image/webp" in results[i] for i in (0, 2))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +140,6 @@ def test_sample_button_gives_a_result_with_the_chosen_model(client: FlaskClient,
         ({"files": (io.BytesIO(NOT_A_PICTURE), "a.jpg")}, 415, "another kind"),
         ({"files": (io.BytesIO(b"\xff\xd8\xff" + bytes(40)), "a.jpg")}, 422, "cut off or damaged"),
         ({"sample": "../../etc/passwd"}, 400, "sample among"),
-        ({"model": "resnet", "sample": "glioma"}, 400, "model among xception, vgg16"),
     ],
 )
 def test_refusal_keeps_the_form_and_says_what_to_do(
@@ -89,12 +152,6 @@ def test_refusal_keeps_the_form_and_says_what_to_do(
     assert text_of(answer.text).count(sentence) == 2
     assert 'aria-describedby="files-hint files-error"' in answer.text
     assert 'type="file"' in answer.text
-
-
-def test_refusal_keeps_the_model_that_was_chosen(client: FlaskClient) -> None:
-    page = client.post("/", **multipart({"model": "vgg16"})).text
-    assert re.search(r'value="vgg16"\s+checked', page)
-    assert not re.search(r'value="xception"\s+checked', page)
 
 
 def test_upload_over_the_limit_returns_413_and_names_the_limit(client: FlaskClient) -> None:

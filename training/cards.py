@@ -9,22 +9,33 @@ from typing import Any
 from model.card import CLASS_NAMES, Decision, GateCard, ModelCard, sha256_of
 from model.errors import ModelFileError
 from model.preprocessing import PREPROCESSING_VERSION
+from model.sentences import Sentence
 
-_TITLES = {"tumor_type": "Glioma, meningioma, pituitary tumor or no tumor", "tumor_presence": "Tumor or no tumor"}
-_INTENDED_USE = (
+_TITLES = {
+    "tumor_type": Sentence("Glioma, meningioma, pituitary tumor or no tumor"),
+    "tumor_presence": Sentence("Tumor or no tumor"),
+}
+_INTENDED_USE = Sentence(
     "Research and teaching on single grey MRI slices of the head. Not a medical device: never for diagnosis, triage or "
     "treatment."
 )
-_UNGATED = (
+_UNGATED = Sentence(
     "Gives one of its classes for any picture, also for one that is no brain MRI, and always with some probability."
 )
-_UNCALIBRATED = "The probabilities are not calibrated."
+_UNCALIBRATED = Sentence("The probabilities are not calibrated.")
 _LIMITS = (
-    "The training pictures of tumors come almost all from one collection and share its look; tumors of other "
-    "scanners and sequences are missed more often than its figures on that collection say.",
-    "Knows glioma, meningioma and pituitary tumor alone: other tumors, strokes, bleeding and inflammation get one of "
-    "its classes, or are called uncertain.",
-    "Nothing is known of age, sex, scanner or hospital of the pictures, so that nothing was measured for such groups.",
+    Sentence(
+        "The training pictures of tumors come almost all from one collection and share its look; tumors of other "
+        "scanners and sequences are missed more often than its figures on that collection say."
+    ),
+    Sentence(
+        "Knows glioma, meningioma and pituitary tumor alone: other tumors, strokes, bleeding and inflammation get one "
+        "of its classes, or are called uncertain."
+    ),
+    Sentence(
+        "Nothing is known of age, sex, scanner or hospital of the pictures, so that nothing was measured for such "
+        "groups."
+    ),
 )
 # Source: the licence notes of keras.applications for each network.
 _BASE_WEIGHTS = {

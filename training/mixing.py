@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from model.heatmap import FeatureGrid
 from training.alike import AlikeViews
 from training.augmentation import Augmentation, augment
-from training.synthesis import Synthesis, cover_lesion, paste_healthy, paste_lesion, replace_lesion
+from training.synthesis import ANYWHERE, Synthesis, cover_lesion, paste_healthy, paste_lesion, replace_lesion
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +60,8 @@ class MixedPictures(keras.utils.PyDataset):
         boxed = np.isfinite(pictures.boxes[:, 0])
         self._donors = [np.flatnonzero(boxed & (pictures.labels == label)) for label in range(n_classes)]
         self._lesions = np.concatenate(self._donors)
+        # A glioma reaches beyond its box: what would be left of it uncovered must not be called healthy.
+        self._coverable = self._lesions[pictures.placements[self._lesions] != ANYWHERE]
         self._alike = AlikeViews(pictures.pixels, pictures.boxes, pictures.labels == pictures.healthy)
 
     def __len__(self) -> int:
@@ -104,7 +106,7 @@ class MixedPictures(keras.utils.PyDataset):
             return brain, nothing
         lesion = int(random.choice(self._lesions))
         if kind < self._synthesis.cover_probability:
-            for candidate in (lesion, *random.choice(self._lesions, 5)):
+            for candidate in random.choice(self._coverable, 6) if self._coverable.size else ():
                 covered = self._covered(int(candidate), random)
                 if covered is not None:
                     return covered, nothing

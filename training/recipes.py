@@ -107,7 +107,7 @@ XCEPTION = Recipe(
     patience=14,
     gate_layer="block13_sepconv1_act",
     last_stride=1,
-    no_tumor_share=0.42,
+    no_tumor_share=0.38,
     synthesis=Synthesis(),
     attention_weight=0.2,
 )

@@ -21,8 +21,8 @@ class Synthesis:
     paste_probability: float = 0.5
     # Share of the pictures without tumor that get a healthy patch.
     healthy_patch_probability: float = 0.35
-    # Share of the pictures without tumor that are made by covering a lesion.
-    cover_probability: float = 0.25
+    # Share of the pictures without tumor that are made by covering a lesion; never a glioma (training.mixing).
+    cover_probability: float = 0.2
     # Share of those that are covered from another head of the same view, where there is one.
     cover_from_another_share: float = 0.75
     # The lesion is cut out with this margin, and the seam runs within it.
@@ -43,7 +43,7 @@ class Synthesis:
 _TISSUE = 30
 _TRIES = 8
 # What covers a lesion reaches this much beyond its box: a lesion's edge left over would still be a tumor.
-_COVER_MARGIN = 1.15
+_COVER_MARGIN = 1.25
 # Where a lesion may go: near its own place or that place's mirror image, anywhere in the brain, or near the centre.
 OWN_PLACE, ANYWHERE, CENTRE = range(3)
 

@@ -10,8 +10,11 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 
 from model.errors import ImageError
 from model.sentences import Sentence
+from web.languages import say
 
 API_PREFIX = "/api/"
+# Addresses whose caller is a program: the API's, and the one that the page's script asks.
+_FOR_PROGRAMS = (API_PREFIX, "/cards")
 _STATUS = {
     "empty_file": HTTPStatus.BAD_REQUEST,
     "missing_file": HTTPStatus.BAD_REQUEST,
@@ -57,7 +60,7 @@ def register(app: Flask, show_page: Callable[[str, Sentence], str]) -> None:
     """Answer every error: problem+json below /api/, else `show_page`, which keeps the form."""
 
     def answer(status: int, code: str, detail: Sentence) -> tuple[Response | str, int]:
-        if request.path.startswith(API_PREFIX):
+        if request.path.startswith(_FOR_PROGRAMS):
             return problem(status, code, detail), status
         return show_page(code, detail), status
 
@@ -118,7 +121,7 @@ def problem(status: int, code: str, detail: Sentence) -> Response:
         "title": HTTPStatus(status).phrase,
         "status": int(status),
         "code": code,
-        "detail": detail,
+        "detail": say(detail),
         "request_id": request_id(),
     }
     return Response(json.dumps(body), status=status, mimetype="application/problem+json")

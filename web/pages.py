@@ -1,52 +1,26 @@
-"""The page: a form, and below it what came of the files that were sent."""
+"""The page: a form, and above it what came of the files that were sent."""
 
 import base64
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from flask import Blueprint, current_app, render_template, request
+from flask import Blueprint, Response, current_app, render_template, request, stream_with_context
 
 from model.card import DISCLAIMER
-from model.classifier import DISPLAY_SIDE_PX, NOT_BRAIN_MRI, UNCERTAIN, Classifier
-from model.heatmap import png_bytes, shrink
+from model.classifier import Classifier
 from model.sentences import Sentence
+from web.cards import CHART_HEIGHT, CHART_WIDTH, CardMaker, ResultCard
 from web.errors import Refusal, concerns_the_form
-from web.predicting import Answer, Refused, classify
-from web.uploads import this_app, uploaded_files
+from web.languages import say
+from web.predicting import Refused, SlicesDone, classify
+from web.records import csv_of
+from web.uploads import App, this_app, uploaded_files
+from web.wording import LABELS
 
 blueprint = Blueprint("pages", __name__)
-
-# Plain words for the classes, once for all pages.
-CLASS_LABELS = {
-    "glioma": "Glioma",
-    "meningioma": "Meningioma",
-    "pituitary": "Pituitary tumor",
-    "no_tumor": "No tumor",
-    "tumor": "Tumor",
-    UNCERTAIN: "Uncertain",
-    NOT_BRAIN_MRI: "Not a brain MRI",
-}
 SAMPLES = ("glioma", "meningioma", "pituitary", "no_tumor")
-
-
-@dataclass(frozen=True)
-class ResultCard:
-    """What the template shows of one file; pictures are data: URLs."""
-
-    number: int
-    refusal: str | None = None
-    label: str = ""
-    reason: str = ""
-    # The class whose evidence the heat map shows.
-    shown_class: str = ""
-    tumor_probability: float = 0.0
-    probabilities: tuple[tuple[str, float], ...] = ()
-    picture: str = ""
-    heatmap: str = ""
-    notes: tuple[str, ...] = ()
-    width_px: int = 0
-    height_px: int = 0
-    seconds: float = 0.0
 
 
 @blueprint.before_request
@@ -64,44 +38,89 @@ def form() -> str:
 
 @blueprint.post("/")
 def predict() -> str | tuple[str, int]:
-    """Show the results of the uploaded files, or of a sample."""
+    """Show the results of the uploaded files, or of a sample: the whole page, for a browser without JavaScript."""
     app = this_app()
-    classifier = app.classifier(request.form.get("model"))
     try:
         contents = _sample() or uploaded_files(request, app.settings.max_files)
     except Refusal as refusal:
-        return show_page(refusal.code, refusal.detail, classifier=classifier), refusal.status
-    results = classify(contents, classifier, app.settings.max_pixels)
-    cards = [_card(result, classifier) for result in results]
-    refused = [result.refusal for result in results if isinstance(result, Refused)]
-    if len(refused) == len(results):
-        first = refused[0]
-        return show_page(first.code, first.detail, cards if len(cards) > 1 else [], classifier), first.status
-    return show_page(cards=cards, classifier=classifier)
+        return show_page(refusal.code, refusal.detail), refusal.status
+    maker, cards, refusals = CardMaker(_first(app)), [], []
+    for step in classify(contents, _first(app), app, _second(app)):
+        if isinstance(step, SlicesDone):
+            maker.take(step)
+            continue
+        cards.append(maker.card(step))
+        refusals += [step.refusal] if isinstance(step, Refused) else []
+    if len(refusals) == len(cards):
+        return show_page(refusals[0].code, refusals[0].detail, cards if len(cards) > 1 else []), refusals[0].status
+    return show_page(cards=cards)
 
 
-def show_page(
-    code: str = "", error: str = "", cards: list[ResultCard] | None = None, classifier: Classifier | None = None
-) -> str:
+@blueprint.post("/cards")
+def stream_cards() -> Response:
+    """Send progress and cards as they come, a JSON object per line: for the page's script."""
+    app = this_app()
+    contents = _sample() or uploaded_files(request, app.settings.max_files)
+    number = request.form.get("number", "1")
+    first_number = int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 1
+    lines = _lines(contents, app, CardMaker(_first(app), first_number))
+    return Response(stream_with_context(lines), mimetype="application/x-ndjson", headers={"X-Accel-Buffering": "no"})
+
+
+def _lines(contents: list[bytes], app: App, maker: CardMaker) -> Iterator[str]:
+    for step in classify(contents, _first(app), app, _second(app)):
+        if isinstance(step, SlicesDone):
+            maker.take(step)
+            yield json.dumps({"done": step.n_done, "of": step.n_slices}) + "\n"
+        else:
+            yield json.dumps({"card": render_template("_result.html", card=maker.card(step), **_words())}) + "\n"
+
+
+def show_page(code: str = "", error: str = "", cards: list[ResultCard] | None = None) -> str:
     """Render the page with the form, an error if there is one, and results if there are any."""
     app = this_app()
     return render_template(
         "index.html",
         cards=cards or [],
-        chosen=(classifier or app.classifier(None)).card,
+        downloads=_downloads(cards or []),
         model_cards=[c.card for c in app.classifiers.values()],
-        labels=CLASS_LABELS,
         samples=SAMPLES,
         settings=app.settings,
-        disclaimer=DISCLAIMER,
         error=error,
         error_at_field=concerns_the_form(code),
+        **_words(),
     )
 
 
-def show_refusal(code: str, detail: str) -> str:
+def show_refusal(code: str, detail: Sentence) -> str:
     """Render the page for an error anywhere outside the API. The body stays unread: it may be what is wrong."""
     return show_page(code, detail)
+
+
+def _words() -> dict[str, Any]:
+    return {"labels": LABELS, "disclaimer": DISCLAIMER, "chart_width": CHART_WIDTH, "chart_height": CHART_HEIGHT}
+
+
+def _first(app: App) -> Classifier:
+    return app.classifier(None)
+
+
+def _second(app: App) -> Classifier | None:
+    """The model that is asked as well, where there is one."""
+    return next(iter(list(app.classifiers.values())[1:]), None)
+
+
+def _downloads(cards: list[ResultCard]) -> dict[str, str]:
+    """Give the results of the page as files to save, in data: URLs, since nothing is kept here to be fetched."""
+    if not cards:
+        return {}
+    rows = [row for card in cards for row in card.rows]
+    document = {"results": [card.record for card in cards], "disclaimer": say(DISCLAIMER)}
+    return {"csv": _data_url("text/csv", csv_of(rows)), "json": _data_url("application/json", json.dumps(document))}
+
+
+def _data_url(kind: str, text: str) -> str:
+    return f"data:{kind};charset=utf-8;base64," + base64.b64encode(text.encode()).decode()
 
 
 def _sample() -> list[bytes]:
@@ -112,34 +131,3 @@ def _sample() -> list[bytes]:
         names = ", ".join(SAMPLES)
         raise Refusal("unknown_sample", Sentence("Expected a sample among {names}. Choose one of them.", names=names))
     return [Path(current_app.static_folder or "", "samples", f"{name}.jpg").read_bytes()]
-
-
-def _card(result: Answer | Refused, classifier: Classifier) -> ResultCard:
-    if isinstance(result, Refused):
-        return ResultCard(result.index + 1, refusal=result.refusal.detail)
-    prediction = result.prediction
-    height, width = result.image.pixels.shape
-    card = ResultCard(
-        result.index + 1,
-        label=CLASS_LABELS[prediction.answer],
-        reason=prediction.reason,
-        picture=_data_url(png_bytes(shrink(result.image.pixels, DISPLAY_SIDE_PX))),
-        notes=result.image.notes,
-        width_px=width,
-        height_px=height,
-        seconds=result.seconds,
-    )
-    if not prediction.is_brain_mri:
-        return card
-    by_class = sorted(prediction.by_class().items(), key=lambda item: -item[1])
-    return replace(
-        card,
-        shown_class=CLASS_LABELS[prediction.predicted_class],
-        tumor_probability=prediction.tumor_probability,
-        probabilities=tuple((CLASS_LABELS[name], p) for name, p in by_class),
-        heatmap=_data_url(classifier.heatmap_png(result.image, prediction)),
-    )
-
-
-def _data_url(png: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(png).decode()

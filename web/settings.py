@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
+from model.files import Limits
 
 PREFIX = "BRAIN_MRI_"
 BYTES_PER_MB = 1_000_000
@@ -44,9 +45,10 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 TABLE = (
-    Setting("MAX_UPLOAD_MB", 20, "Largest request that is read, in megabytes, all its files together.", _positive),
-    Setting("MAX_FILES", 20, "Most files in one request.", _positive),
+    Setting("MAX_UPLOAD_MB", 60, "Largest request that is read, in megabytes, all its files together.", _positive),
+    Setting("MAX_FILES", 600, "Most files in one request, and in one zip file.", _positive),
     Setting("MAX_MEGAPIXELS", 25, "Largest picture that is decoded, in millions of pixels.", _positive),
+    Setting("MAX_MEGAVOXELS", 64, "Largest volume that is decoded, in millions of voxels.", _positive),
     Setting("MODEL_NAMES", DEFAULT_MODELS, "Models to load, by name, the first is the default.", _names),
     Setting("MODELS_DIR", WEIGHTS_FOLDER, "Folder of the models' cards and weights.", Path),
 )
@@ -59,6 +61,7 @@ class Settings:
     max_upload_mb: int
     max_files: int
     max_megapixels: int
+    max_megavoxels: int
     model_names: tuple[str, ...]
     models_dir: Path
 
@@ -68,9 +71,9 @@ class Settings:
         return self.max_upload_mb * BYTES_PER_MB
 
     @property
-    def max_pixels(self) -> int:
-        """Largest picture, in pixels."""
-        return self.max_megapixels * 1_000_000
+    def limits(self) -> Limits:
+        """What is decoded at most."""
+        return Limits(self.max_megapixels * 1_000_000, self.max_megavoxels * 1_000_000, self.max_files)
 
 
 def load_settings(changes: Mapping[str, Any] | None = None) -> Settings:

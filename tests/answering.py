@@ -1,0 +1,36 @@
+"""Tiny models whose first always answers "uncertain", or "not a brain MRI"."""
+
+import dataclasses
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from model.card import Decision, GateCard, ModelCard, read_card
+from model.classifier import NOT_BRAIN_MRI, UNCERTAIN
+from model.gate import Gate
+from model.lean_keras import import_keras
+
+
+def change_card(folder: Path, **changes: object) -> ModelCard:
+    """Rewrite the first model's card."""
+    file = folder / "xception.json"
+    card = dataclasses.replace(read_card(file), **changes)  # type: ignore[arg-type]
+    file.write_text(card.to_json())
+    return card
+
+
+def models_that_answer(answer: str, tiny_models: Path, folder: Path) -> Path:
+    """Copy the tiny models, and make the first answer so; any other answer leaves them as they are."""
+    shutil.copytree(tiny_models, folder)
+    if answer == UNCERTAIN:
+        change_card(folder, decision=Decision(temperature=1.5, uncertain_below=0.9999))
+    if answer == NOT_BRAIN_MRI:
+        network = import_keras().saving.load_model(folder / "xception.keras", compile=False)
+        layer = network.layers[-2]
+        gate = Gate(np.full(6, 1e6, np.float32), np.ones(6, np.float32), np.zeros((1, 6), np.float32), 1.0)
+        (folder / "xception.gate.npz").write_bytes(gate.to_bytes())
+        sha256 = hashlib.sha256(gate.to_bytes()).hexdigest()
+        change_card(folder, gate=GateCard(layer.name, "xception.gate.npz", sha256, 1.0))
+    return folder

@@ -1,0 +1,64 @@
+"""The languages of the page and of the API: English and French, by the browser or by the switch in the page."""
+
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, request
+from flask_babel import Babel, format_decimal, format_percent, get_locale, gettext
+
+from model.sentences import Sentence
+
+# The first is spoken where the browser asks for none of them.
+LANGUAGES = {"en": "English", "fr": "Français"}
+TRANSLATIONS = Path(__file__).parent / "translations"
+
+
+def chosen_language() -> str:
+    """Give the language of the address (`?lang=fr`), else the browser's, else the first."""
+    asked = request.args.get("lang", "")
+    if asked in LANGUAGES:
+        return asked
+    return request.accept_languages.best_match(LANGUAGES) or next(iter(LANGUAGES))
+
+
+def say(text: str) -> str:
+    """Give a sentence in the language of the request; a text that is no sentence is looked up as it stands."""
+    if isinstance(text, Sentence):
+        return text.said_in(gettext)
+    return gettext(text) if text else ""
+
+
+def percent(share: float, n_decimals: int = 1) -> str:
+    """Write a share of 1 as a percentage, as the language does: 96.8% or 96,8 %."""
+    return format_percent(share, f"#,##0.{'0' * n_decimals}%" if _is_english() else f"#,##0.{'0' * n_decimals}\u202f%")
+
+
+def number(value: float, n_decimals: int = 0) -> str:
+    """Write a number as the language does, with so many decimals."""
+    return format_decimal(value, f"#,##0.{'0' * n_decimals}".rstrip("."))
+
+
+def _is_english() -> bool:
+    return str(get_locale()).startswith("en")
+
+
+def register(app: Flask) -> None:
+    """Let templates and sentences speak the language of the request, and links keep one that was chosen."""
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(TRANSLATIONS)
+    Babel(app, locale_selector=chosen_language)
+    app.jinja_env.filters.update(say=say, percent=percent, number=number)
+    app.jinja_env.globals.update(languages=LANGUAGES, chosen_language=chosen_language)
+    # Blank lines and indentation around a translated block are no part of the sentence.
+    app.jinja_env.policies["ext.i18n.trimmed"] = True
+
+    @app.url_defaults
+    def keep_language(endpoint: str, values: dict[str, Any]) -> None:
+        if endpoint.startswith("pages.") and request and request.args.get("lang") in LANGUAGES:
+            values.setdefault("lang", request.args["lang"])
+
+    @app.after_request
+    def name_language(response: Response) -> Response:
+        if request.endpoint != "static":
+            response.headers["Content-Language"] = chosen_language()
+            response.vary.add("Accept-Language")
+        return response

@@ -1,0 +1,78 @@
+"""Plain words for the classes and answers, once for all pages and reports."""
+
+from dataclasses import dataclass
+
+from model.classifier import NOT_BRAIN_MRI, UNCERTAIN
+from model.sentences import Sentence
+
+LABELS = {
+    "glioma": Sentence("Glioma"),
+    "meningioma": Sentence("Meningioma"),
+    "pituitary": Sentence("Pituitary tumor"),
+    "no_tumor": Sentence("No tumor"),
+    "tumor": Sentence("Tumor"),
+    UNCERTAIN: Sentence("Uncertain"),
+    NOT_BRAIN_MRI: Sentence("Not a brain MRI"),
+}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a class is, in plain words, and where that is written at more length."""
+
+    text: Sentence
+    source: Sentence
+
+
+# Never what it means for a person: no prognosis, no severity.
+DESCRIPTIONS = {
+    "glioma": Description(
+        Sentence(
+            "A glioma is a tumor that begins in the glial cells, which surround and support the nerve cells of the "
+            "brain."
+        ),
+        Sentence("National Cancer Institute, Dictionary of Cancer Terms: “glioma”."),
+    ),
+    "meningioma": Description(
+        Sentence(
+            "A meningioma is a tumor that begins in the meninges, the thin layers of tissue around the brain and the "
+            "spinal cord: outside the brain itself, though it may press on it."
+        ),
+        Sentence("National Cancer Institute, Dictionary of Cancer Terms: “meningioma”."),
+    ),
+    "pituitary": Description(
+        Sentence(
+            "A pituitary tumor begins in the pituitary gland, an organ of the size of a pea below the middle of the "
+            "brain, which makes hormones."
+        ),
+        Sentence("National Cancer Institute, Dictionary of Cancer Terms: “pituitary tumor”."),
+    ),
+    "tumor": Description(
+        Sentence(
+            "This network was trained on gliomas, meningiomas and pituitary tumors. It does not tell them apart, and "
+            "it knows no other tumor."
+        ),
+        Sentence("The model card."),
+    ),
+    "no_tumor": Description(
+        Sentence(
+            "The network found nothing in this slice that it takes for one of these tumors. That does not rule out a "
+            "tumor, in this slice or in another, nor any other disease."
+        ),
+        Sentence("The model card."),
+    ),
+    UNCERTAIN: Description(
+        Sentence(
+            "Its probabilities are below the bound that was chosen so that answers are rarely wrong. Try "
+            "a neighbouring slice or another sequence; only a specialist's look can settle it."
+        ),
+        Sentence("The model card."),
+    ),
+    NOT_BRAIN_MRI: Description(
+        Sentence(
+            "If it is an MRI slice of a head, send it as it came from the scanner or viewer: upright, the whole head, "
+            "without frames, several panels or letters around it."
+        ),
+        Sentence("The model card."),
+    ),
+}
