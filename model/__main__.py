@@ -9,9 +9,17 @@ from pathlib import Path
 from tqdm import tqdm
 
 from model.card import DISCLAIMER
-from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER, Classifier
+from model.classifier import DEFAULT_MODELS, NOT_BRAIN_MRI, WEIGHTS_FOLDER, Classifier, Prediction
+from model.dicom import is_dicom, series_of
 from model.errors import ImageError, ModelFileError
-from model.reading import read_image
+from model.files import Limits, read_files
+from model.images import MAX_VOXELS, MriImage
+from model.volumes import MriVolume, VolumeSummary, summarize
+
+# On one's own machine a series may be larger than what a server takes from strangers.
+LIMITS = Limits(max_voxels=4 * MAX_VOXELS, max_files=20_000)
+# Slices of a volume that are classified in one pass.
+BATCH = 16
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,10 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m model", description="Classify brain MRI pictures.", epilog=DISCLAIMER
+        prog="python -m model", description="Classify brain MRI pictures and volumes.", epilog=DISCLAIMER
     )
     parser.add_argument(
-        "paths", nargs="+", type=Path, metavar="PATH", help="picture, or folder of pictures (read whole)"
+        "paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="picture, DICOM, NIfTI or zip file, or folder of these (read whole)",
     )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="where the table goes (default: standard output)")
     parser.add_argument(
@@ -55,42 +67,79 @@ def _files_of(paths: Sequence[Path]) -> Iterator[Path]:
     """Give the files, those of a folder in sorted order; hidden ones (.DS_Store and the like) only if named."""
     for path in paths:
         if path.is_dir():
-            inside = (p for p in sorted(path.rglob("*")) if p.is_file())
+            inside = (p for p in sorted(path.rglob("*")) if p.is_file() and p.name.upper() != "DICOMDIR")
             yield from (p for p in inside if not any(part.startswith(".") for part in p.relative_to(path).parts))
         else:
             yield path
 
 
+def _together(files: Sequence[Path]) -> list[list[Path]]:
+    """Put the files of one DICOM series together, so that one series is in memory at a time; others stand alone."""
+    groups: dict[str | Path, list[Path]] = {}
+    for file in files:
+        try:
+            content = file.read_bytes()
+        except OSError:
+            content = b""
+        series = series_of(content) if is_dicom(content) else ""
+        groups.setdefault(series or file, []).append(file)
+    return list(groups.values())
+
+
 def _write_rows(classifier: Classifier, files: Sequence[Path], csv_path: Path | None) -> int:
     output = csv_path.open("w", newline="", encoding="utf-8") if csv_path else sys.stdout
-    n_failed = 0
+    n_rows = n_failed = 0
     try:
-        columns = ["path", "answer", "predicted_class", *(f"p_{name}" for name in classifier.card.class_names), "error"]
-        writer = csv.DictWriter(output, columns)
+        probabilities = [f"p_{name}" for name in classifier.card.class_names]
+        writer = csv.DictWriter(output, ["path", "answer", "predicted_class", *probabilities, "n_slices", "error"])
         writer.writeheader()
-        for file in tqdm(files, unit="file", file=sys.stderr):
-            row = _row(classifier, file)
-            n_failed += bool(row["error"])
-            writer.writerow(row)
+        for group in tqdm(_together(files), unit="file", file=sys.stderr):
+            for row in _rows(classifier, group):
+                n_rows += 1
+                n_failed += bool(row["error"])
+                writer.writerow(row)
     finally:
         if csv_path:
             output.close()
-    print(f"{len(files) - n_failed} of {len(files)} files classified, {n_failed} failed.", file=sys.stderr)
+    print(f"{n_rows - n_failed} of {n_rows} pictures and volumes classified, {n_failed} failed.", file=sys.stderr)
     return 1 if n_failed else 0
 
 
-def _row(classifier: Classifier, file: Path) -> dict[str, str]:
+def _rows(classifier: Classifier, files: Sequence[Path]) -> Iterator[dict[str, str]]:
+    """Give a row per picture and per volume, with the path of its first file."""
     try:
-        prediction = classifier.predict([read_image(file)])[0]
-    except ImageError as error:
-        return {"path": str(file), "error": str(error)}
+        contents = [file.read_bytes() for file in files]
     except OSError as error:
-        return {"path": str(file), "error": f"The file cannot be read: {error.strerror}."}
-    row = {"path": str(file), "answer": prediction.answer, "error": ""}
-    if not prediction.is_brain_mri:
+        yield from ({"path": str(file), "error": f"The file cannot be read: {error.strerror}."} for file in files)
+        return
+    for reading in read_files(contents, LIMITS):
+        path = str(files[reading.files[0]])
+        try:
+            yield {"path": path, "error": "", **_row(classifier, reading.content)}
+        except ImageError as error:
+            yield {"path": path, "error": str(error)}
+
+
+def _row(classifier: Classifier, content: MriImage | MriVolume | ImageError) -> dict[str, str]:
+    if isinstance(content, ImageError):
+        raise content
+    if isinstance(content, MriVolume):
+        n_slices = len(content.slices)
+        judged: Prediction | VolumeSummary = summarize(_predict(classifier, content), content.brain_slices())
+    else:
+        n_slices, judged = 1, classifier.predict([content])[0]
+    row = {"answer": judged.answer, "n_slices": str(n_slices)}
+    if judged.answer == NOT_BRAIN_MRI:
         return row
-    probabilities = {f"p_{name}": f"{p:.4f}" for name, p in prediction.by_class().items()}
-    return row | {"predicted_class": prediction.predicted_class, **probabilities}
+    probabilities = judged.probabilities if isinstance(judged, VolumeSummary) else judged.by_class()
+    return row | {"predicted_class": judged.predicted_class, **{f"p_{c}": f"{p:.4f}" for c, p in probabilities.items()}}
+
+
+def _predict(classifier: Classifier, volume: MriVolume) -> list[Prediction]:
+    """Classify the slices with brain in them, some at a time."""
+    indices = volume.brain_slices()
+    batches = [indices[i : i + BATCH] for i in range(0, len(indices), BATCH)]
+    return [prediction for batch in batches for prediction in classifier.predict([volume.image(i) for i in batch])]
 
 
 if __name__ == "__main__":

@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.answers import NOT_BRAIN_MRI as NOT_BRAIN_MRI
+from model.answers import REASONS as REASONS
+from model.answers import UNCERTAIN as UNCERTAIN
+from model.answers import answer_of, is_certain, shows_tumor, tumor_probability
 from model.card import Decision, ModelCard, read_card, read_weights
 from model.errors import ModelFileError
 from model.gate import Gate
 from model.heatmap import FeatureGrid, Head, evidence_map, layer_webp, overlay_png, shrink
+from model.images import MriImage
 from model.lean_keras import import_keras
 from model.preprocessing import PREPROCESSING_VERSION, HeadBox, place_in_picture, preprocess
-from model.reading import MriImage
 from model.sentences import NO_SENTENCE, Sentence
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
@@ -24,16 +28,6 @@ DISPLAY_SIDE_PX = 768
 # The first in this order is the one that a user gets who names none.
 DEFAULT_MODELS = ("xception", "vgg16")
 _NEUTRAL = Decision()
-# Answers beside the classes.
-UNCERTAIN, NOT_BRAIN_MRI = "uncertain", "not_a_brain_mri"
-# What these answers mean and what to do, by answer.
-REASONS = {
-    UNCERTAIN: Sentence("The network is not sure enough to name a class. A specialist must look at this slice."),
-    NOT_BRAIN_MRI: Sentence(
-        "Expected an MRI slice of a head. Received a picture unlike every brain MRI that the network was "
-        "trained on, so that it names no class. Send one slice, upright, without anything around it."
-    ),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,25 +69,22 @@ class Prediction:
     @property
     def tumor_probability(self) -> float:
         """The probability of any tumor: all classes but "no tumor" together."""
-        return 1 - self.by_class()["no_tumor"]
+        return tumor_probability(self.by_class())
 
     @property
     def shows_tumor(self) -> bool:
         """Whether the probability of any tumor reaches the model's operating point."""
-        return self.tumor_probability >= self.decision.tumor_from
+        return shows_tumor(self.by_class(), self.decision)
 
     @property
     def is_certain(self) -> bool:
         """Whether the answer may be given as one: probable enough, and class and operating point agree on a tumor."""
-        probable = float(self.probabilities.max()) >= self.decision.uncertain_below
-        return probable and self.shows_tumor == (self.predicted_class != "no_tumor")
+        return is_certain(self.by_class(), self.decision)
 
     @property
     def answer(self) -> str:
         """The predicted class, UNCERTAIN, or NOT_BRAIN_MRI."""
-        if not self.is_brain_mri:
-            return NOT_BRAIN_MRI
-        return self.predicted_class if self.is_certain else UNCERTAIN
+        return answer_of(self.by_class(), self.decision) if self.is_brain_mri else NOT_BRAIN_MRI
 
     @property
     def reason(self) -> Sentence:

@@ -40,6 +40,12 @@ class TooManyPixels(ImageError):
     code = "too_many_pixels"
 
 
+class TooManyFiles(ImageError):
+    """There are more files than are read in one turn."""
+
+    code = "too_many_files"
+
+
 class UnsuitableImage(ImageError):
     """The picture could be read, but there is nothing in it to classify."""
 

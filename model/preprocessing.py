@@ -85,7 +85,7 @@ def preprocess(pixels: NDArray[np.uint8], input_size_px: int) -> NetworkInput:
 def find_head(pixels: NDArray[np.uint8]) -> HeadBox:
     """Find the box around everything clearly brighter than air; the whole picture where that finds too little."""
     height, width = pixels.shape
-    head = pixels > HEAD_THRESHOLD * np.percentile(pixels, 99)
+    head = pixels > head_threshold(pixels)
     frame = 1 + int(FRAME_SHARE * min(height, width))
     head[:frame] = head[-frame:] = False
     head[:, :frame] = head[:, -frame:] = False
@@ -96,14 +96,31 @@ def find_head(pixels: NDArray[np.uint8]) -> HeadBox:
     return HeadBox(top, bottom, left, right)
 
 
+def head_threshold(pixels: NDArray[np.uint8]) -> float:
+    """Give the grey level above which a pixel belongs to the head; pixels: uint8, any shape, 0..255."""
+    return HEAD_THRESHOLD * float(np.percentile(pixels, 99))
+
+
 def _extent(shares: NDArray[np.float64]) -> tuple[int, int]:
     inside = np.flatnonzero(shares >= HEAD_MIN_SHARE)
     return (int(inside[0]), int(inside[-1]) + 1) if inside.size else (0, 0)
 
 
+def has_contrast(pixels: NDArray[np.uint8]) -> bool:
+    """Tell whether `preprocess` takes the picture, uint8 (height, width), or refuses it as one flat grey."""
+    box = find_head(pixels)
+    black, white = _black_and_white(pixels[box.top : box.bottom, box.left : box.right])
+    return white - black >= MIN_CONTRAST
+
+
+def _black_and_white(head: NDArray[np.uint8]) -> tuple[float, float]:
+    black, white = np.percentile(head, (BLACK_PERCENTILE, WHITE_PERCENTILE))
+    return float(black), float(white)
+
+
 def stretch_grey_levels(head: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Map the percentiles BLACK_PERCENTILE and WHITE_PERCENTILE to 0 and 255; uint8 in and out, same shape."""
-    black, white = np.percentile(head, (BLACK_PERCENTILE, WHITE_PERCENTILE))
+    black, white = _black_and_white(head)
     if white - black < MIN_CONTRAST:
         raise UnsuitableImage(
             Sentence(

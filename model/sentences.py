@@ -30,4 +30,4 @@ class Sentence(str):
 
 
 # Says nothing. Not made of a literal in the usual way: the empty template stands for a catalogue's header.
-NO_SENTENCE = Sentence(str())
+NO_SENTENCE = Sentence("")

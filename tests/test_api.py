@@ -56,7 +56,7 @@ def test_page_and_api_give_the_same_probabilities(client: FlaskClient) -> None:
     result = client.post(URL, data={"files": sample()}).json["results"][0]
     page = client.post("/", data={"files": sample()}).text
     for probability in result["probabilities"].values():
-        assert f"{100 * probability:.1f} %" in page
+        assert f"{100 * probability:.1f}%" in page
 
 
 def test_model_is_chosen_by_name(client: FlaskClient) -> None:

@@ -25,17 +25,18 @@ def say(text: str) -> str:
     """Give a sentence in the language of the request; a text that is no sentence is looked up as it stands."""
     if isinstance(text, Sentence):
         return text.said_in(gettext)
-    return gettext(text) if text else ""
+    return str(gettext(text)) if text else ""
 
 
 def percent(share: float, n_decimals: int = 1) -> str:
     """Write a share of 1 as a percentage, as the language does: 96.8% or 96,8 %."""
-    return format_percent(share, f"#,##0.{'0' * n_decimals}%" if _is_english() else f"#,##0.{'0' * n_decimals}\u202f%")
+    pattern = f"#,##0.{'0' * n_decimals}".rstrip(".") + ("%" if _is_english() else "\u202f%")
+    return str(format_percent(share, pattern))
 
 
 def number(value: float, n_decimals: int = 0) -> str:
     """Write a number as the language does, with so many decimals."""
-    return format_decimal(value, f"#,##0.{'0' * n_decimals}".rstrip("."))
+    return str(format_decimal(value, f"#,##0.{'0' * n_decimals}".rstrip(".")))
 
 
 def _is_english() -> bool:

@@ -1,0 +1,103 @@
+"""Zip archives, opened in memory and bounded before and while they are decompressed."""
+
+import io
+import zipfile
+import zlib
+from pathlib import PurePosixPath
+
+from model.errors import EmptyFile, ImageError, TooManyFiles, TooManyPixels, UnreadableImage
+from model.sentences import Sentence
+
+# Of a local file, and of the end of an archive without files. Source: PKWARE APPNOTE 6.3.10, 4.3.7, 4.3.16.
+_LOCAL_FILE, _END = b"PK\x03\x04", b"PK\x05\x06"
+# Of each file in the directory of an archive, APPNOTE 4.3.12: counting them bounds the directory before it is read.
+_DIRECTORY_ENTRY = b"PK\x01\x02"
+# Folders, hidden files and the like, beside each file that counts.
+_ENTRIES_PER_FILE = 4
+# APPNOTE 4.4.4, bit 0.
+_ENCRYPTED = 1
+# Other methods can ask for gigabytes of memory, and no usual program writes them.
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+
+
+def is_zip(content: bytes) -> bool:
+    """Tell by the first bytes."""
+    return content.startswith((_LOCAL_FILE, _END))
+
+
+def read_archive(content: bytes, max_files: int, max_bytes: int) -> list[bytes]:
+    """Give the files of an archive, in its order; hidden ones, those of macOS and DICOMDIR are left out.
+
+    Raises:
+        TooManyFiles: more than `max_files`; nothing was decompressed.
+        TooManyPixels: together more than `max_bytes` decompressed, claimed or in truth.
+        EmptyFile: there are no files.
+        UnreadableImage: encrypted, of an unusual compression, cut off or damaged.
+    """
+    if content.count(_DIRECTORY_ENTRY) > _ENTRIES_PER_FILE * max_files:
+        raise _too_many_files(max_files)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = [entry for entry in archive.infolist() if _counts(entry)]
+            _check(entries, max_files, max_bytes)
+            return _read(archive, entries, max_bytes)
+    except ImageError:
+        raise
+    # What zipfile and zlib answer to damaged archives.
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, LookupError) as error:
+        raise UnreadableImage(
+            Sentence("Expected a complete zip file. Received one that is cut off or damaged. Pack it again and retry.")
+        ) from error
+
+
+def _counts(entry: zipfile.ZipInfo) -> bool:
+    parts = PurePosixPath(entry.filename).parts
+    is_hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
+    return bool(parts) and not (entry.is_dir() or is_hidden or parts[-1].upper() == "DICOMDIR")
+
+
+def _check(entries: list[zipfile.ZipInfo], max_files: int, max_bytes: int) -> None:
+    """Refuse by what the archive's directory claims."""
+    if not entries:
+        raise EmptyFile(Sentence("Expected a zip file with pictures. Received one without files. Pack it again."))
+    if len(entries) > max_files:
+        raise _too_many_files(max_files)
+    if any(entry.flag_bits & _ENCRYPTED for entry in entries):
+        raise UnreadableImage(
+            Sentence("Expected a zip file without password. Received an encrypted one. Pack it again without.")
+        )
+    if any(entry.compress_type not in _METHODS for entry in entries):
+        raise UnreadableImage(
+            Sentence("Expected a usual zip file. Received one of an unusual compression. Pack it again with Deflate.")
+        )
+    if sum(entry.file_size for entry in entries) > max_bytes:
+        raise _too_much(max_bytes)
+
+
+def _read(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], max_bytes: int) -> list[bytes]:
+    contents = []
+    for entry in entries:
+        with archive.open(entry) as file:
+            contents.append(file.read(max_bytes + 1))
+        max_bytes -= len(contents[-1])
+        if max_bytes < 0:
+            raise _too_much(sum(map(len, contents)))
+    return contents
+
+
+def _too_many_files(max_files: int) -> TooManyFiles:
+    return TooManyFiles(
+        Sentence(
+            "Expected at most {max_files} files in all. Received a zip file of more. Pack fewer of them and try again.",
+            max_files=max_files,
+        )
+    )
+
+
+def _too_much(max_bytes: int) -> TooManyPixels:
+    return TooManyPixels(
+        Sentence(
+            "Expected a zip file of at most {limit} MB unpacked. Received more. Pack fewer files and try again.",
+            limit=f"{max_bytes / 1e6:.0f}",
+        )
+    )

@@ -1,0 +1,280 @@
+"""What a DICOM file says of its picture, read without anything that says whose it is.
+
+Only the elements named in TAGS are converted; names, numbers and institutions are skipped over unread. No value of a
+file is repeated in a sentence: codes are translated through the tables below or called unknown.
+"""
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from model.errors import ImageError, UnreadableImage, UnsupportedFormat
+from model.sentences import Sentence
+
+# pydicom repeats values of damaged elements in warnings, which it also logs.
+logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+
+HEADER_TAGS = (
+    "Modality", "BodyPartExamined", "BurnedInAnnotation", "SeriesInstanceUID", "InstanceNumber",
+    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SpacingBetweenSlices",
+    "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PixelPaddingValue",
+    "PixelRepresentation", "WindowCenter", "WindowWidth", "VOILUTFunction", "RescaleIntercept", "RescaleSlope",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+)  # fmt: skip
+# In an enhanced multi-frame file these stand in a macro of the frame's or the shared functional groups.
+# Source: DICOM PS3.3, C.7.6.16.2.
+_MACROS = {
+    "ImagePositionPatient": "PlanePositionSequence",
+    "ImageOrientationPatient": "PlaneOrientationSequence",
+    "PixelSpacing": "PixelMeasuresSequence",
+    "SpacingBetweenSlices": "PixelMeasuresSequence",
+    "RescaleSlope": "PixelValueTransformationSequence",
+    "RescaleIntercept": "PixelValueTransformationSequence",
+    "WindowCenter": "FrameVOILUTSequence",
+    "WindowWidth": "FrameVOILUTSequence",
+    "VOILUTFunction": "FrameVOILUTSequence",
+}
+# What a file without preamble starts with: groups 0002 or 0008, whose first elements are these.
+_FIRST_GROUPS, _LAST_FIRST_ELEMENT, _LONGEST_FIRST_VALUE = (0x0002, 0x0008), 0x0018, 1024
+_FIRST_VRS = {b"UI", b"CS", b"UL", b"OB", b"DA", b"TM", b"SH", b"LO"}
+# Deflated Explicit VR Little Endian: pydicom would inflate it whole, however much that is.
+_DEFLATED = b"1.2.840.10008.1.2.1.99"
+# What pydicom, gdcm and numpy answer to damaged files.
+DAMAGE = (
+    AttributeError, ValueError, TypeError, KeyError, IndexError, ArithmeticError, RuntimeError, OSError, EOFError,
+    AssertionError, MemoryError, InvalidDicomError, pydicom.errors.BytesLengthException,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Window:
+    """A grey window. Source: DICOM PS3.3, C.11.2.1.2."""
+
+    center: float
+    width: float
+    function: str
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One picture of a file.
+
+    position: float64, (3,), of the first pixel's centre in mm; orientation: float64, (2, 3), unit vectors along a row
+    and along a column; both in patient coordinates, None where unknown.
+    row_mm, column_mm: between rows, between columns; spacing_mm: between slices; nan where unknown.
+    slope, intercept: stored values times slope plus intercept are the scanner's values.
+    """
+
+    position: NDArray[np.float64] | None
+    orientation: NDArray[np.float64] | None
+    row_mm: float
+    column_mm: float
+    spacing_mm: float
+    slope: float
+    intercept: float
+    window: Window | None
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """What is used of a file besides its pixels.
+
+    series: only to be compared; it goes nowhere. modality, body_part: as coded, "" where missing.
+    padding: stored value of pixels outside of the picture, None where there is none.
+    """
+
+    series: str
+    instance_number: int
+    modality: str
+    body_part: str
+    is_burned_in: bool
+    rows: int
+    columns: int
+    n_frames: int
+    is_coloured: bool
+    is_inverted: bool
+    padding: int | None
+    dataset: Dataset
+
+    @property
+    def n_pixels(self) -> int:
+        """The number of pixels of all frames."""
+        return self.rows * self.columns * self.n_frames
+
+    def frames(self) -> list[Frame]:
+        """Give the frames in stored order; to be called once their number was found bearable.
+
+        Raises:
+            UnreadableImage: the file describes another number of frames than it holds.
+        """
+        with damage_translated():
+            shared = list(self.dataset.get("SharedFunctionalGroupsSequence") or [])[:1]
+            each = list(self.dataset.get("PerFrameFunctionalGroupsSequence") or [])
+            if each and len(each) != self.n_frames:
+                raise damaged()
+            if each or self.n_frames == 1:
+                return [_frame([*each[i : i + 1], *shared], self.dataset) for i in range(self.n_frames)]
+            return [_frame(shared, self.dataset, has_position=False)] * self.n_frames
+
+
+def is_dicom(content: bytes) -> bool:
+    """Tell by "DICM" after the preamble, or by the first element of a file without one.
+
+    Source: DICOM PS3.10, 7.1; files from before it, and of some archives, start with group 0008.
+    """
+    return content[128:132] == b"DICM" or any(_starts_with_an_element(content, order) for order in ("little", "big"))
+
+
+def _starts_with_an_element(content: bytes, order: Any) -> bool:
+    group, element = int.from_bytes(content[:2], order), int.from_bytes(content[2:4], order)
+    if len(content) < 8 or group not in _FIRST_GROUPS or element > _LAST_FIRST_ELEMENT:
+        return False
+    is_implicit = order == "little" and int.from_bytes(content[4:8], order) <= _LONGEST_FIRST_VALUE
+    return content[4:6] in _FIRST_VRS or is_implicit
+
+
+def read_header(content: bytes) -> Header:
+    """Read what stands before the pixels.
+
+    Raises:
+        UnsupportedFormat: the file is deflated.
+        UnreadableImage: it is cut off or damaged.
+    """
+    dataset = read_dataset(content, HEADER_TAGS)
+    with damage_translated():
+        interpretation = _code(dataset, "PhotometricInterpretation")
+        return Header(
+            series=_code(dataset, "SeriesInstanceUID"),
+            instance_number=int(_number(dataset.get("InstanceNumber"), 0)),
+            modality=_code(dataset, "Modality"),
+            body_part=_code(dataset, "BodyPartExamined"),
+            is_burned_in=_code(dataset, "BurnedInAnnotation") == "YES",
+            rows=int(dataset.get("Rows") or 0),
+            columns=int(dataset.get("Columns") or 0),
+            n_frames=max(int(dataset.get("NumberOfFrames") or 1), 1),
+            is_coloured=not interpretation.startswith("MONOCHROME"),
+            is_inverted=interpretation == "MONOCHROME1",
+            padding=_padding(dataset),
+            dataset=dataset,
+        )
+
+
+def read_dataset(content: bytes, tags: tuple[str, ...]) -> Dataset:
+    """Read the elements of these keywords; up to the pixels, where PixelData is not among them.
+
+    Raises:
+        UnsupportedFormat: the file is deflated.
+        UnreadableImage: it is cut off or damaged.
+    """
+    if _DEFLATED in content:
+        raise UnsupportedFormat(
+            Sentence(
+                "Expected a DICOM file that is not deflated. Received one of the syntax Deflated Explicit VR. "
+                "Export it uncompressed (Explicit VR Little Endian) and try again."
+            )
+        )
+    with damage_translated():
+        return pydicom.dcmread(
+            io.BytesIO(content), force=True, specific_tags=list(tags), stop_before_pixels="PixelData" not in tags
+        )
+
+
+@contextmanager
+def damage_translated() -> Iterator[None]:
+    """Turn what libraries answer to damaged files into UnreadableImage, and keep their warnings quiet."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except ImageError:
+        raise
+    except DAMAGE as error:
+        raise damaged() from error
+
+
+def damaged() -> UnreadableImage:
+    """Give the refusal of a file that is cut off or damaged."""
+    return UnreadableImage(
+        Sentence("Expected a complete DICOM file. Received one that is cut off or damaged. Export it again and retry.")
+    )
+
+
+def _frame(groups: list[Dataset], dataset: Dataset, has_position: bool = True) -> Frame:
+    """Look each value up in the frame's own groups, then in the shared ones, then beside them."""
+
+    def find(keyword: str) -> Any:
+        for group in groups:
+            for item in list(group.get(_MACROS[keyword]) or [])[:1]:
+                if item.get(keyword) is not None:
+                    return item.get(keyword)
+        return dataset.get(keyword)
+
+    spacing = _vector(find("PixelSpacing"), 2)
+    return Frame(
+        position=_vector(find("ImagePositionPatient"), 3) if has_position else None,
+        orientation=_orientation(_vector(find("ImageOrientationPatient"), 6)),
+        row_mm=float("nan") if spacing is None else float(spacing[0]),
+        column_mm=float("nan") if spacing is None else float(spacing[1]),
+        spacing_mm=abs(_number(find("SpacingBetweenSlices"), float("nan"))) or float("nan"),
+        slope=_number(find("RescaleSlope"), 1.0) or 1.0,
+        intercept=_number(find("RescaleIntercept"), 0.0),
+        window=_window(find),
+    )
+
+
+def _window(find: Any) -> Window | None:
+    center, width = _number(find("WindowCenter"), float("nan")), _number(find("WindowWidth"), float("nan"))
+    if not (np.isfinite(center) and np.isfinite(width) and width > 0):
+        return None
+    return Window(center, width, str(find("VOILUTFunction") or "LINEAR"))
+
+
+def _orientation(cosines: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+    """Give the two unit vectors, float64 (2, 3), if they are ones and at right angles, within what rounding does."""
+    if cosines is None:
+        return None
+    pair = cosines.reshape(2, 3)
+    lengths = np.linalg.norm(pair, axis=1, keepdims=True)
+    if np.abs(lengths - 1).max() > 0.1 or abs(float(pair[0] @ pair[1])) > 0.1:
+        return None
+    unit: NDArray[np.float64] = pair / lengths
+    return unit
+
+
+def _vector(value: Any, length: int) -> NDArray[np.float64] | None:
+    try:
+        vector = np.array([float(number) for number in value], np.float64)
+    except (TypeError, ValueError):
+        return None
+    return vector if len(vector) == length and np.isfinite(vector).all() else None
+
+
+def _number(value: Any, default: float) -> float:
+    """Give the first number of an element, the default where it is missing, empty or none."""
+    if not isinstance(value, str | int | float):
+        value = next(iter(value), None) if hasattr(value, "__iter__") else value
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return default
+    return number if np.isfinite(number) else default
+
+
+def _code(dataset: Dataset, keyword: str) -> str:
+    value = dataset.get(keyword)
+    return value.strip().upper() if isinstance(value, str) else ""
+
+
+def _padding(dataset: Dataset) -> int | None:
+    value = dataset.get("PixelPaddingValue")
+    return value if isinstance(value, int) else None

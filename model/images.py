@@ -1,0 +1,89 @@
+"""One picture in memory, and the sizes that are refused before anything is decoded."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import TooManyPixels, UnreadableImage
+from model.sentences import Sentence
+
+# A grey picture of this size takes 25 MB; MR slices are rarely above 1024 x 1024.
+MAX_PIXELS = 25_000_000
+# A volume of this size takes 64 MB as uint8: a head of 400 x 400 x 400, or 244 slices of 512 x 512.
+MAX_VOXELS = 64_000_000
+# Thinner pictures are strips of text or damage, not slices, and cost more to resample than to refuse.
+MAX_ASPECT_RATIO = 20
+
+
+@dataclass(frozen=True, eq=False)
+class MriImage:
+    """One picture as it was read.
+
+    pixels: uint8, shape (height, width), 0..255, higher is brighter; upright by EXIF, DICOM or NIfTI orientation.
+    format: the format that the content showed, in Pillow's spelling ("JPEG", "PNG", ...), "DICOM" or "NIfTI".
+    notes: sentences on what was done to the picture that its sender should know.
+    """
+
+    pixels: NDArray[np.uint8]
+    format: str
+    notes: tuple[Sentence, ...] = ()
+
+
+def check_size(width: int, height: int, max_pixels: int) -> None:
+    """Refuse a picture by the size that its header claims.
+
+    Raises:
+        TooManyPixels: more than `max_pixels`.
+        UnreadableImage: a strip, or nothing.
+    """
+    if width * height > max_pixels:
+        raise too_many_pixels((width, height), max_pixels)
+    if max(width, height) > MAX_ASPECT_RATIO * min(width, height):
+        raise UnreadableImage(
+            Sentence(
+                "Expected a slice, about as wide as high. Received {width} x {height} pixels. "
+                "Crop the picture to the slice and try again.",
+                width=width,
+                height=height,
+            )
+        )
+
+
+def check_voxels(n_voxels: int, max_voxels: int) -> None:
+    """Refuse volumes by the size that their headers claim.
+
+    Raises:
+        TooManyPixels: more than `max_voxels`.
+    """
+    if n_voxels > max_voxels:
+        raise TooManyPixels(
+            Sentence(
+                "Expected at most {limit} million voxels in all. Received {received} million. "
+                "Send fewer slices or series at once, or export them at a smaller size.",
+                limit=f"{max_voxels / 1e6:.0f}",
+                received=f"{n_voxels / 1e6:.0f}",
+            )
+        )
+
+
+def too_many_pixels(size: tuple[int, int] | None, max_pixels: int) -> TooManyPixels:
+    """Give the refusal of a picture of this (width, height), None where only too much is known."""
+    limit = f"{max_pixels / 1e6:.0f}"
+    if size is None:
+        return TooManyPixels(
+            Sentence(
+                "Expected at most {limit} million pixels. Received far more. "
+                "Export the slice at a smaller size and try again.",
+                limit=limit,
+            )
+        )
+    return TooManyPixels(
+        Sentence(
+            "Expected at most {limit} million pixels. Received {width} x {height}. "
+            "Export the slice at a smaller size and try again.",
+            limit=limit,
+            width=size[0],
+            height=size[1],
+        )
+    )
