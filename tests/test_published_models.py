@@ -80,7 +80,7 @@ def test_page_and_api_show_the_figures_of_the_results(classifier: Classifier) ->
     described = client.get("/api/v1/models").get_json()["models"][0]
     assert described["metrics"] == figures["metrics"]
     accuracy = figures["metrics"]["sartaj/Testing"]["not_in_training"]["accuracy"]
-    assert f"{100 * accuracy:.1f} %" in client.get("/").get_data(as_text=True)
+    assert f"{100 * accuracy:.1f}%" in client.get("/").get_data(as_text=True)
 
 
 def test_scoring_log_has_a_row_for_each_shipped_model(classifier: Classifier) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
+from model.files import Limits
 from web.settings import PREFIX, TABLE, Settings, SettingsError, load_settings
 
 
@@ -27,9 +28,10 @@ def test_each_setting_is_explained_in_one_sentence(setting) -> None:
 
 def test_defaults_hold_where_nothing_is_given() -> None:
     settings = load_settings()
-    assert (settings.max_upload_mb, settings.max_files, settings.max_megapixels) == (20, 20, 25)
+    assert (settings.max_upload_mb, settings.max_files, settings.max_megapixels) == (60, 600, 25)
     assert (settings.model_names, settings.models_dir) == (DEFAULT_MODELS, WEIGHTS_FOLDER)
-    assert (settings.max_upload_bytes, settings.max_pixels) == (20_000_000, 25_000_000)
+    assert settings.max_upload_bytes == 60_000_000
+    assert settings.limits == Limits(max_pixels=25_000_000, max_voxels=64_000_000, max_files=600)
 
 
 def test_environment_comes_before_the_default_and_the_mapping_before_both(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +71,7 @@ def test_names_that_kubernetes_sets_for_a_service_of_this_name_are_left_alone(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(PREFIX + name, "tcp://10.0.0.1:8000")
-    assert load_settings().max_upload_mb == 20
+    assert load_settings().max_upload_mb == 60
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -97,7 +97,7 @@ def test_every_setting_has_a_sentence_and_environment_and_test_values_come_in_or
     monkeypatch.setenv(f"{PREFIX}MAX_FILES", "7")
     assert load_settings().max_files == 7
     assert load_settings({"MAX_FILES": 9}).max_files == 9
-    assert load_settings().max_upload_mb == 20
+    assert load_settings().max_upload_mb == 60
     with pytest.raises(SettingsError, match="SPEED"):
         load_settings({"SPEED": 1})
 

@@ -96,7 +96,9 @@ def classify(
     second: another model to ask as well. Files of one series make one volume; of a volume come its slices first.
     """
     started = time.perf_counter()
-    for reading in read_files(contents, app.settings.limits):
+    with app.reading_turns:
+        readings = read_files(contents, app.settings.limits)
+    for reading in readings:
         source = Source(reading.files, tuple(hashlib.sha256(contents[i]).hexdigest() for i in reading.files))
         try:
             yield from _answer(reading, source, classifier, second, started)

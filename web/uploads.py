@@ -1,7 +1,8 @@
 """Take uploads from a request into memory, and only there."""
 
 import io
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 from flask import Request, current_app
@@ -10,6 +11,8 @@ from model.classifier import Classifier
 from model.sentences import Sentence
 from web.errors import Refusal
 from web.settings import Settings
+
+_READ_AT_ONCE = 2
 
 
 class MemoryRequest(Request):
@@ -26,6 +29,8 @@ class App:
 
     settings: Settings
     classifiers: dict[str, Classifier]
+    # Reading a large volume takes several times its size for a moment: so many may be read at once.
+    reading_turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_READ_AT_ONCE))
 
     def classifier(self, name: str | None) -> Classifier:
         """Give the named model, or the default one where none is named.
