@@ -30,7 +30,8 @@ def test_folder_of_good_pictures_gives_a_row_each_and_exit_code_0(folder: Path, 
     rows = rows_of(table)
     assert [Path(row["path"]).name for row in rows] == ["a.png", "b.jpg"]
     assert list(rows[0]) == [
-        "path", "answer", "predicted_class", "p_glioma", "p_meningioma", "p_no_tumor", "p_pituitary", "n_slices", "error",
+        "path", "answer", "predicted_class", "p_glioma", "p_meningioma", "p_no_tumor", "p_pituitary",
+        "n_slices", "error",
     ]  # fmt: skip
     assert sum(float(rows[0][f"p_{c}"]) for c in ("glioma", "meningioma", "no_tumor", "pituitary")) == pytest.approx(
         1, abs=1e-3
