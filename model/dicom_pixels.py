@@ -35,7 +35,9 @@ _PIXEL_TAGS = (
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 # Markers that start a frame's header (SOF) in JPEG and JPEG-LS. Source: ITU-T T.81, table B.1; T.87, C.1.1.
 _SOF_MARKERS = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
-# SOC and SIZ, with which a JPEG 2000 codestream starts. Source: ITU-T T.800, A.4.1, A.5.1.
+_JPEG_START = b"\xff\xd8"
+# SOC and SIZ, with which a JPEG 2000 codestream starts; boxes around it are not allowed.
+# Source: ITU-T T.800, A.4.1, A.5.1; DICOM PS3.5, A.4.4.
 _JPEG_2000_START = b"\xff\x4f\xff\x51"
 
 
@@ -127,12 +129,11 @@ def _check_codestreams(dataset: Dataset) -> None:
 
 def _codestream_shape(frame: bytes) -> tuple[int, int, int] | None:
     """Give height, width and number of components by the header of a JPEG, JPEG-LS or JPEG 2000 codestream."""
-    start = frame.find(_JPEG_2000_START, 0, 1024)
-    if start >= 0:
-        right, bottom, left, top = struct.unpack_from(">4I", frame, start + 8)
-        return bottom - top, right - left, struct.unpack_from(">H", frame, start + 40)[0]
+    if frame.startswith(_JPEG_2000_START):
+        right, bottom, left, top = struct.unpack_from(">4I", frame, 8)
+        return bottom - top, right - left, struct.unpack_from(">H", frame, 40)[0]
     place = 2
-    while place + 10 <= len(frame) and frame[place] == 0xFF:
+    while frame.startswith(_JPEG_START) and place + 10 <= len(frame) and frame[place] == 0xFF:
         marker = frame[place + 1]
         if marker in _SOF_MARKERS:
             height, width, n_components = struct.unpack_from(">HHB", frame, place + 5)

@@ -31,7 +31,7 @@ MODALITIES = {
 SECONDARY = {"OT", "SC"}
 # BodyPartExamined is of the head where it contains one of these. Source: DICOM PS3.16, annex L, and its spellings in
 # scanners' protocols.
-HEAD_WORDS = ("HEAD", "BRAIN", "SKULL", "CRANI", "CEREBR", "PITUIT", "SELLA", "NEURO")
+HEAD_WORDS = ("HEAD", "BRAIN", "SKULL", "CRANI", "CEREBR", "PITUIT", "SELLA", "ORBIT", "NEURO")
 
 
 def check_suitable(header: Header) -> None:

@@ -52,7 +52,6 @@ OTHER_KINDS = {
     "PSD": b"8BPS\x00\x01" + bytes(200),
     "JP2": b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(200),
     "FITS": b"SIMPLE  =                    T" + bytes(200),
-    "ZIP": b"PK\x03\x04" + bytes(200),
     "ELF": b"\x7fELF\x02\x01\x01" + bytes(200),
 }
 

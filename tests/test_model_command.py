@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from model.__main__ import main
+from tests.heads import dicom, nifti, series
 
 
 @pytest.fixture
@@ -30,8 +31,8 @@ def test_folder_of_good_pictures_gives_a_row_each_and_exit_code_0(folder: Path, 
     rows = rows_of(table)
     assert [Path(row["path"]).name for row in rows] == ["a.png", "b.jpg"]
     assert list(rows[0]) == [
-        "path", "answer", "predicted_class", "p_glioma", "p_meningioma", "p_no_tumor", "p_pituitary", "n_slices",
-        "error",
+        "path", "answer", "predicted_class", "p_glioma", "p_meningioma", "p_no_tumor", "p_pituitary",
+        "n_slices", "error",
     ]  # fmt: skip
     assert sum(float(rows[0][f"p_{c}"]) for c in ("glioma", "meningioma", "no_tumor", "pituitary")) == pytest.approx(
         1, abs=1e-3
@@ -46,6 +47,40 @@ def test_bad_picture_becomes_a_row_with_its_reason_and_exit_code_1(folder: Path,
     assert "cut off or damaged" in rows["broken.png"]["error"]
     assert rows["broken.png"]["predicted_class"] == ""
     assert rows["a.png"]["predicted_class"] in {"tumor", "no_tumor"}
+
+
+def test_folder_of_a_dicom_series_gives_one_row_with_the_number_of_its_slices(
+    tmp_path: Path, tiny_models: Path
+) -> None:
+    study = tmp_path / "study"
+    (study / "s1").mkdir(parents=True)
+    for i, content in enumerate(series()):
+        (study / "s1" / f"IM{i:03}").write_bytes(content)
+    (study / "DICOMDIR").write_bytes(b"x")
+    (study / "head.nii.gz").write_bytes(nifti(compressed=True))
+    (study / "single.dcm").write_bytes(dicom(np.random.default_rng(0).integers(0, 900, (40, 30), np.int16)))
+    table = tmp_path / "out.csv"
+    assert main([str(study), "--csv", str(table), "--models", str(tiny_models)]) == 0
+    rows = rows_of(table)
+    assert [(Path(row["path"]).name, row["n_slices"]) for row in rows] == [
+        ("head.nii.gz", "22"),
+        ("IM000", "22"),
+        ("single.dcm", "1"),
+    ]
+    assert sum(float(rows[0][f"p_{c}"]) for c in ("glioma", "meningioma", "no_tumor", "pituitary")) == pytest.approx(
+        1, abs=1e-3
+    )
+    assert rows[0] == {**rows[1], "path": rows[0]["path"]}
+
+
+def test_slice_that_fails_in_a_series_gets_a_row_of_its_own(tmp_path: Path, tiny_models: Path) -> None:
+    for i, content in enumerate(series()):
+        (tmp_path / f"IM{i:03}").write_bytes(content[:-100] if i == 7 else content)
+    table = tmp_path / "out.csv"
+    assert main([str(tmp_path), "--csv", str(table), "--models", str(tiny_models)]) == 1
+    first, second = rows_of(table)
+    assert (first["n_slices"], Path(second["path"]).name) == ("21", "IM007")
+    assert "cut off" in second["error"]
 
 
 def test_path_that_does_not_exist_gives_exit_code_2(

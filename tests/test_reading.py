@@ -8,6 +8,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from model.errors import EmptyFile, TooManyPixels, UnreadableImage, UnsupportedFormat
+from model.pictures import PHOTOGRAPH_NOTE
 from model.reading import read_image
 
 
@@ -54,6 +55,32 @@ def test_16_bit_png_agrees_with_8_bit_whatever_part_of_the_range_it_uses(scale: 
     assert np.abs(read_image(sixteen_bit).pixels - expected).max() <= 1
 
 
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+def test_16_bit_tiff_of_either_byte_order_is_stretched_to_its_range(byte_order: str) -> None:
+    deep = a_slice().astype(np.uint16) * 16
+    kind = {"<": "I;16", ">": "I;16B"}[byte_order]
+    picture = Image.frombytes(kind, (80, 96), deep.astype(f"{byte_order}u2").tobytes())
+    buffer = io.BytesIO()
+    picture.save(buffer, "TIFF")
+    assert np.abs(read_image(buffer.getvalue()).pixels - np.rint(a_slice() / a_slice().max() * 255)).max() <= 1
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "RGB", "L"])
+def test_jpeg_of_any_colours_is_as_bright_as_the_slice(mode: str) -> None:
+    image = read_image(encoded(a_slice(), "JPEG", mode, quality=95))
+    assert np.abs(image.pixels.astype(int) - a_slice()).mean() < 2
+    assert image.notes == ()
+
+
+def test_palette_and_its_transparency_are_looked_up() -> None:
+    palette = Image.fromarray(np.repeat(np.arange(4, dtype=np.uint8), 20)[None].repeat(40, axis=0))
+    palette.putpalette([0, 0, 0, 80, 80, 80, 160, 160, 160, 240, 240, 240])
+    buffer = io.BytesIO()
+    palette.save(buffer, "PNG", transparency=3)
+    pixels = read_image(buffer.getvalue()).pixels
+    assert pixels[20, [10, 30, 50, 70]].tolist() == [0, 80, 160, 0]
+
+
 def test_float_tiff_with_nan_and_infinity_reads_them_as_black() -> None:
     values = a_slice().astype(np.float32)
     values[48, 40], values[48, 41] = np.nan, np.inf
@@ -74,6 +101,44 @@ def test_exif_orientation_is_applied() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # stored lying on its side
     assert read_image(encoded(a_slice(96, 80), "JPEG", exif=exif)).pixels.shape == (80, 96)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_exif_orientation_stands_upright(orientation: int) -> None:
+    quarters = np.kron(np.array([[250, 150], [50, 0]], np.uint8), np.ones((40, 30), np.uint8))
+    # How EXIF stores an upright picture under each orientation; source: Exif 2.32, 4.6.4 A.
+    stored = {
+        1: quarters, 2: quarters[:, ::-1], 3: quarters[::-1, ::-1], 4: quarters[::-1],
+        5: quarters.T, 6: np.rot90(quarters), 7: quarters[::-1, ::-1].T, 8: np.rot90(quarters, -1),
+    }[orientation]  # fmt: skip
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    pixels = read_image(encoded(np.ascontiguousarray(stored), "PNG", exif=exif)).pixels
+    np.testing.assert_array_equal(pixels, quarters)
+
+
+def tinted(red: float, blue: float) -> np.ndarray:
+    """The slice with its red and blue scaled, uint8, (96, 80, 3)."""
+    return np.rint(a_slice()[..., None] * [red, 1, blue]).clip(0, 255).astype(np.uint8)
+
+
+def test_coloured_picture_is_warned_about() -> None:
+    image = read_image(encoded(tinted(0.8, 1.1), "JPEG", quality=90))
+    assert image.notes == (PHOTOGRAPH_NOTE,)
+
+
+@pytest.mark.parametrize("content", [encoded(tinted(0.99, 1.01), "PNG"), encoded(a_slice(), "JPEG", "RGB", quality=30)])
+def test_grey_picture_stored_in_colours_is_not_warned_about(content: bytes) -> None:
+    assert read_image(content).notes == ()
+
+
+@pytest.mark.parametrize("tag", [0x010F, 0x0110])
+def test_picture_of_a_camera_is_warned_about_without_naming_it(tag: int) -> None:
+    exif = Image.Exif()
+    exif[tag] = "CANARY"
+    image = read_image(encoded(a_slice(), "JPEG", exif=exif))
+    assert image.notes == (PHOTOGRAPH_NOTE,)
+    assert "CANARY" not in str(image)
 
 
 def test_only_the_first_of_several_pictures_is_read_and_said_so() -> None:
@@ -134,7 +199,7 @@ def test_empty_file_is_refused() -> None:
 
 @pytest.mark.parametrize("content", [b"hello", b"%PDF-1.7\n", b"GIF89a" + bytes(50), b"PK\x03\x04" + bytes(50)])
 def test_other_kinds_of_file_are_unsupported(content: bytes) -> None:
-    with pytest.raises(UnsupportedFormat, match="JPEG, PNG"):
+    with pytest.raises(UnsupportedFormat, match="JPEG, PNG, WebP, BMP, TIFF, DICOM or NIfTI picture"):
         read_image(content)
 
 
