@@ -1,21 +1,36 @@
-"""The API: predictions and models as JSON."""
+"""The API: predictions, models and the evaluation's results as JSON."""
 
 import json
-from typing import Any
+from datetime import UTC, datetime
 
 from flask import Blueprint, Response, jsonify, request
 
 from model.card import DISCLAIMER
-from model.classifier import Classifier
 from model.sentences import Sentence
-from web.errors import API_PREFIX, Refusal, problem
-from web.predicting import Answer, Refused, classify
+from web import examples
+from web.answers import as_result
+from web.errors import Refusal, problem, said
+from web.openapi import V1_PREFIX, Operation
+from web.predicting import Refused, classify
+from web.schemas import ModelsSchema, PredictionsSchema, ResultsSchema, UploadSchema
 from web.uploads import this_app, uploaded_files
 
-blueprint = Blueprint("api", __name__, url_prefix=f"{API_PREFIX}v1")
+blueprint = Blueprint("api", __name__, url_prefix=V1_PREFIX)
 
 
 @blueprint.post("/predictions")
+@Operation(
+    "classify_files",
+    answer=PredictionsSchema,
+    answers="The results in the order of the files; at least one of them is an answer.",
+    codes=(
+        *("missing_file", "empty_file", "unknown_field", "unknown_model", "bad_request"),
+        *("too_many_files", "upload_too_large", "unsupported_format"),
+        *("unreadable_image", "too_many_pixels", "unsuitable_image"),
+    ),
+    takes=UploadSchema,
+    examples=examples.PREDICTIONS,
+)
 def predictions() -> Response:
     """Classify the files of a multipart request; a refused one stands in its place, unless all are refused."""
     app = this_app()
@@ -26,28 +41,39 @@ def predictions() -> Response:
     if all(isinstance(result, Refused) for result in results):
         refusal = next(result.refusal for result in results if isinstance(result, Refused))
         return problem(refusal.status, refusal.code, refusal.detail)
-    return jsonify({"results": [_as_json(result, classifier) for result in results], "disclaimer": DISCLAIMER})
+    answer = {
+        "results": [as_result(result, classifier.card) for result in results],
+        "date": datetime.now(UTC).replace(microsecond=0),
+        "disclaimer": said(DISCLAIMER),
+    }
+    return jsonify(PredictionsSchema().dump(answer))
 
 
 @blueprint.get("/models")
+@Operation("list_models", answer=ModelsSchema, answers="The models that can be chosen.")
 def models() -> Response:
     """Describe the models that can be chosen, the default one first."""
     cards = [classifier.card for classifier in this_app().classifiers.values()]
-    fields = (
-        "name",
-        "title",
-        "version",
-        "task",
-        "class_names",
-        "sha256",
-        "intended_use",
-        "limits",
-        "decision",
-        "metrics",
-    )
-    # As the card's own file has them: dataclasses become objects.
-    described = [json.loads(card.to_json()) for card in cards]
-    return jsonify({"models": [{field: card[field] for field in fields} for card in described]})
+    # As the card's own file has them: dataclasses become objects. The schema chooses the fields.
+    return jsonify(ModelsSchema().dump({"models": [json.loads(card.to_json()) for card in cards]}))
+
+
+@blueprint.get("/results")
+@Operation(
+    "get_results", answer=ResultsSchema, answers="The figures, as the evaluation wrote them.", codes=("no_results",)
+)
+def results() -> Response:
+    """Give the results of the evaluation that the published models went through."""
+    found = this_app().results
+    if found is None:
+        raise Refusal(
+            "no_results",
+            Sentence(
+                "Expected the results of an evaluation. There are none on this server. "
+                "Its operator can name their file in the setting RESULTS_FILE."
+            ),
+        )
+    return jsonify(found)
 
 
 def _refuse_other_bodies() -> None:
@@ -59,26 +85,3 @@ def _refuse_other_bodies() -> None:
                 "Received another kind of body. Try: curl -F files=@picture.jpg URL"
             ),
         )
-
-
-def _as_json(result: Answer | Refused, classifier: Classifier) -> dict[str, Any]:
-    common = {"index": result.index, "input_sha256": result.sha256}
-    if isinstance(result, Refused):
-        return {**common, "error": {"code": result.refusal.code, "detail": result.refusal.detail}}
-    height, width = result.image.pixels.shape
-    prediction = result.prediction
-    known = prediction.is_brain_mri
-    return {
-        **common,
-        "model": classifier.card.name,
-        "model_version": classifier.card.version,
-        "answer": prediction.answer,
-        "reason": prediction.reason,
-        "predicted_class": prediction.predicted_class if known else None,
-        "probabilities": prediction.by_class() if known else None,
-        "tumor_probability": prediction.tumor_probability if known else None,
-        "width_px": width,
-        "height_px": height,
-        "notes": list(result.image.notes),
-        "seconds": round(result.seconds, 4),
-    }

@@ -22,10 +22,11 @@ class MemoryRequest(Request):
 
 @dataclass(frozen=True)
 class App:
-    """What a view needs: the settings and the loaded models by name."""
+    """What a view needs: the settings, the loaded models by name, and the evaluation's results where there are any."""
 
     settings: Settings
     classifiers: dict[str, Classifier]
+    results: dict[str, Any] | None = None
 
     def classifier(self, name: str | None) -> Classifier:
         """Give the named model, or the default one where none is named.
