@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from marshmallow import INCLUDE
-
 from web.schemas import ResultsSchema
 from web.settings import PREFIX, SettingsError
 
@@ -22,7 +20,7 @@ def read_results(path: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError) as error:
         raise _other_file(path) from error
-    if not isinstance(results, dict) or ResultsSchema(unknown=INCLUDE).validate(results):
+    if not isinstance(results, dict) or ResultsSchema().validate(results):
         raise _other_file(path)
     return results
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import INCLUDE, Schema, fields
+from marshmallow import EXCLUDE, Schema, fields
 from marshmallow.validate import OneOf, Range, Regexp
 
 from model.card import CLASS_NAMES
@@ -22,7 +22,16 @@ def _is(sentence: str, **of_schema: Any) -> dict[str, Any]:
     return {"required": True, "metadata": {"description": sentence, **of_schema}}
 
 
-class UploadSchema(Schema):
+class OpenSchema(Schema):
+    """A schema whose objects may gain fields within a version of the API: a reader passes over unknown ones."""
+
+    class Meta(Schema.Meta):
+        """What marshmallow and the OpenAPI document are told of it."""
+
+        unknown = EXCLUDE
+
+
+class UploadSchema(OpenSchema):
     """The parts of a multipart request."""
 
     files = fields.List(
@@ -32,7 +41,7 @@ class UploadSchema(Schema):
     model = fields.String(metadata={"description": "Name of the model; without it, the first that is listed."})
 
 
-class OpinionSchema(Schema):
+class OpinionSchema(OpenSchema):
     """What a network says of one picture."""
 
     answer = fields.String(
@@ -57,7 +66,7 @@ class OpinionSchema(Schema):
     )
 
 
-class PlaceSchema(Schema):
+class PlaceSchema(OpenSchema):
     """Which files of the request a result is of."""
 
     index = fields.Integer(validate=_COUNT, **_is("Place of the first file in the request, from 0."))
@@ -118,7 +127,7 @@ class VolumeReadingSchema(ReadingSchema):
     slices = fields.List(fields.Nested(SliceSchema), **_is("The answer to each slice that was classified, in order."))
 
 
-class FileErrorSchema(Schema):
+class FileErrorSchema(OpenSchema):
     """Why a file got no answer."""
 
     code = fields.String(
@@ -160,7 +169,7 @@ def _schema_of(result: Mapping[str, Any]) -> type[Schema]:
     return VolumeReadingSchema if result.get("kind") == "volume" else ImageReadingSchema
 
 
-class PredictionsSchema(Schema):
+class PredictionsSchema(OpenSchema):
     """The results of one request."""
 
     results = fields.List(AnyReading(), **_is("One result per picture, volume or refused file, in the order given."))
@@ -168,7 +177,7 @@ class PredictionsSchema(Schema):
     disclaimer = fields.String(**_is("What these answers are not for."))
 
 
-class ModelSchema(Schema):
+class ModelSchema(OpenSchema):
     """A model that can be chosen, as its card has it."""
 
     name = fields.String(**_is("The name that it is chosen by."))
@@ -185,13 +194,13 @@ class ModelSchema(Schema):
     metrics = fields.Dict(keys=fields.String(), **_is("What an evaluation measured, by data set."))
 
 
-class ModelsSchema(Schema):
+class ModelsSchema(OpenSchema):
     """The models that can be chosen."""
 
     models = fields.List(fields.Nested(ModelSchema), **_is("The models, the default one first."))
 
 
-class EvaluatedModelSchema(Schema):
+class EvaluatedModelSchema(OpenSchema):
     """A published model and its figures."""
 
     name = fields.String(**_is("Name of the model."))
@@ -200,16 +209,14 @@ class EvaluatedModelSchema(Schema):
     metrics = fields.Dict(keys=fields.String(), **_is("What was measured, by data set."))
 
 
-class ResultsSchema(Schema):
+class ResultsSchema(OpenSchema):
     """The results of the evaluation; more fields may stand beside these."""
 
-    models = fields.List(
-        fields.Nested(EvaluatedModelSchema, unknown=INCLUDE), **_is("The published models with their figures.")
-    )
+    models = fields.List(fields.Nested(EvaluatedModelSchema), **_is("The published models with their figures."))
     studies = fields.Dict(keys=fields.String(), **_is("Further measurements, by the name of the study."))
 
 
-class ProblemSchema(Schema):
+class ProblemSchema(OpenSchema):
     """An RFC 9457 problem."""
 
     type = fields.String(**_is("Address of the code's description.", format="uri-reference"))
