@@ -29,6 +29,7 @@ from werkzeug.serving import make_server
 
 from app import create_app
 from model.classifier import Classifier
+from model.errors import ImageError
 from tests.conftest import multipart
 from web.answers import as_result
 from web.errors import CODES
@@ -36,7 +37,8 @@ from web.openapi import V1_PREFIX
 from web.predicting import classify
 from web.schemas import ImageReadingSchema, PredictionsSchema, RefusedSchema
 
-SAMPLE = Path(__file__).parent.parent / "static" / "samples" / "glioma.jpg"
+TOP = Path(__file__).parent.parent
+SAMPLE = TOP / "static" / "samples" / "glioma.jpg"
 URL = "/api/v1/predictions"
 N_REQUESTS = 200  # per operation and mode
 CHECKS = [
@@ -135,6 +137,17 @@ def test_every_example_is_of_its_schema(document: dict) -> None:
             assert without_unknown_fields(example["value"]) == example["value"]
             examples += 1
     assert examples >= 2
+
+
+def test_readme_s_example_is_of_the_schema(document: dict) -> None:
+    api = (TOP / "README.md").read_text(encoding="utf-8").split("## The API")[1]
+    example = json.loads(re.search(r"```json\n(.*?)```", api, re.DOTALL)[1])
+    assert errors_against(document, {"$ref": "#/components/schemas/Predictions"}, example) == []
+    assert without_unknown_fields(example) == example
+
+
+def test_every_error_of_a_picture_has_a_code_with_a_status() -> None:
+    assert {kind.code for kind in ImageError.__subclasses__()} <= set(CODES)
 
 
 # Answers against the document

@@ -26,10 +26,10 @@ class Code:
 
 # Every code that an answer can carry. A code never changes its meaning; the documentation lists them all.
 CODES = {
-    "missing_file": Code(HTTPStatus.BAD_REQUEST, "The request holds no file in a part named `files`."),
+    "missing_file": Code(HTTPStatus.BAD_REQUEST, "The request holds no file in a part named 'files'."),
     "empty_file": Code(HTTPStatus.BAD_REQUEST, "The file holds no bytes."),
-    "unknown_field": Code(HTTPStatus.BAD_REQUEST, "A file stands in a part of another name than `files`."),
-    "unknown_model": Code(HTTPStatus.BAD_REQUEST, "There is no model of the name in `model`."),
+    "unknown_field": Code(HTTPStatus.BAD_REQUEST, "A file stands in a part of another name than 'files'."),
+    "unknown_model": Code(HTTPStatus.BAD_REQUEST, "There is no model of the name in 'model'."),
     "unknown_sample": Code(HTTPStatus.BAD_REQUEST, "There is no sample of that name; only the page has samples."),
     "too_many_files": Code(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request holds more files than are read at once."),
     "upload_too_large": Code(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request is larger than what is read."),
@@ -41,7 +41,7 @@ CODES = {
     "bad_request": Code(HTTPStatus.BAD_REQUEST, "The request breaks the rules of HTTP.", of_form=False),
     "not_found": Code(HTTPStatus.NOT_FOUND, "There is nothing at this address.", of_form=False),
     "method_not_allowed": Code(
-        HTTPStatus.METHOD_NOT_ALLOWED, "The address is asked for by another method, named in `Allow`.", of_form=False
+        HTTPStatus.METHOD_NOT_ALLOWED, "The address is asked for by another method, named in 'Allow'.", of_form=False
     ),
     "internal_error": Code(HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed, not the request.", of_form=False),
 }
