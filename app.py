@@ -6,7 +6,8 @@ from flask import Flask
 
 from model.classifier import Classifier, load_classifiers
 from model.errors import ModelFileError
-from web import api, errors, headers, languages, operations, pages
+from web import api, docs, errors, headers, languages, openapi, operations, pages
+from web.results import read_results
 from web.settings import SettingsError, load_settings
 from web.uploads import App, MemoryRequest
 
@@ -28,6 +29,7 @@ def create_app(settings: dict[str, object] | None = None, classifiers: dict[str,
     try:
         chosen = load_settings(settings)
         loaded = classifiers or load_classifiers(chosen.models_dir, chosen.model_names)
+        results = read_results(chosen.results_file)
     except (SettingsError, ModelFileError) as error:
         print(f"Cannot start: {error}", file=sys.stderr)
         sys.exit(EXIT_CANNOT_START)
@@ -39,10 +41,11 @@ def create_app(settings: dict[str, object] | None = None, classifiers: dict[str,
         MAX_FORM_MEMORY_SIZE=100_000,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.extensions["brain_mri"] = App(chosen, loaded)
-    for module in (api, operations, pages):
+    app.extensions["brain_mri"] = App(chosen, loaded, results)
+    for module in (api, docs, operations, pages):
         app.register_blueprint(module.blueprint)
     languages.register(app)
     errors.register(app, pages.show_refusal)
     headers.register(app)
+    app.extensions["openapi"] = openapi.describe(app)
     return app

@@ -21,6 +21,8 @@ IMPORTERS = {
     "flask": {"app.py", "web"},
     "werkzeug": {"app.py", "web"},
     "jinja2": {"app.py", "web"},
+    "apispec": {"web"},
+    "marshmallow": {"web"},
     "gunicorn": {"gunicorn.conf.py", "web"},
     "tensorflow": {"training/tensorflow_only.py"},
 }

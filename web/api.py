@@ -1,21 +1,37 @@
-"""The API: predictions and models as JSON."""
+"""The API: predictions, models and the evaluation's results as JSON."""
 
 import json
+from datetime import UTC, datetime
 
 from flask import Blueprint, Response, jsonify, request
 
 from model.card import DISCLAIMER
 from model.sentences import Sentence
-from web.errors import API_PREFIX, Refusal, problem
+from web import examples
+from web.errors import Refusal, problem
 from web.languages import say
+from web.openapi import V1_PREFIX, Operation
 from web.predicting import Refused, results_of
-from web.records import now, record_of
+from web.records import record_of
+from web.schemas import ModelsSchema, PredictionsSchema, ResultsSchema, UploadSchema
 from web.uploads import this_app, uploaded_files
 
-blueprint = Blueprint("api", __name__, url_prefix=f"{API_PREFIX}v1")
+blueprint = Blueprint("api", __name__, url_prefix=V1_PREFIX)
 
 
 @blueprint.post("/predictions")
+@Operation(
+    "classify_files",
+    answer=PredictionsSchema,
+    answers="The results in the order of the files; at least one of them is an answer.",
+    codes=(
+        *("missing_file", "empty_file", "unknown_field", "unknown_model", "bad_request"),
+        *("too_many_files", "upload_too_large", "unsupported_format"),
+        *("unreadable_image", "too_many_pixels", "unsuitable_image"),
+    ),
+    takes=UploadSchema,
+    examples=examples.PREDICTIONS,
+)
 def predictions() -> Response:
     """Classify the files of a multipart request; a refused one stands in its place, unless all are refused."""
     app = this_app()
@@ -26,28 +42,39 @@ def predictions() -> Response:
     if all(isinstance(result, Refused) for result in results):
         refusal = next(result.refusal for result in results if isinstance(result, Refused))
         return problem(refusal.status, refusal.code, refusal.detail)
-    return jsonify({"results": [record_of(result) for result in results], "date": now(), "disclaimer": say(DISCLAIMER)})
+    answer = {
+        "results": [record_of(result) for result in results],
+        "date": datetime.now(UTC).replace(microsecond=0),
+        "disclaimer": say(DISCLAIMER),
+    }
+    return jsonify(PredictionsSchema().dump(answer))
 
 
 @blueprint.get("/models")
+@Operation("list_models", answer=ModelsSchema, answers="The models that can be chosen.")
 def models() -> Response:
     """Describe the models that can be chosen, the default one first."""
     cards = [classifier.card for classifier in this_app().classifiers.values()]
-    fields = (
-        "name",
-        "title",
-        "version",
-        "task",
-        "class_names",
-        "sha256",
-        "intended_use",
-        "limits",
-        "decision",
-        "metrics",
-    )
-    # As the card's own file has them: dataclasses become objects.
-    described = [json.loads(card.to_json()) for card in cards]
-    return jsonify({"models": [{field: card[field] for field in fields} for card in described]})
+    # As the card's own file has them: dataclasses become objects. The schema chooses the fields.
+    return jsonify(ModelsSchema().dump({"models": [json.loads(card.to_json()) for card in cards]}))
+
+
+@blueprint.get("/results")
+@Operation(
+    "get_results", answer=ResultsSchema, answers="The figures, as the evaluation wrote them.", codes=("no_results",)
+)
+def results() -> Response:
+    """Give the results of the evaluation that the published models went through."""
+    found = this_app().results
+    if found is None:
+        raise Refusal(
+            "no_results",
+            Sentence(
+                "Expected the results of an evaluation. There are none on this server. "
+                "Its operator can name their file in the setting RESULTS_FILE."
+            ),
+        )
+    return jsonify(found)
 
 
 def _refuse_other_bodies() -> None:

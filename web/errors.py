@@ -3,9 +3,10 @@
 import logging
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 
-from flask import Flask, Response, current_app, g, json, make_response, request
+from flask import Flask, Response, current_app, g, json, make_response, request, url_for
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from model.errors import ImageError
@@ -15,19 +16,39 @@ from web.languages import say
 API_PREFIX = "/api/"
 # Addresses whose caller is a program: the API's, and the one that the page's script asks.
 _FOR_PROGRAMS = (API_PREFIX, "/cards")
-_STATUS = {
-    "empty_file": HTTPStatus.BAD_REQUEST,
-    "missing_file": HTTPStatus.BAD_REQUEST,
-    "unknown_field": HTTPStatus.BAD_REQUEST,
-    "too_many_files": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    "unknown_model": HTTPStatus.BAD_REQUEST,
-    "unknown_sample": HTTPStatus.BAD_REQUEST,
-    "unsupported_format": HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    "unreadable_image": HTTPStatus.UNPROCESSABLE_ENTITY,
-    "too_many_pixels": HTTPStatus.UNPROCESSABLE_ENTITY,
-    "unsuitable_image": HTTPStatus.UNPROCESSABLE_ENTITY,
-    "upload_too_large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+
+
+@dataclass(frozen=True)
+class Code:
+    """One row of CODES: the HTTP status, the meaning in one sentence, and whether what was sent is the cause."""
+
+    status: HTTPStatus
+    meaning: str
+    of_form: bool = True
+
+
+# Every code that an answer can carry. A code never changes its meaning; the documentation lists them all.
+CODES = {
+    "missing_file": Code(HTTPStatus.BAD_REQUEST, "The request holds no file in a part named 'files'."),
+    "empty_file": Code(HTTPStatus.BAD_REQUEST, "The file holds no bytes."),
+    "unknown_field": Code(HTTPStatus.BAD_REQUEST, "A file stands in a part of another name than 'files'."),
+    "unknown_model": Code(HTTPStatus.BAD_REQUEST, "There is no model of the name in 'model'."),
+    "unknown_sample": Code(HTTPStatus.BAD_REQUEST, "There is no sample of that name; only the page has samples."),
+    "too_many_files": Code(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request holds more files than are read at once."),
+    "upload_too_large": Code(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request is larger than what is read."),
+    "unsupported_format": Code(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The file's content is of no format read here."),
+    "unreadable_image": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The format is known, but the content is damaged."),
+    "too_many_pixels": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The picture has more pixels than are decoded here."),
+    "unsuitable_image": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The picture holds nothing that can be classified."),
+    "no_results": Code(HTTPStatus.NOT_FOUND, "This server holds no results of an evaluation.", of_form=False),
+    "bad_request": Code(HTTPStatus.BAD_REQUEST, "The request breaks the rules of HTTP.", of_form=False),
+    "not_found": Code(HTTPStatus.NOT_FOUND, "There is nothing at this address.", of_form=False),
+    "method_not_allowed": Code(
+        HTTPStatus.METHOD_NOT_ALLOWED, "The address is asked for by another method, named in 'Allow'.", of_form=False
+    ),
+    "internal_error": Code(HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed, not the request.", of_form=False),
 }
+_HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 # Bodies up to this much over the limit are read to their end; the proxy in front lets no longer ones through.
 _SPARE_BYTES = 10_000_000
 _CHUNK_BYTES = 65_536
@@ -48,7 +69,7 @@ class Refusal(Exception):
     @property
     def status(self) -> HTTPStatus:
         """The HTTP status of the code."""
-        return _STATUS[self.code]
+        return CODES[self.code].status
 
     @classmethod
     def of_image(cls, error: ImageError) -> "Refusal":
@@ -84,7 +105,7 @@ def register(app: Flask, show_page: Callable[[str, Sentence], str]) -> None:
         status = error.code or 500
         other = Sentence("Expected a request that can be answered. Received: {name}.", name=error.name)
         detail = _HTTP_SENTENCES.get(status, other)
-        response = make_response(answer(status, error.name.lower().replace(" ", "_"), detail))
+        response = make_response(answer(status, _http_code(status), detail))
         if isinstance(error, MethodNotAllowed):
             response.allow.update(error.valid_methods or ())
         return response
@@ -109,15 +130,19 @@ def _drain_body(n_bytes: int) -> None:
         n_bytes -= len(chunk)
 
 
+def _http_code(status: int) -> str:
+    return _HTTP_CODES.get(status, "bad_request" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "internal_error")
+
+
 def concerns_the_form(code: str) -> bool:
     """Tell whether what was sent is the cause, rather than the address or the server."""
-    return code in _STATUS
+    return code in CODES and CODES[code].of_form
 
 
 def problem(status: int, code: str, detail: Sentence) -> Response:
-    """Give an RFC 9457 problem."""
+    """Give an RFC 9457 problem; its type is the address of the code's row in the documentation."""
     body = {
-        "type": "about:blank",
+        "type": url_for("docs.page", _anchor=f"error-{code}"),
         "title": HTTPStatus(status).phrase,
         "status": int(status),
         "code": code,

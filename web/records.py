@@ -71,7 +71,7 @@ def _of_volume(result: VolumeAnswer) -> dict[str, Any]:
         **_of_second(result.second),
         "format": volume.format,
         "notes": [say(note) for note in volume.notes],
-        "plane": volume.plane,
+        "plane": volume.plane or None,
         "n_slices": len(volume.slices),
         "n_classified": summary.n_classified,
         "n_brain_mri": summary.n_brain_mri,

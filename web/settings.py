@@ -10,6 +10,7 @@ from typing import Any
 from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
 from model.files import Limits
 
+RESULTS_FILE = Path(__file__).parent.parent / "training" / "results" / "results.json"
 PREFIX = "BRAIN_MRI_"
 BYTES_PER_MB = 1_000_000
 # Kubernetes sets these in every container for a service named brain-mri; they are no misspelt settings.
@@ -51,6 +52,7 @@ TABLE = (
     Setting("MAX_MEGAVOXELS", 64, "Largest volume that is decoded, in millions of voxels.", _positive),
     Setting("MODEL_NAMES", DEFAULT_MODELS, "Models to load, by name, the first is the default.", _names),
     Setting("MODELS_DIR", WEIGHTS_FOLDER, "Folder of the models' cards and weights.", Path),
+    Setting("RESULTS_FILE", RESULTS_FILE, "File of the evaluation's results, if there is one.", Path),
 )
 
 
@@ -64,6 +66,7 @@ class Settings:
     max_megavoxels: int
     model_names: tuple[str, ...]
     models_dir: Path
+    results_file: Path
 
     @property
     def max_upload_bytes(self) -> int:

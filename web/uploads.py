@@ -25,10 +25,11 @@ class MemoryRequest(Request):
 
 @dataclass(frozen=True)
 class App:
-    """What a view needs: the settings and the loaded models by name."""
+    """What a view needs: the settings, the loaded models by name, and the evaluation's results where there are any."""
 
     settings: Settings
     classifiers: dict[str, Classifier]
+    results: dict[str, Any] | None = None
     # Reading a large volume takes several times its size for a moment: so many may be read at once.
     reading_turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_READ_AT_ONCE))
 

@@ -1,0 +1,70 @@
+"""Answers of the API as its documentation shows them."""
+
+from typing import Any
+
+from model.card import DISCLAIMER
+
+_FILE = "a99b7a1c0a8281a6bc844d3cb7a3581458fb37fd5b7af7279c5e201e89f03c60"
+_OTHER_FILE = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+_WEIGHTS = "ad51cf054df2eeb17e80fff6f40f0dd659555f236cfae96d5e049a19e657db74"
+_OPINION: dict[str, Any] = {
+    "answer": "glioma",
+    "predicted_class": "glioma",
+    "probabilities": {"glioma": 0.9454, "meningioma": 0.0272, "no_tumor": 0.0026, "pituitary": 0.0248},
+    "tumor_probability": 0.9974,
+    "shows_tumor": True,
+}
+_READING: dict[str, Any] = {
+    "model": "xception",
+    "model_version": "1.0.0",
+    "model_sha256": _WEIGHTS,
+    **_OPINION,
+    "reason": "",
+    "notes": [],
+    "seconds": 0.126,
+}
+_IMAGE: dict[str, Any] = {
+    "index": 0,
+    "files": [0],
+    "input_sha256": _FILE,
+    "files_sha256": [_FILE],
+    "kind": "image",
+    **_READING,
+    "format": "JPEG",
+    "width_px": 512,
+    "height_px": 512,
+}
+_VOLUME: dict[str, Any] = {
+    "index": 0,
+    "files": [0, 1],
+    "input_sha256": None,
+    "files_sha256": [_FILE, _OTHER_FILE],
+    "kind": "volume",
+    **_READING,
+    "format": "DICOM",
+    "plane": "axial",
+    "n_slices": 2,
+    "n_classified": 1,
+    "n_brain_mri": 1,
+    "key_slice": 1,
+    "first_slice": 1,
+    "last_slice": 1,
+    "slices": [{"slice_index": 1, **_OPINION}],
+}
+_REFUSED: dict[str, Any] = {
+    "index": 1,
+    "files": [1],
+    "input_sha256": _OTHER_FILE,
+    "files_sha256": [_OTHER_FILE],
+    "error": {
+        "code": "unsupported_format",
+        "detail": "Expected a picture. Received a file of another kind. Export the slice as JPEG or PNG.",
+    },
+}
+
+
+def _answer(*results: dict[str, Any]) -> dict[str, Any]:
+    return {"results": list(results), "date": "2026-11-21T13:03:31+00:00", "disclaimer": str(DISCLAIMER)}
+
+
+PREDICTIONS = {"a picture and a file that is none": _answer(_IMAGE, _REFUSED), "a volume": _answer(_VOLUME)}
