@@ -7,6 +7,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from model.decoder import Decoder
 from model.dicom_header import Header, Window, read_header
 from model.dicom_header import is_dicom as is_dicom
 from model.dicom_pixels import Slice, decode, no_pixels
@@ -72,7 +73,8 @@ def read_dicom_slice(content: bytes, max_pixels: int) -> MriImage:
     if header.n_frames > 1:
         raise a_volume(header.n_frames)
     # One frame gives one slice, which is an image.
-    return cast(MriImage, _to_content(decode(content, header)))
+    with Decoder() as decoder:
+        return cast(MriImage, _to_content(decode(content, header, decoder)))
 
 
 def series_of(content: bytes) -> str:
@@ -115,11 +117,12 @@ def _read_group(group: Sequence[_Source]) -> list[Placed]:
     """Decode the files of a series, and give a content per orientation and an error per file that failed."""
     results: list[Placed] = []
     decoded: list[tuple[int, Slice]] = []
-    for source in group:
-        try:
-            decoded += [(source.place, piece) for piece in decode(source.content, source.header)]
-        except ImageError as error:
-            results.append(((source.place,), error))
+    with Decoder() as decoder:
+        for source in group:
+            try:
+                decoded += [(source.place, piece) for piece in decode(source.content, source.header, decoder)]
+            except ImageError as error:
+                results.append(((source.place,), error))
     for placed in _by_orientation(decoded):
         places = tuple(sorted({place for place, _ in placed}))
         results.append((places, _to_content([piece for _, piece in placed])))

@@ -6,6 +6,7 @@ file is repeated in a sentence: codes are translated through the tables below or
 
 import io
 import logging
+import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,15 @@ HEADER_TAGS = (
     "PixelRepresentation", "WindowCenter", "WindowWidth", "VOILUTFunction", "RescaleIntercept", "RescaleSlope",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
 )  # fmt: skip
+_PALETTE_TAGS = tuple(
+    f"{prefix}{colour}PaletteColorLookupTable{kind}"
+    for prefix, kind in (("", "Descriptor"), ("", "Data"), ("Segmented", "Data"))
+    for colour in ("Red", "Green", "Blue")
+)
+PIXEL_TAGS = (
+    *HEADER_TAGS, *_PALETTE_TAGS, "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
+    "PlanarConfiguration", "ModalityLUTSequence", "PixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
+)  # fmt: skip
 # In an enhanced multi-frame file these stand in a macro of the frame's or the shared functional groups.
 # Source: DICOM PS3.3, C.7.6.16.2.
 _MACROS = {
@@ -52,7 +62,7 @@ _DEFLATED = b"1.2.840.10008.1.2.1.99"
 # What pydicom, gdcm and numpy answer to damaged files.
 DAMAGE = (
     AttributeError, ValueError, TypeError, KeyError, IndexError, ArithmeticError, RuntimeError, OSError, EOFError,
-    AssertionError, MemoryError, InvalidDicomError, pydicom.errors.BytesLengthException,
+    AssertionError, MemoryError, InvalidDicomError, pydicom.errors.BytesLengthException, struct.error,
 )  # fmt: skip
 
 

@@ -4,7 +4,6 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-import gdcm
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -14,23 +13,11 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
-from model.dicom_header import HEADER_TAGS, Frame, Header, damage_translated, damaged, read_dataset
+from model.decoder import Decoder
+from model.dicom_header import PIXEL_TAGS, Frame, Header, damage_translated, damaged, read_dataset
 from model.errors import UnreadableImage, UnsuitableImage, UnsupportedFormat
 from model.sentences import Sentence
 
-# gdcm writes its opinion of damaged files to standard error.
-gdcm.Trace.WarningOff()
-gdcm.Trace.ErrorOff()
-
-_PALETTE_TAGS = tuple(
-    f"{prefix}{colour}PaletteColorLookupTable{kind}"
-    for prefix, kind in (("", "Descriptor"), ("", "Data"), ("Segmented", "Data"))
-    for colour in ("Red", "Green", "Blue")
-)
-_PIXEL_TAGS = (
-    *HEADER_TAGS, *_PALETTE_TAGS, "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
-    "PlanarConfiguration", "ModalityLUTSequence", "PixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
-)  # fmt: skip
 # Luma of red, green and blue. Source: ITU-R BT.601, as Pillow's grey.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 # Markers that start a frame's header (SOF) in JPEG and JPEG-LS. Source: ITU-T T.81, table B.1; T.87, C.1.1.
@@ -60,7 +47,7 @@ class Slice:
         return values
 
 
-def decode(content: bytes, header: Header) -> list[Slice]:
+def decode(content: bytes, header: Header, decoder: Decoder) -> list[Slice]:
     """Decode all frames of a file whose size was found bearable.
 
     Raises:
@@ -68,12 +55,18 @@ def decode(content: bytes, header: Header) -> list[Slice]:
         UnsuitableImage: it holds no pixels.
         UnreadableImage: it is cut off or damaged.
     """
-    dataset = read_dataset(content, _PIXEL_TAGS)
+    dataset = read_dataset(content, PIXEL_TAGS)
     with damage_translated():
         if not dataset.get("PixelData"):
             raise no_pixels(header)
-        _check_decodable(dataset)
-        stored = _stored_values(dataset, header)
+        syntax = _transfer_syntax(dataset)
+        _check_decodable(syntax)
+        if syntax.is_encapsulated and syntax != RLELossless:
+            _check_codestreams(dataset)
+            decoded = decoder.pixels(content)
+        else:
+            decoded = pixel_array(dataset)
+        stored = _stored_values(decoded, dataset, header)
         return [Slice(s, frame, header) for s, frame in zip(stored, header.frames(), strict=True)]
 
 
@@ -89,8 +82,7 @@ def no_pixels(header: Header) -> UnreadableImage | UnsuitableImage:
     )
 
 
-def _check_decodable(dataset: Dataset) -> None:
-    syntax = _transfer_syntax(dataset)
+def _check_decodable(syntax: UID) -> None:
     try:
         is_available = get_decoder(syntax).is_available
     except NotImplementedError:
@@ -104,8 +96,6 @@ def _check_decodable(dataset: Dataset) -> None:
                 syntax=Sentence("one that is unknown") if syntax.name == syntax else str(syntax.name),
             )
         )
-    if syntax.is_encapsulated and syntax != RLELossless:
-        _check_codestreams(dataset)
 
 
 def _transfer_syntax(dataset: Dataset) -> UID:
@@ -143,9 +133,8 @@ def _codestream_shape(frame: bytes) -> tuple[int, int, int] | None:
     return None
 
 
-def _stored_values(dataset: Dataset, header: Header) -> list[NDArray[Any]]:
-    """Decode, mask what is not of the picture in its words, look values up, make colours grey; one array per frame."""
-    decoded = pixel_array(dataset)
+def _stored_values(decoded: NDArray[Any], dataset: Dataset, header: Header) -> list[NDArray[Any]]:
+    """Mask what is not of the picture in its words, look values up, make colours grey; one array per frame."""
     shape = (header.n_frames, header.rows, header.columns)
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         decoded = apply_color_lut(decoded, dataset)

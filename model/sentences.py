@@ -29,5 +29,5 @@ class Sentence(str):
         return translate(self.template).format(**values) if values else translate(self.template)
 
 
-# Says nothing. Not made of a literal in the usual way: the empty template stands for a catalogue's header.
-NO_SENTENCE = Sentence("")
+# Says nothing. Not written as a call, since the catalogue gathers those, and its empty template is its header.
+NO_SENTENCE = Sentence.__new__(Sentence, "")
