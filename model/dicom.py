@@ -16,8 +16,8 @@ from model.errors import ImageError
 from model.images import MAX_VOXELS, MriImage, check_size, check_voxels
 from model.preprocessing import MIN_CONTRAST
 from model.sentences import Sentence
-from model.stacks import BLACK_PERCENTILE, WHITE_PERCENTILE, Stack, grey_range, to_content, to_grey
-from model.volumes import MriVolume, a_volume
+from model.stacks import BLACK_PERCENTILE, MAX_MEASURED_SLICES, WHITE_PERCENTILE, Stack, grey_range, to_content, to_grey
+from model.volumes import MAX_MEASURED, MriVolume, a_volume
 
 # Orientations whose cosines differ by no more than this, about one degree, are the same.
 _SAME_ORIENTATION = 0.02
@@ -204,17 +204,17 @@ def _grey_slices(pieces: Sequence[Slice]) -> NDArray[np.uint8]:
     windows = {piece.frame.window for piece in pieces}
     window = windows.pop() if len(windows) == 1 else None
     if window is not None and not pieces[0].header.is_coloured:
-        grey = np.stack([_upright_grey(apply_window(piece.values(), window), piece) for piece in pieces])
-        sample = grey.reshape(-1)[:: -(-grey.size // 4_000_000)]
+        grey = np.stack([_brighter_is_more(apply_window(piece.values(), window), piece) for piece in pieces])
+        sample = grey.reshape(-1)[:: -(-grey.size // MAX_MEASURED)]
         black, white = np.percentile(sample, (BLACK_PERCENTILE, WHITE_PERCENTILE))
         if white - black >= MIN_CONTRAST:
             return grey
-    every = -(-len(pieces) // 64)
+    every = -(-len(pieces) // MAX_MEASURED_SLICES)
     low, high = grey_range([piece.values() for piece in pieces[::every]])
-    return np.stack([_upright_grey(to_grey(piece.values(), low, high), piece) for piece in pieces])
+    return np.stack([_brighter_is_more(to_grey(piece.values(), low, high), piece) for piece in pieces])
 
 
-def _upright_grey(grey: NDArray[np.uint8], piece: Slice) -> NDArray[np.uint8]:
+def _brighter_is_more(grey: NDArray[np.uint8], piece: Slice) -> NDArray[np.uint8]:
     """Turn a picture round in which little is bright, as MONOCHROME1 has it; padding stays black."""
     if not piece.header.is_inverted:
         return grey

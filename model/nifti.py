@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from model.errors import UnreadableImage, UnsuitableImage
 from model.images import MAX_VOXELS, MriImage, check_size, check_voxels
 from model.sentences import Sentence
-from model.stacks import Stack, grey_range, to_content, to_grey
+from model.stacks import MAX_MEASURED_SLICES, Stack, grey_range, to_content, to_grey
 from model.volumes import MriVolume, a_volume
 
 # nibabel logs what it finds in damaged headers; what is in a file stays out of logs.
@@ -36,6 +36,8 @@ _HEADER_BYTES = 540
 _BYTES_PER_VOXEL = 4
 # Extensions before the voxels, and padding after them, take no more in files that are whole.
 _MAX_OFFSET, _MAX_BYTES_AFTER = 16_000_000, 1_000_000
+# No scanner's voxels are as large as this, or as small as its reciprocal.
+_MAX_SPACING_MM = 10_000.0
 # Spacings closer than this share count as equal: then slices are cut as axial ones.
 _ISOTROPIC = 0.10
 # From RAS, NIfTI's patient coordinates, to LPS, DICOM's.
@@ -144,7 +146,8 @@ def _read_header(content: bytes) -> _Header:
             )
         )
     try:
-        return _interpret(nibabel.Nifti1Header(head[:348]) if size == 348 else nibabel.Nifti2Header(head[:540]))
+        with np.errstate(all="ignore"):
+            return _interpret(nibabel.Nifti1Header(head[:348]) if size == 348 else nibabel.Nifti2Header(head[:540]))
     # What nibabel and numpy answer to damaged headers.
     except (HeaderDataError, WrapStructError, ValueError, TypeError, KeyError, OverflowError, ArithmeticError) as error:
         raise _damaged() from error
@@ -154,7 +157,10 @@ def _interpret(raw: nibabel.Nifti1Header) -> _Header:
     slope, intercept = raw.get_slope_inter()
     affine = np.array(raw.get_best_affine(), np.float64)
     affine[:3] *= _MILLIMETRES.get(raw.get_xyzt_units()[0], 1.0)
-    if not np.isfinite(affine).all() or np.isnan(io_orientation(affine)).any():
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    if not (np.isfinite(affine).all() and spacing.min() > 1 / _MAX_SPACING_MM and spacing.max() < _MAX_SPACING_MM):
+        raise ValueError("the affine gives impossible spacings")
+    if np.isnan(io_orientation(affine)).any():
         raise ValueError("the affine does not place every axis")
     dtype = raw.get_data_dtype()
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
@@ -251,7 +257,7 @@ def _stack(header: _Header, voxels: NDArray[Any], axis: int) -> Stack:
     columns = _oriented_affine(header)[:3, :3].T
     columns = columns[[axis, *(i for i in range(3) if i != axis)]]
     spacing = np.linalg.norm(columns, axis=1)
-    black, white = grey_range([_scaled(stored, header) for stored in voxels[:: -(-len(voxels) // 64)]])
+    black, white = grey_range([_scaled(stored, header) for stored in voxels[:: -(-len(voxels) // MAX_MEASURED_SLICES)]])
     grey = np.stack([to_grey(_scaled(stored, header), black, white) for stored in voxels])
     first, second, third = map(float, spacing)
     return Stack(grey, columns / spacing[:, None] * _RAS_TO_LPS, (first, second, third))

@@ -17,6 +17,8 @@ from model.volumes import MAX_MEASURED, MriVolume
 
 # Grey values of a volume that become black and white where it brings no window of its own; as in preprocessing.
 BLACK_PERCENTILE, WHITE_PERCENTILE = 0.5, 99.5
+# Slices of a volume that its grey levels are measured on, spread evenly: all together would not fit beside it.
+MAX_MEASURED_SLICES = 64
 # Pixels whose sides differ by more than this share are resampled to squares.
 SQUARE_TOLERANCE = 0.02
 # Pixels more oblong than this are taken for a damaged header and left as they are.

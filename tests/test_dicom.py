@@ -393,6 +393,16 @@ def test_decoder_says_nothing_of_a_damaged_frame(capfd: pytest.CaptureFixture[st
     assert "".join(capfd.readouterr()) == ""
 
 
+def test_damage_that_aborts_the_decoder_refuses_that_file_alone() -> None:
+    whole = sample("MR_small_jpeg_ls_lossless.dcm")
+    fatal = bytearray(whole)
+    # Found by random damage: over this, gdcm 3.2.6 calls terminate().
+    fatal[96], fatal[1331], fatal[1554] = 207, 144, 153
+    refusal, reading = read_files([bytes(fatal), whole])
+    assert isinstance(refusal.content, UnreadableImage)
+    assert (reading.files, type(reading.content)) == ((1,), MriImage)
+
+
 def test_any_damage_to_a_file_ends_as_a_picture_or_an_image_error() -> None:
     random = np.random.default_rng(20)
     n_refused = 0

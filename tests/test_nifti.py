@@ -189,6 +189,11 @@ def test_affine_without_a_third_axis_is_unreadable() -> None:
         read(changed(nifti(), 312, "<4f", 0, 0, 0, 0))
 
 
+def test_affine_of_impossible_size_is_unreadable() -> None:
+    with pytest.raises(UnreadableImage):
+        read(changed(nifti(), 280, "<4f", 3e38, 3e38, 3e38, 0))
+
+
 def test_free_text_of_the_header_gets_nowhere(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     for content in (changed(nifti(), 148, "6s", b"CANARY"), changed(nifti()[:900], 148, "6s", b"CANARY")):
