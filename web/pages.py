@@ -17,7 +17,7 @@ from web.languages import say
 from web.predicting import Refused, SlicesDone, classify
 from web.records import csv_of
 from web.uploads import App, this_app, uploaded_files
-from web.wording import LABELS
+from web.wording import LABELS, STUDIES
 
 blueprint = Blueprint("pages", __name__)
 SAMPLES = ("glioma", "meningioma", "pituitary", "no_tumor")
@@ -84,6 +84,7 @@ def show_page(code: str = "", error: str = "", cards: list[ResultCard] | None = 
         cards=cards or [],
         downloads=_downloads(cards or []),
         model_cards=[c.card for c in app.classifiers.values()],
+        studies=_studies(app),
         samples=SAMPLES,
         settings=app.settings,
         error=error,
@@ -95,6 +96,14 @@ def show_page(code: str = "", error: str = "", cards: list[ResultCard] | None = 
 def show_refusal(code: str, detail: Sentence) -> str:
     """Render the page for an error anywhere outside the API. The body stays unread: it may be what is wrong."""
     return show_page(code, detail)
+
+
+def _studies(app: App) -> list[tuple[Sentence, dict[str, Any]]]:
+    """Give the scorings of networks that are not served, so that both protocols stand side by side."""
+    measured = (app.results or {}).get("studies", {})
+    served = {classifier.card.sha256 for classifier in app.classifiers.values()}
+    found = [(STUDIES[name], measured[name]) for name in STUDIES if name in measured]
+    return [(label, study) for label, study in found if study["model"].get("sha256") not in served]
 
 
 def _words() -> dict[str, Any]:

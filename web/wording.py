@@ -16,6 +16,17 @@ LABELS = {
 }
 
 
+# Scorings of networks that are not served, by their name in the results.
+STUDIES = {
+    "published_protocol": Sentence(
+        "Published protocol: a network of the present recipe, trained on the official training folder as it is"
+    ),
+    "leak_free": Sentence(
+        "Leak-free protocol: a network of the present recipe, trained without near-duplicates of the test pictures"
+    ),
+}
+
+
 @dataclass(frozen=True)
 class Description:
     """What a class is, in plain words, and where that is written at more length."""
