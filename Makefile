@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test test-all check lint format train lint-docker clean
+.PHONY: help venv run test test-all check lint format train screenshots translations lint-docker clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,12 @@ train: $(VENV)/.train-stamp
 	@echo '  $(BIN)/python -m training evaluate --model runs/xception --data DIR ...'
 	@echo '  $(BIN)/python -m training publish --run runs/xception --evaluation runs/evaluation'
 endif
+
+screenshots: $(VENV)/.dev-stamp ## Take the screenshots of README (needs Chromium)
+	$(BIN)/python -m tests.screenshots
+
+translations: $(VENV)/.dev-stamp ## Gather new sentences for the translators, and compile the catalogues
+	$(BIN)/python -m web.catalogue
 
 lint-docker: $(VENV)/.dev-stamp ## Check Dockerfile, compose.yaml and the other YAML files
 	$(BIN)/hadolint Dockerfile

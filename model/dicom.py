@@ -16,7 +16,17 @@ from model.errors import ImageError
 from model.images import MAX_VOXELS, MriImage, check_size, check_voxels
 from model.preprocessing import MIN_CONTRAST
 from model.sentences import Sentence
-from model.stacks import BLACK_PERCENTILE, MAX_MEASURED_SLICES, WHITE_PERCENTILE, Stack, grey_range, to_content, to_grey
+from model.stacks import (
+    BLACK_PERCENTILE,
+    BY_PERCENTILES,
+    BY_WINDOW,
+    MAX_MEASURED_SLICES,
+    WHITE_PERCENTILE,
+    Stack,
+    grey_range,
+    to_content,
+    to_grey,
+)
 from model.volumes import MAX_MEASURED, MriVolume, a_volume
 
 # Orientations whose cosines differ by no more than this, about one degree, are the same.
@@ -156,8 +166,9 @@ def _to_content(pieces: Sequence[Slice]) -> MriImage | MriVolume:
     if frame.orientation is not None:
         along_row, along_column = frame.orientation
         directions = np.stack([np.cross(along_row, along_column), along_column, along_row])
-    stack = Stack(_grey_slices(ordered), directions, (spacing_mm, frame.row_mm, frame.column_mm))
-    return to_content(stack, "DICOM", [*notes, *notes_on([piece.header for piece in ordered])])
+    grey, step = _grey_slices(ordered)
+    stack = Stack(grey, directions, (spacing_mm, frame.row_mm, frame.column_mm))
+    return to_content(stack, "DICOM", [*notes, *notes_on([piece.header for piece in ordered])], step)
 
 
 def _in_order(pieces: Sequence[Slice]) -> tuple[list[Slice], float, list[Sentence]]:
@@ -196,8 +207,8 @@ def _heights(pieces: Sequence[Slice]) -> NDArray[np.float64] | None:
     return heights
 
 
-def _grey_slices(pieces: Sequence[Slice]) -> NDArray[np.uint8]:
-    """Make all slices grey under one window, uint8, shape (n, height, width), brighter is more.
+def _grey_slices(pieces: Sequence[Slice]) -> tuple[NDArray[np.uint8], Sentence]:
+    """Make all slices grey under one window, uint8, shape (n, height, width), brighter is more; and say how.
 
     The files' window is used where all share one that leaves a picture; else the percentiles of all values.
     """
@@ -208,10 +219,11 @@ def _grey_slices(pieces: Sequence[Slice]) -> NDArray[np.uint8]:
         sample = grey.reshape(-1)[:: -(-grey.size // MAX_MEASURED)]
         black, white = np.percentile(sample, (BLACK_PERCENTILE, WHITE_PERCENTILE))
         if white - black >= MIN_CONTRAST:
-            return grey
+            return grey, BY_WINDOW
     every = -(-len(pieces) // MAX_MEASURED_SLICES)
     low, high = grey_range([piece.values() for piece in pieces[::every]])
-    return np.stack([_brighter_is_more(to_grey(piece.values(), low, high), piece) for piece in pieces])
+    stretched = [_brighter_is_more(to_grey(piece.values(), low, high), piece) for piece in pieces]
+    return np.stack(stretched), BY_PERCENTILES
 
 
 def _brighter_is_more(grey: NDArray[np.uint8], piece: Slice) -> NDArray[np.uint8]:

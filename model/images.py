@@ -22,12 +22,13 @@ class MriImage:
 
     pixels: uint8, shape (height, width), 0..255, higher is brighter; upright by EXIF, DICOM or NIfTI orientation.
     format: the format that the content showed, in Pillow's spelling ("JPEG", "PNG", ...), "DICOM" or "NIfTI".
-    notes: sentences on what was done to the picture that its sender should know.
+    notes: sentences on what its sender should know, as a warning; steps: on what was done to come to these pixels.
     """
 
     pixels: NDArray[np.uint8]
     format: str
     notes: tuple[Sentence, ...] = ()
+    steps: tuple[Sentence, ...] = ()
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from model.errors import UnreadableImage, UnsuitableImage
 from model.images import MAX_VOXELS, MriImage, check_size, check_voxels
 from model.sentences import Sentence
-from model.stacks import MAX_MEASURED_SLICES, Stack, grey_range, to_content, to_grey
+from model.stacks import BY_PERCENTILES, MAX_MEASURED_SLICES, Stack, grey_range, to_content, to_grey
 from model.volumes import MriVolume, a_volume
 
 # nibabel logs what it finds in damaged headers; what is in a file stays out of logs.
@@ -101,7 +101,8 @@ def read_nifti(content: bytes, max_pixels: int, max_voxels: int = MAX_VOXELS) ->
     check_voxels(header.n_voxels, max_voxels)
     voxels = apply_orientation(_voxels(content, header), io_orientation(header.affine))
     stack = _stack(header, np.moveaxis(voxels, axis, 0), axis)
-    return to_content(stack, "NIfTI", () if header.knows_orientation else (ORIENTATION_NOTE,))
+    notes = () if header.knows_orientation else (ORIENTATION_NOTE,)
+    return to_content(stack, "NIfTI", notes, BY_PERCENTILES)
 
 
 def read_nifti_slice(content: bytes, max_pixels: int) -> MriImage:

@@ -30,6 +30,14 @@ UPRIGHT = {
     "coronal": np.array([[0, 1, 0], [0, 0, -1], [1, 0, 0]], np.float64),
     "axial": np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]], np.float64),
 }
+# How stored values became grey levels.
+BY_WINDOW = Sentence("Grey levels by the window that the file states.")
+BY_PERCENTILES = Sentence("Grey levels stretched between the darkest and the brightest half percent of the values.")
+_TURNED = {
+    "sagittal": Sentence("Turned upright; the plane is sagittal."),
+    "coronal": Sentence("Turned upright; the plane is coronal."),
+    "axial": Sentence("Turned upright; the plane is axial."),
+}
 # The planes in the order of the axis that they are perpendicular to: x, y, z.
 PLANES = ("sagittal", "coronal", "axial")
 
@@ -49,14 +57,18 @@ class Stack:
     spacing_mm: tuple[float, float, float]
 
 
-def to_content(stack: Stack, file_format: str, notes: Sequence[Sentence]) -> MriImage | MriVolume:
-    """Turn the stack upright, make its pixels square, and give a picture if it is a single slice."""
+def to_content(stack: Stack, file_format: str, notes: Sequence[Sentence], grey_step: Sentence) -> MriImage | MriVolume:
+    """Turn the stack upright, make its pixels square, and give a picture if it is a single slice.
+
+    grey_step: how the grey levels were made, BY_WINDOW or BY_PERCENTILES.
+    """
     plane = plane_of(stack)
     stack = square_pixels(upright(stack))
     distinct = tuple(dict.fromkeys(notes))
+    steps = (grey_step, *((_TURNED[plane],) if plane else ()))
     if len(stack.slices) == 1:
-        return MriImage(stack.slices[0], file_format, distinct)
-    return MriVolume(np.ascontiguousarray(stack.slices), plane, stack.spacing_mm[0], file_format, distinct)
+        return MriImage(stack.slices[0], file_format, distinct, steps)
+    return MriVolume(np.ascontiguousarray(stack.slices), plane, stack.spacing_mm[0], file_format, distinct, steps)
 
 
 def plane_of(stack: Stack) -> str:

@@ -36,7 +36,7 @@ class MriVolume:
     plane: "axial", "coronal", "sagittal", or "" where the file does not say; then slices lie as they were stored.
     spacing_mm: between the centres of slices; nan where unknown.
     format: "DICOM" or "NIfTI".
-    notes: sentences on what was done to the volume that its sender should know.
+    notes: sentences on what its sender should know, as a warning; steps: on what was done to come to these slices.
     """
 
     slices: NDArray[np.uint8]
@@ -44,6 +44,7 @@ class MriVolume:
     spacing_mm: float
     format: str
     notes: tuple[Sentence, ...] = ()
+    steps: tuple[Sentence, ...] = ()
 
     def image(self, slice_index: int) -> MriImage:
         """Give one slice as a picture, without notes."""

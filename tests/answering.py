@@ -29,7 +29,8 @@ def models_that_answer(answer: str, tiny_models: Path, folder: Path) -> Path:
     if answer == NOT_BRAIN_MRI:
         network = import_keras().saving.load_model(folder / "xception.keras", compile=False)
         layer = network.layers[-2]
-        gate = Gate(np.full(6, 1e6, np.float32), np.ones(6, np.float32), np.zeros((1, 6), np.float32), 1.0)
+        n = layer.input.shape[-1]
+        gate = Gate(np.full(n, 1e6, np.float32), np.ones(n, np.float32), np.zeros((1, n), np.float32), 1.0)
         (folder / "xception.gate.npz").write_bytes(gate.to_bytes())
         sha256 = hashlib.sha256(gate.to_bytes()).hexdigest()
         change_card(folder, gate=GateCard(layer.name, "xception.gate.npz", sha256, 1.0))

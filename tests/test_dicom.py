@@ -19,6 +19,7 @@ from model.errors import ImageError, TooManyPixels, UnreadableImage, UnsuitableI
 from model.files import read_files
 from model.images import MriImage
 from model.reading import read_image
+from model.stacks import BY_PERCENTILES, BY_WINDOW
 from model.volumes import MriVolume
 from tests.heads import STORED, as_file, dicom, grey, head, series, upright
 
@@ -169,6 +170,10 @@ def test_series_with_one_window_uses_it_and_with_several_uses_percentiles() -> N
     np.testing.assert_array_equal(same.slices, np.rint(np.clip(upright("axial") + 0.5, 0, 600) / 600 * 255))
     several = [*series(WindowCenter=300, WindowWidth=601)[:11], *series(WindowCenter=90, WindowWidth=99)[11:]]
     np.testing.assert_array_equal(volume_of(several).slices, grey(upright("axial")))
+    # And both say which it was.
+    assert same.steps[0] == BY_WINDOW
+    assert volume_of(several).steps[0] == BY_PERCENTILES
+    assert "axial" in same.steps[1]
 
 
 def test_two_series_and_two_orientations_of_one_become_volumes_of_their_own() -> None:

@@ -14,6 +14,7 @@ from training.dataset import DataError
 from training.model_card import TOP, figures_table, model_card, studies_section
 
 RESULTS = TOP / "training" / "results"
+READMES = ("README.md", "README.fr.md")
 README_BEGIN = "<!-- figures: made by `python -m training report` -->"
 README_END = "<!-- end of figures -->"
 # Studies beside the served models: the name of each file, and what it is in words.
@@ -44,10 +45,10 @@ def write_report(card_files: Sequence[Path], added: dict[str, Path], top: Path =
     studies = read_studies(folder)
     write_atomically(folder / "results.json", results_json(cards, studies).encode())
     write_atomically(top / "MODEL_CARD.md", (model_card(cards) + studies_section(studies, STUDIES)).encode())
-    readme = top / "README.md"
-    before, rest = readme.read_text(encoding="utf-8").split(README_BEGIN)
     table = figures_table(cards, studies, STUDIES)
-    write_atomically(readme, f"{before}{README_BEGIN}\n{table}{README_END}{rest.split(README_END)[1]}".encode())
+    for readme in (top / name for name in READMES):
+        before, rest = readme.read_text(encoding="utf-8").split(README_BEGIN)
+        write_atomically(readme, f"{before}{README_BEGIN}\n{table}{README_END}{rest.split(README_END)[1]}".encode())
 
 
 def read_studies(folder: Path = RESULTS) -> dict[str, dict[str, Any]]:

@@ -207,6 +207,7 @@ def _steps(image: MriImage, prediction: Prediction, side_px: int) -> tuple[Sente
     box = prediction.box
     return (
         Sentence("Read as {format}, {width} × {height} pixels.", format=image.format, width=width, height=height),
+        *image.steps,
         Sentence(
             "Cropped to the head: {width} × {height} pixels. Grey levels stretched, resized to {side} × {side} pixels.",
             width=box.right - box.left, height=box.bottom - box.top, side=side_px,
@@ -222,9 +223,10 @@ def _volume_steps(result: VolumeAnswer) -> tuple[Sentence, ...]:
         format=volume.format, n=len(volume.slices), width=width, height=height, k=summary.n_classified,
     )  # fmt: skip
     if not summary.is_brain_mri:
-        return (read,)
+        return (read, *volume.steps)
     return (
         read,
+        *volume.steps,
         Sentence(
             "The answer is the mean over slices {first} to {last}, the neighbouring slices with the highest "
             "probability of a tumor. {n} slices were taken for brain MRI.",
