@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from model.answers import NOT_BRAIN_MRI as NOT_BRAIN_MRI
 from model.answers import REASONS as REASONS
 from model.answers import UNCERTAIN as UNCERTAIN
-from model.answers import answer_of, is_certain, shows_tumor, tumor_probability
+from model.answers import answer_of, is_certain, shows_tumor, tumor_probability, why_uncertain
 from model.card import Decision, ModelCard, read_card, read_weights
 from model.errors import ModelFileError
 from model.gate import Gate
@@ -27,6 +27,8 @@ WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 DISPLAY_SIDE_PX = 768
 # The first in this order is the one that a user gets who names none.
 DEFAULT_MODELS = ("xception", "vgg16")
+# Evidence below this share of the strongest cannot be told from none by eye.
+LEAST_VISIBLE = 0.05
 _NEUTRAL = Decision()
 
 
@@ -89,6 +91,8 @@ class Prediction:
     @property
     def reason(self) -> Sentence:
         """Why no class is given as the answer; empty where one is."""
+        if self.answer == UNCERTAIN:
+            return why_uncertain(self.by_class(), self.decision)
         return REASONS.get(self.answer, NO_SENTENCE)
 
     @property
@@ -184,8 +188,10 @@ class Classifier:
 
     def layers(
         self, image: MriImage, prediction: Prediction, class_names: Sequence[str], max_side_px: int
-    ) -> list[bytes]:
+    ) -> list[tuple[bytes, bool]]:
         """Draw the evidence for each of some classes as a see-through WebP to lay over the picture, stretched to it.
+
+        Beside each layer stands whether anything of it can be seen.
 
         All are drawn on one scale, that of the strongest evidence among all classes, so that they can be compared.
         """
@@ -193,7 +199,8 @@ class Classifier:
         box = prediction.box.in_resized((image.pixels.shape[0], image.pixels.shape[1]), new)
         maps = {n: place_in_picture(self.evidence(prediction.feature_maps, n), box, new) for n in self.card.class_names}
         strongest = max(float(placed.max()) for placed in maps.values())
-        return [layer_webp(maps[name], strongest) for name in class_names]
+        visible = LEAST_VISIBLE * max(strongest, 1e-12)
+        return [(layer_webp(maps[name], strongest), float(maps[name].max()) > visible) for name in class_names]
 
     def heatmap_png(self, image: MriImage, prediction: Prediction, class_name: str | None = None) -> bytes:
         """Draw where the evidence for a class (the predicted one by default) lies, over the picture, as PNG.

@@ -12,6 +12,8 @@ from model.sentences import Sentence
 MAX_PIXELS = 25_000_000
 # A volume of this size takes 64 MB as uint8: a head of 400 x 400 x 400, or 244 slices of 512 x 512.
 MAX_VOXELS = 64_000_000
+# The networks see 128 or 160 pixels along a side: below this, most of what they look for is lost.
+COARSE_BELOW = 100
 # Thinner pictures are strips of text or damage, not slices, and cost more to resample than to refuse.
 MAX_ASPECT_RATIO = 20
 
@@ -29,6 +31,19 @@ class MriImage:
     format: str
     notes: tuple[Sentence, ...] = ()
     steps: tuple[Sentence, ...] = ()
+
+
+def coarse_note(height: int, width: int) -> tuple[Sentence, ...]:
+    """Give a warning where slices have so few pixels that a small tumor leaves no trace in them."""
+    if min(height, width) >= COARSE_BELOW:
+        return ()
+    return (
+        Sentence(
+            "Only {width} x {height} pixels: too coarse for a reliable answer. Send the slice at its full size.",
+            width=width,
+            height=height,
+        ),
+    )
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:

@@ -22,6 +22,8 @@ class Sentence(str):
 
     def said_in(self, translate: Callable[[str], str]) -> str:
         """Give the sentence in another language; `translate` gives the template in it."""
+        if not self.template:
+            return ""
         values = {
             name: value.said_in(translate) if isinstance(value, Sentence) else value
             for name, value in self.values.items()

@@ -6,7 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.answers import NOT_BRAIN_MRI, REASONS, answer_of, most_probable, shows_tumor, tumor_probability
+from model.answers import (
+    NOT_BRAIN_MRI,
+    UNCERTAIN,
+    answer_of,
+    most_probable,
+    shows_tumor,
+    tumor_probability,
+    why_uncertain,
+)
+from model.card import Decision
 from model.classifier import Prediction
 from model.errors import UnsuitableImage
 from model.images import MriImage
@@ -137,7 +146,7 @@ def summarize(predictions: Sequence[Prediction], slice_indices: Sequence[int] | 
     answer = answer_of(means, predictions[0].decision) if passed else NOT_BRAIN_MRI
     return VolumeSummary(
         answer=answer,
-        reason=REASONS.get(answer, NO_SENTENCE) if passed else _NO_SLICE_OF_A_HEAD,
+        reason=_reason(answer, means, predictions[0].decision),
         predicted_class=most_probable(means),
         probabilities=means,
         tumor_probability=tumor_probability(means),
@@ -148,6 +157,12 @@ def summarize(predictions: Sequence[Prediction], slice_indices: Sequence[int] | 
         n_classified=len(predictions),
         n_brain_mri=len(passed),
     )
+
+
+def _reason(answer: str, means: dict[str, float], decision: Decision) -> Sentence:
+    if answer == NOT_BRAIN_MRI:
+        return _NO_SLICE_OF_A_HEAD
+    return why_uncertain(means, decision) if answer == UNCERTAIN else NO_SENTENCE
 
 
 def _most_suspicious(tumor_probabilities: Sequence[float]) -> range:

@@ -1,22 +1,28 @@
 // Improves the page where JavaScript runs: previews, drop, paste, progress of each file, cancel, heat map, downloads.
 // Nothing needs it: without it the form sends all files at once and the server answers with the whole page.
 
+/**
+ * What is sent at once: one file, or the files of a DICOM series; and its row in the list while it waits.
+ * @typedef {{name: string, files: File[], sample: string, item: HTMLElement, request: XMLHttpRequest | null, nCards: number, find: (part: string) => any}} Job
+ */
+
 /** @type {HTMLFormElement | null} */
 const form = document.querySelector("[data-upload]");
+const texts = form?.dataset ?? {};
 const status = document.querySelector("[data-status]");
 const resultsSection = document.querySelector("[data-results]");
 const resultList = document.querySelector("[data-result-list]");
+const pageTitle = document.title.split(" - ").at(-1);
 /** Object URLs of the previews on show; each is revoked when its picture goes. */
 let previewUrls = [];
-/** Files that were dropped or pasted, where the field itself cannot hold them. @type {File[]} */
+/** The files that were chosen, dropped or pasted last. @type {File[]} */
 let chosenFiles = [];
-/** What waits to be sent, in order; one is under way at a time. @type {(() => Promise<void>)[]} */
+/** What waits to be sent, in order; one is under way at a time. @type {Job[]} */
 const queue = [];
-let isWorking = false;
-/** What is being sent. @type {{request: XMLHttpRequest, isCancelled: boolean} | null} */
+/** @type {Job | null} */
 let current = null;
-/** The number that the next card gets. */
-let nextNumber = 1 + document.querySelectorAll("[data-card]").length;
+/** How much of what was asked for since the queue was last empty is done. */
+let batch = { nDone: 0, nAll: 0 };
 
 /** Say something in the live region. @param {string} text */
 function say(text) {
@@ -31,8 +37,8 @@ function fill(template, values) {
 /** Why files cannot be sent together, or nothing. @param {File[]} files @returns {string} */
 function problemWith(files) {
   const nBytes = files.reduce((sum, file) => sum + file.size, 0);
-  if (files.length > Number(form.dataset.maxFiles)) return form.dataset.textTooMany;
-  if (nBytes > Number(form.dataset.maxBytes)) return form.dataset.textTooLarge;
+  if (files.length > Number(texts.maxFiles)) return texts.textTooMany;
+  if (nBytes > Number(texts.maxBytes)) return texts.textTooLarge;
   return "";
 }
 
@@ -42,39 +48,40 @@ async function isDicom(file) {
   return String.fromCharCode(...mark) === "DICM";
 }
 
-/**
- * Put together what belongs together: all DICOM files, since a series is many files; every other file alone.
- * @param {File[]} files @returns {Promise<{name: string, files: File[]}[]>}
- */
+/** Put all DICOM files together, since a series is many files; every other file alone. @param {File[]} files @returns {Promise<File[][]>} */
 async function grouped(files) {
   const groups = [];
   let series = null;
   for (const file of files) {
     if (!(await isDicom(file))) {
-      groups.push({ name: file.name, files: [file] });
+      groups.push([file]);
     } else if (series) {
-      series.files.push(file);
+      series.push(file);
     } else {
-      series = { name: file.name, files: [file] };
+      series = [file];
       groups.push(series);
     }
   }
-  if (series?.files.length > 1) series.name = fill(form.dataset.textSeries, { n: series.files.length });
   return groups;
+}
+
+/** Name files that were read together. @param {File[]} files @returns {string} */
+function nameOf(files) {
+  if (files.length < 2) return files[0]?.name ?? "";
+  return fill(texts.textSeries, { first: files[0].name, last: files.at(-1).name, n: files.length });
 }
 
 /** Show the chosen pictures; a file that a browser cannot draw (TIFF, DICOM) shows none. @param {File[]} files */
 function showPreviews(files) {
-  const place = form.querySelector("[data-previews]");
   previewUrls.forEach((url) => URL.revokeObjectURL(url));
   previewUrls = files.slice(0, 24).map((file) => URL.createObjectURL(file));
-  place.replaceChildren(...previewUrls.map((url) => pictureOf(url, "preview")));
+  form.querySelector("[data-previews]").replaceChildren(...previewUrls.map(pictureOf));
 }
 
-/** Make a picture that removes itself where it cannot be drawn. @param {string} url @param {string} className */
-function pictureOf(url, className) {
+/** Make a preview that removes itself where it cannot be drawn. @param {string} url */
+function pictureOf(url) {
   const picture = new Image();
-  picture.className = className;
+  picture.className = "preview";
   picture.alt = "";
   picture.addEventListener("error", () => picture.remove());
   picture.src = url;
@@ -84,14 +91,16 @@ function pictureOf(url, className) {
 /** Name a few files and count the others. @param {File[]} files @returns {string} */
 function namesOf(files) {
   const names = files.slice(0, 5).map((file) => file.name).join(", ");
-  return files.length > 5 ? fill(form.dataset.textMore, { names, n: files.length - 5 }) : names;
+  return files.length > 5 ? fill(texts.textMore, { names, n: files.length - 5 }) : names;
 }
 
 /** Remember and show a choice of files, however it was made. @param {File[]} files */
 function choose(files) {
   chosenFiles = files;
   showPreviews(files);
-  say(files.length ? fill(form.dataset.textChosen, { names: namesOf(files) }) : "");
+  if (!files.length) return;
+  blameField(false);
+  say(fill(texts.textChosen, { names: namesOf(files) }));
 }
 
 /** Take files that were dropped or pasted. @param {DataTransfer | null} transfer @returns {boolean} whether there were any */
@@ -122,53 +131,69 @@ async function filesIn(entry) {
   return (await Promise.all(inside.map(filesIn))).flat();
 }
 
-/** Let pictures be dropped on the field. @param {HTMLElement} field */
+/** Let files be dropped anywhere: beside the field, a browser would open the file in place of the page. @param {HTMLElement} field */
 function listenForDrops(field) {
   const mark = (over) => field.classList.toggle("drop-over", over);
-  field.addEventListener("dragover", (event) => { event.preventDefault(); mark(true); });
-  field.addEventListener("dragleave", () => mark(false));
-  field.addEventListener("drop", (event) => { event.preventDefault(); mark(false); take(event.dataTransfer); });
+  document.addEventListener("dragover", (event) => { event.preventDefault(); mark(true); });
+  document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) mark(false); });
+  document.addEventListener("drop", (event) => { event.preventDefault(); mark(false); take(event.dataTransfer); });
+}
+
+/** Mark the field as wrong, or as right again. @param {boolean} isWrong */
+function blameField(isWrong) {
+  const input = form.querySelector("#files");
+  form.querySelector("[data-field-error]").hidden = !isWrong;
+  input.closest(".field").classList.toggle("field-wrong", isWrong);
+  input.toggleAttribute("aria-invalid", isWrong);
+  if (isWrong) input.setAttribute("aria-invalid", "true");
+  input.setAttribute("aria-describedby", isWrong ? "files-hint files-error" : "files-hint");
+  if (isWrong) input.focus();
 }
 
 /** Send the chosen files, each group for itself. @param {SubmitEvent} event */
 async function onSubmit(event) {
   event.preventDefault();
   const files = chosenFiles;
-  if (!files.length) {
-    say(form.dataset.textEmpty);
-    form.elements.namedItem("files")[0]?.focus();
-    return;
-  }
+  blameField(!files.length);
+  if (!files.length) return;
   form.reset();
   choose([]);
-  (await grouped(files)).forEach((group) => enqueue(group.name, group.files));
-  document.querySelector("#results-heading").focus();
+  const jobs = (await grouped(files)).map((group) => enqueue(nameOf(group), group));
+  jobs[0].find("name").focus();
 }
 
 /** Send a sample, with the same progress. @param {SubmitEvent} event */
 function onSample(event) {
   event.preventDefault();
-  enqueue(event.submitter.textContent.trim(), [], event.submitter.value);
-  document.querySelector("#results-heading").focus();
+  const { submitter } = event;
+  const name = fill(texts.textSample, { name: submitter.textContent.trim() });
+  enqueue(name, [], submitter.value).find("name").focus();
 }
 
-/** Put a pending card into the list and its sending into the queue. @param {string} name @param {File[]} files @param {string} sample */
+/** Put a row into the list and what it stands for into the queue. @param {string} name @param {File[]} files @param {string} sample @returns {Job} */
 function enqueue(name, files, sample = "") {
   resultsSection.hidden = false;
   const item = document.querySelector("[data-pending]").content.firstElementChild.cloneNode(true);
   const find = (part) => item.querySelector(`[data-pending-${part}]`);
+  const job = { name, files, sample, item, find, request: null, nCards: 0 };
   find("name").textContent = name;
+  ["cancel", "retry", "remove"].forEach((part) => find(part).setAttribute("aria-label", `${find(part).textContent} - ${name}`));
   find("progress").setAttribute("aria-label", name);
-  find("state").textContent = form.dataset.textWaiting;
+  find("state").textContent = texts.textWaiting;
+  find("cancel").addEventListener("click", () => cancel(job));
+  find("remove").addEventListener("click", () => { item.remove(); tell(); resultsSection.querySelector("h2").focus(); });
+  find("retry").addEventListener("click", () => { const again = enqueue(name, files, sample); item.replaceWith(again.item); again.find("name").focus(); });
   showPendingPicture(find("picture"), files);
   resultList.append(item);
-  const request = new XMLHttpRequest();
-  const job = { item, name, files, sample, request, isCancelled: false, nCards: 0, find };
-  find("cancel").addEventListener("click", () => { job.isCancelled = true; request.abort(); refuse(job, form.dataset.textCancelled); });
+  batch.nAll += 1;
   const problem = problemWith(files);
-  if (problem) refuse(job, problem);
-  else queue.push(() => send(job));
-  work();
+  if (problem) {
+    refuse(job, problem);
+  } else {
+    queue.push(job);
+    work();
+  }
+  return job;
 }
 
 /** @param {HTMLImageElement} picture @param {File[]} files */
@@ -182,33 +207,35 @@ function showPendingPicture(picture, files) {
 
 /** Work through the queue. */
 async function work() {
-  if (isWorking) return;
-  isWorking = true;
-  while (queue.length) {
-    await queue.shift()();
-    tell();
+  if (current) return;
+  while ((current = queue.shift() ?? null)) {
+    say(fill(texts.textBusy, { n: queue.length + 1 }));
+    await send(current);
   }
-  isWorking = false;
+  tell();
 }
 
-/** Say how many are done; the title says it to whoever looks at another tab. */
+/** Say how much is done; the title says it to whoever looks at another tab. */
 function tell() {
-  const n = resultList.querySelectorAll("[data-card], [data-refused]").length;
-  say(fill(form.dataset.textDone, { n, of: n + resultList.querySelectorAll("[data-pending-cancel]").length }));
-  const heading = document.title.split(" - ").at(-1);
-  document.title = `${fill(form.dataset.textTitle, { n })} - ${heading}`;
+  const n = document.querySelectorAll("[data-card]").length;
+  document.title = n ? `${resultsSection.dataset.textTitle} (${n}) - ${pageTitle}` : pageTitle;
   prepareDownloads();
+  if (current || queue.length) {
+    say(fill(texts.textDone, { n: batch.nDone, of: batch.nAll }));
+  } else if (batch.nAll) {
+    say(n ? texts.textAllDone : "");
+    batch = { nDone: 0, nAll: 0 };
+  }
 }
 
-/** Send one group and show its cards as they come. @returns {Promise<void>} */
+/** Send one job and show its cards as they come. @param {Job} job @returns {Promise<void>} */
 function send(job) {
-  if (job.isCancelled) return Promise.resolve();
-  current = job;
   const body = new FormData();
   job.files.forEach((file) => body.append("files", file));
   if (job.sample) body.append("sample", job.sample);
-  body.append("number", String(nextNumber));
-  const { request } = job;
+  body.append("number", String(nextNumber()));
+  const request = new XMLHttpRequest();
+  job.request = request;
   let nRead = 0;
   return new Promise((resolve) => {
     const readLines = () => {
@@ -216,54 +243,64 @@ function send(job) {
       request.responseText.slice(nRead, whole).split("\n").filter(Boolean).forEach((line) => onLine(job, JSON.parse(line)));
       nRead = whole;
     };
+    job.find("progress").removeAttribute("value");
     request.upload.addEventListener("progress", (event) => onSent(job, event));
-    request.upload.addEventListener("load", () => { job.find("state").textContent = form.dataset.textReading; job.find("progress").removeAttribute("value"); });
+    request.upload.addEventListener("load", () => { job.find("state").textContent = texts.textReading; job.find("progress").removeAttribute("value"); });
     request.addEventListener("progress", () => { if (request.status === 200) readLines(); });
-    request.addEventListener("loadend", () => {
-      if (request.status === 200) readLines();
-      if (!job.isCancelled && job.item.isConnected) finish(job);
-      resolve();
-    });
-    request.open("POST", form.dataset.stream);
+    request.addEventListener("abort", resolve);
+    request.addEventListener("load", () => { if (request.status === 200) readLines(); finish(job); resolve(); });
+    request.addEventListener("error", () => { finish(job); resolve(); });
+    request.open("POST", texts.stream);
     request.setRequestHeader("Accept", "application/x-ndjson, application/problem+json");
     request.send(body);
   });
 }
 
-/** @param {ProgressEvent} event */
+/** The number that the next card gets. @returns {number} */
+function nextNumber() {
+  return 1 + document.querySelectorAll("[data-card]").length;
+}
+
+/** @param {Job} job @param {ProgressEvent} event */
 function onSent(job, event) {
   if (!event.lengthComputable) return;
   const share = event.loaded / event.total;
   job.find("progress").value = share;
-  job.find("state").textContent = fill(form.dataset.textSending, { percent: Math.round(100 * share) });
+  job.find("state").textContent = fill(texts.textSending, { percent: Math.round(100 * share) });
 }
 
-/** Show progress or a card that came. @param {{done?: number, of?: number, card?: string}} line */
+/** Show progress or a card that came. @param {Job} job @param {{done?: number, of?: number, card?: string}} line */
 function onLine(job, line) {
-  if (line.card) {
-    // The server's own template, without a word that a user wrote.
-    const card = new DOMParser().parseFromString(line.card, "text/html").querySelector("[data-card]");
-    card.querySelectorAll("[data-file-name]").forEach((place) => { place.textContent = `: ${job.name}`; });
-    card.dataset.file = job.sample ? "" : job.name;
-    const item = document.createElement("li");
-    item.append(document.adoptNode(card));
-    job.item.before(item);
-    improve(card);
-    job.nCards += 1;
-    nextNumber += 1;
+  if (!line.card) {
+    job.find("progress").value = line.done / line.of;
+    job.find("state").textContent = fill(texts.textSlices, line);
     return;
   }
-  job.find("progress").value = line.done / line.of;
-  job.find("state").textContent = fill(form.dataset.textSlices, line);
+  // The server's own template, without a word that a user wrote; the names are put in here, as text.
+  const card = new DOMParser().parseFromString(line.card, "text/html").querySelector("[data-card]");
+  const files = JSON.parse(card.dataset.record).files.map((place) => job.files[place]).filter(Boolean);
+  const name = job.sample ? job.name : nameOf(files);
+  card.querySelectorAll("[data-file-name]").forEach((place) => { place.textContent = fill(texts.textNamed, { name }); });
+  card.dataset.file = job.sample ? "" : files.map((file) => file.name).join("; ");
+  const item = document.createElement("li");
+  item.append(document.adoptNode(card));
+  const hasFocus = job.item.contains(document.activeElement);
+  job.item.before(item);
+  improve(card);
+  job.nCards += 1;
+  if (hasFocus && job.nCards === 1) card.querySelector("h3").focus();
 }
 
-/** The answer is whole, or broke off. */
+/** The answer is whole, or broke off. @param {Job} job */
 function finish(job) {
-  if (job.request.status === 200 && job.nCards) {
-    job.item.remove();
+  if (job.request.status !== 200 || !job.nCards) {
+    refuse(job, problemDetail(job.request) || texts.textBroken);
     return;
   }
-  refuse(job, problemDetail(job.request) || form.dataset.textBroken);
+  job.item.remove();
+  batch.nDone += 1;
+  current = queue.length ? current : null;
+  tell();
 }
 
 /** @param {XMLHttpRequest} request @returns {string} */
@@ -275,12 +312,35 @@ function problemDetail(request) {
   }
 }
 
-/** Leave the reason in the file's place. @param {string} reason */
+/** Leave the reason in the row, which counts as a result without an answer. @param {Job} job @param {string} reason */
 function refuse(job, reason) {
-  ["progress", "cancel", "state"].forEach((part) => job.find(part)?.remove());
-  job.find("refusal").hidden = false;
+  const number = nextNumber();
+  const date = new Date().toISOString().replace(/\.\d+/, "");
+  const card = job.item.firstElementChild;
+  card.dataset.card = "";
+  card.dataset.file = job.files.map((file) => file.name).join("; ");
+  card.dataset.record = JSON.stringify({ date, error: { code: "not_sent", detail: reason } });
+  card.dataset.rows = JSON.stringify([{ number, kind: "refused", error: reason, date }]);
+  job.find("name").textContent = fill(texts.textNumbered, { n: number, name: job.name });
+  stop(job, reason);
+}
+
+/** Stop one job at the wish of the user; what is cancelled is no result. @param {Job} job */
+function cancel(job) {
+  const place = queue.indexOf(job);
+  if (place >= 0) queue.splice(place, 1);
+  job.request?.abort();
+  stop(job, texts.textCancelled);
+}
+
+/** @param {Job} job @param {string} reason */
+function stop(job, reason) {
+  const hadFocus = job.item.contains(document.activeElement);
+  ["progress", "state", "cancel"].forEach((part) => { job.find(part).hidden = true; });
+  ["retry", "remove", "refusal"].forEach((part) => { job.find(part).hidden = false; });
   job.find("refusal").textContent = reason;
-  job.item.firstElementChild.dataset.refused = reason;
+  if (hadFocus) job.find("name").focus();
+  batch.nDone += 1;
   tell();
 }
 
@@ -311,25 +371,25 @@ function setDownload(kind, type, text) {
   link.href = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
 }
 
-/** Write rows as CSV; a cell that a spreadsheet would run as a formula becomes text. @param {Record<string, unknown>[]} rows @returns {string} */
+/** Write rows as CSV, as web/records.py does; a cell that a spreadsheet would run as a formula becomes text. @param {Record<string, unknown>[]} rows @returns {string} */
 function csvOf(rows) {
-  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  const columns = JSON.parse(document.querySelector("[data-columns]").dataset.columns);
   const cell = (value) => {
     const text = String(value ?? "").replace(/^[=+\-@\t\r]/, "'$&");
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  return [columns, ...rows.map((row) => columns.map((column) => row[column]))]
-    .map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n";
+  const lines = [columns, ...rows.map((row) => columns.map((column) => row[column]))];
+  return `\ufeff${lines.map((line) => line.map(cell).join(",")).join("\r\n")}\r\n`;
 }
 
 /** Empty the list: everything of it is gone, there is no other copy. */
 function clearResults() {
   queue.length = 0;
-  if (current) current.isCancelled = true;
-  current?.request.abort();
+  current?.request?.abort();
   resultList.replaceChildren();
   resultsSection.hidden = true;
-  nextNumber = 1;
+  batch = { nDone: 0, nAll: 0 };
+  document.title = pageTitle;
   say("");
   document.querySelector("#main").focus();
 }
@@ -364,4 +424,6 @@ if (form) {
   document.querySelectorAll("[data-print], [data-clear]").forEach((button) => { button.hidden = false; });
   document.querySelector("[data-print]").addEventListener("click", printReport);
   document.querySelector("[data-clear]").addEventListener("click", clearResults);
+  // There is no other copy of the list: ask before a link or a reload takes it away.
+  window.addEventListener("beforeunload", (event) => { if (document.querySelector("[data-card]")) event.preventDefault(); });
 }

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom.data import get_testdata_file
 
 from model.classifier import NOT_BRAIN_MRI, UNCERTAIN
 from tests.answering import models_that_answer
+from tests.heads import series
 from tests.page_states import FLAGS, made_volume, open_state
 from tests.serving import served
 
@@ -58,6 +60,8 @@ def opened(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterat
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
     page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else errors.append(r.url))
+    # The page asks before its list is lost.
+    page.on("dialog", lambda dialog: dialog.accept())
     page.goto(address)
     yield page
     context.close()
@@ -150,7 +154,7 @@ def test_saved_table_and_document_hold_every_result_of_the_page(opened: Any, tmp
     with opened.expect_download() as download:
         opened.get_by_role("link", name="CSV").click()
     download.value.save_as(tmp_path / "results.csv")
-    rows = list(csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text())))
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text("utf-8-sig"))))
     assert [(row["number"], row["kind"], row["file"]) for row in rows] == [
         ("1", "image", "glioma.jpg"), ("2", "refused", "README.md"), ("3", "image", ""),
     ]  # fmt: skip
@@ -161,6 +165,51 @@ def test_saved_table_and_document_hold_every_result_of_the_page(opened: Any, tmp
     assert [result.get("answer") is None for result in document["results"]] == [False, True, False]
     assert document["results"][0]["input_sha256"] == rows[0]["picture_sha256"]
     assert "Not a medical device" in document["disclaimer"]
+
+
+def test_files_of_one_upload_keep_their_own_names(opened: Any, tmp_path: Path) -> None:
+    names = ["IM0001", "IM0002", "IM0003"]
+    contents = [*series()[9:11], Path(get_testdata_file("CT_small.dcm")).read_bytes()]
+    for name, content in zip(names, contents, strict=True):
+        (tmp_path / name).write_bytes(content)
+    classify(opened, *(tmp_path / name for name in names))
+    wait_for_cards(opened, 2)
+    headings = [heading.inner_text() for heading in opened.locator(".result-number").all()]
+    assert headings == ["Result 1: IM0001 … IM0002, 2 files", "Result 2: IM0003"]
+
+
+def test_file_that_the_script_holds_back_is_in_the_table_too_and_can_be_removed(opened: Any, tmp_path: Path) -> None:
+    with (tmp_path / "big.png").open("wb") as big:
+        big.truncate(61_000_000)
+    classify(opened, str(tmp_path / "big.png"))
+    opened.get_by_role("button", name="Remove").wait_for()
+    with opened.expect_download() as download:
+        opened.get_by_role("link", name="CSV").click()
+    download.value.save_as(tmp_path / "results.csv")
+    (row,) = csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text("utf-8-sig")))
+    assert (row["file"], row["kind"]) == ("big.png", "refused")
+    assert "at most 60 MB" in row["error"]
+    opened.get_by_role("button", name="Remove").click()
+    assert opened.locator(".refusal:visible").count() == 0
+
+
+def test_nothing_chosen_is_told_at_the_field(opened: Any) -> None:
+    opened.get_by_role("button", name="Classify").click()
+    assert "Expected a picture. Received none." in opened.locator("#files-error").inner_text()
+    assert opened.evaluate("() => document.activeElement.id") == "files"
+    assert opened.locator("#files").get_attribute("aria-invalid") == "true"
+    opened.set_input_files("#files", SAMPLES / "glioma.jpg")
+    assert not opened.locator("#files-error").is_visible()
+
+
+def test_long_file_name_does_not_widen_a_narrow_page(opened: Any, tmp_path: Path) -> None:
+    opened.set_viewport_size({"width": 360, "height": 640})
+    shutil.copy(SAMPLES / "glioma.jpg", tmp_path / f"{'IRM_TETE_' * 20}.jpg")
+    opened.set_input_files("#files", tmp_path / f"{'IRM_TETE_' * 20}.jpg")
+    assert opened.evaluate("() => document.documentElement.scrollWidth") == 360
+    opened.get_by_role("button", name="Classify").click()
+    wait_for_cards(opened)
+    assert opened.evaluate("() => document.documentElement.scrollWidth") == 360
 
 
 def test_list_is_emptied_by_its_button_and_by_reloading(opened: Any) -> None:
@@ -226,9 +275,10 @@ def test_keyboard_alone_reaches_a_result(opened: Any) -> None:
         if opened.evaluate("() => document.activeElement.name") == "sample":
             break
     opened.keyboard.press("Enter")
-    assert opened.evaluate("() => document.activeElement.id") == "results-heading"
     wait_for_cards(opened)
-    assert opened.locator("[data-status]").inner_text() == "1 of 1 done."
+    # The keyboard is where the new result is.
+    assert opened.evaluate("() => document.activeElement.id") == "result-1"
+    assert opened.locator("[data-status]").inner_text() == "Done. The results stand above."
 
 
 def test_dropped_and_pasted_pictures_are_taken(opened: Any) -> None:
@@ -239,9 +289,10 @@ def test_dropped_and_pasted_pictures_are_taken(opened: Any) -> None:
             : new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true });
         document.querySelector(target).dispatchEvent(event);
     }"""
-    for kind, target in (("drop", "[data-drop]"), ("paste", "body")):
+    # Beside the field, too: there a browser would open the file in place of the page.
+    for kind, target in (("drop", "[data-drop]"), ("drop", "h1"), ("paste", "body")):
         opened.evaluate(give, [target, kind])
-        assert f"Chosen: {kind}.png" in opened.locator("[data-status]").inner_text()
+        assert f"Files chosen: {kind}.png" in opened.locator("[data-status]").inner_text()
 
 
 def test_preview_and_size_check_come_before_the_upload(opened: Any, tmp_path: Path) -> None:
@@ -308,3 +359,12 @@ def test_printed_report_keeps_result_model_and_disclaimer_and_drops_the_form(ope
     assert opened.locator(".probabilities").is_visible()
     assert opened.locator(".result .disclaimer").is_visible()
     assert opened.locator(".slice").is_visible()
+    assert opened.locator(".viewer-label:visible").count() == 1
+
+
+def test_printed_volume_shows_the_slice_that_is_chosen(opened: Any, tmp_path: Path) -> None:
+    classify(opened, made_volume(tmp_path))
+    wait_for_cards(opened)
+    opened.emulate_media(media="print")
+    assert opened.locator(".slice:visible").count() == 1
+    assert opened.locator(".chart").is_visible()

@@ -13,7 +13,7 @@ from model.sentences import NO_SENTENCE, Sentence
 from model.volumes import VolumeSummary
 from web.predicting import Answer, Opinion, Refused, Result, SlicesDone, VolumeAnswer
 from web.records import now, record_of, rows_of
-from web.wording import DESCRIPTIONS, LABELS, Description
+from web.wording import LABELS, Description, describe
 
 # Evidence has ten places or fewer along a side: this many pixels show all of it.
 _LAYER_SIDE_PX = 96
@@ -30,6 +30,8 @@ class Layer:
 
     class_name: str
     url: str
+    # Nothing in the picture speaks for the class.
+    is_empty: bool
 
 
 @dataclass(frozen=True)
@@ -158,16 +160,16 @@ class CardMaker:
             **self._of_any(prediction, result.second),
             "view": self._view(result.image, prediction, DISPLAY_SIDE_PX, by_probability),
             "steps": _steps(result.image, prediction, self.classifier.card.input_size_px),
-            "notes": result.image.notes,
+            "notes": result.notes,
             "seconds": result.seconds,
         }
 
     def _of_volume(self, result: VolumeAnswer, slices: tuple[SliceCard, ...]) -> dict[str, Any]:
-        summary, volume = result.summary, result.volume
+        summary = result.summary
         return {
             **self._of_any(summary, result.second),
             "steps": _volume_steps(result),
-            "notes": volume.notes,
+            "notes": result.notes,
             "seconds": result.seconds,
             "slices": slices,
             "chart": _chart(result),
@@ -179,7 +181,7 @@ class CardMaker:
             "model": self.classifier.card,
             "shares": Shares.of(prediction),
             "reason": prediction.reason,
-            "description": DESCRIPTIONS[prediction.answer],
+            "description": describe(prediction.answer, isinstance(prediction, VolumeSummary)),
             "second": _second(prediction, second) if second else None,
         }
 
@@ -191,7 +193,7 @@ class CardMaker:
             return View(picture, width, height)
         names = list(class_names) or [prediction.predicted_class]
         layers = self.classifier.layers(image, prediction, names, _LAYER_SIDE_PX)
-        urls = tuple(Layer(name, _data_url(layer)) for name, layer in zip(names, layers, strict=True))
+        urls = tuple(Layer(name, _data_url(webp), not seen) for name, (webp, seen) in zip(names, layers, strict=True))
         return View(picture, width, height, urls)
 
 

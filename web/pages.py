@@ -15,7 +15,7 @@ from web.cards import CHART_HEIGHT, CHART_WIDTH, CardMaker, ResultCard
 from web.errors import Refusal, concerns_the_form
 from web.languages import say
 from web.predicting import Refused, SlicesDone, classify
-from web.records import csv_of
+from web.records import CSV_COLUMNS, csv_of
 from web.uploads import App, this_app, uploaded_files
 from web.wording import LABELS, STUDIES
 
@@ -85,6 +85,7 @@ def show_page(code: str = "", error: str = "", cards: list[ResultCard] | None = 
         downloads=_downloads(cards or []),
         model_cards=[c.card for c in app.classifiers.values()],
         studies=_studies(app),
+        csv_columns=CSV_COLUMNS,
         samples=SAMPLES,
         settings=app.settings,
         error=error,

@@ -10,7 +10,8 @@ import numpy as np
 from model.classifier import Classifier, Prediction
 from model.errors import ImageError
 from model.files import Reading, read_files
-from model.reading import MriImage
+from model.images import MriImage, coarse_note
+from model.sentences import Sentence
 from model.volumes import MriVolume, VolumeSummary, summarize
 from web.errors import Refusal
 from web.uploads import App
@@ -47,6 +48,11 @@ class Answer:
     second: Opinion | None
     seconds: float
 
+    @property
+    def notes(self) -> tuple[Sentence, ...]:
+        """Warnings about the picture."""
+        return (*self.image.notes, *coarse_note(*self.image.pixels.shape))
+
 
 @dataclass(frozen=True, eq=False)
 class VolumeAnswer:
@@ -64,6 +70,11 @@ class VolumeAnswer:
     summary: VolumeSummary
     second: Opinion | None
     seconds: float
+
+    @property
+    def notes(self) -> tuple[Sentence, ...]:
+        """Warnings about the volume."""
+        return (*self.volume.notes, *coarse_note(*self.volume.slices.shape[1:]))
 
 
 @dataclass(frozen=True, eq=False)

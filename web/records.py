@@ -13,11 +13,11 @@ from web.languages import say
 from web.predicting import Answer, Opinion, Refused, Result, VolumeAnswer
 
 # The probabilities of both tasks have a column each, so that all rows of a list fit one table.
-_CSV_COLUMNS = (
-    "number", "file", "kind", "slice", "answer", "predicted_class", "tumor_probability",
+CSV_COLUMNS = (
+    "number", "file", "kind", "slice", "first_slice", "last_slice", "answer", "predicted_class", "tumor_probability",
     "p_glioma", "p_meningioma", "p_no_tumor", "p_pituitary", "p_tumor", "second_model", "second_answer",
-    "second_tumor_probability", "error", "notes", "model", "model_version", "model_sha256", "picture_sha256", "date",
-    "disclaimer",
+    "second_tumor_probability", "error", "notes", "format", "model", "model_version", "model_sha256", "picture_sha256",
+    "date", "disclaimer",
 )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def _of_image(result: Answer) -> dict[str, Any]:
         **_probabilities(prediction),
         **_of_second(result.second),
         "format": result.image.format,
-        "notes": [say(note) for note in result.image.notes],
+        "notes": [say(note) for note in result.notes],
         "width_px": width,
         "height_px": height,
     }
@@ -70,7 +70,7 @@ def _of_volume(result: VolumeAnswer) -> dict[str, Any]:
         **_probabilities(summary),
         **_of_second(result.second),
         "format": volume.format,
-        "notes": [say(note) for note in volume.notes],
+        "notes": [say(note) for note in result.notes],
         "plane": volume.plane or None,
         "n_slices": len(volume.slices),
         "n_classified": summary.n_classified,
@@ -104,7 +104,10 @@ def _of_second(second: Opinion | None) -> dict[str, Any]:
 
 
 def rows_of(record: dict[str, Any], number: int, date: str) -> list[dict[str, Any]]:
-    """Give the rows of one record's table: one, and for a volume one more per classified slice."""
+    """Give the rows of one record's table: one, and for a volume one more per classified slice.
+
+    Slices are counted from 1 here, as on the page; the records count from 0.
+    """
     second = record.get("second_opinion", {})
     common = {
         "number": number,
@@ -114,6 +117,7 @@ def rows_of(record: dict[str, Any], number: int, date: str) -> list[dict[str, An
         "second_tumor_probability": _rounded(second.get("tumor_probability")),
         "error": record.get("error", {}).get("detail", ""),
         "notes": " ".join(record.get("notes", [])),
+        "format": record.get("format", ""),
         "model": record.get("model", ""),
         "model_version": record.get("model_version", ""),
         "model_sha256": record.get("model_sha256", ""),
@@ -123,10 +127,17 @@ def rows_of(record: dict[str, Any], number: int, date: str) -> list[dict[str, An
     }
     slices = [
         {**common, "kind": "slice", "second_model": "", "second_answer": "", "second_tumor_probability": "",
-         "picture_sha256": "", "slice": row["slice_index"], **_cells(row)}
+         "picture_sha256": "", "slice": row["slice_index"] + 1, **_cells(row)}
         for row in record.get("slices", [])
     ]  # fmt: skip
-    return [{**common, "slice": record.get("key_slice", ""), **_cells(record)}, *slices]
+    return [{**common, **_places(record), **_cells(record)}, *slices]
+
+
+def _places(record: dict[str, Any]) -> dict[str, Any]:
+    if record.get("kind") != "volume":
+        return {}
+    names = {"slice": "key_slice", "first_slice": "first_slice", "last_slice": "last_slice"}
+    return {column: record[name] + 1 for column, name in names.items()}
 
 
 def _cells(record: dict[str, Any]) -> dict[str, Any]:
@@ -144,9 +155,10 @@ def _rounded(probability: float | None) -> str:
 
 
 def csv_of(rows: Sequence[dict[str, Any]]) -> str:
-    """Write rows as CSV with a header line."""
+    """Write rows as CSV with a header line; the mark at its start tells spreadsheets that it is UTF-8."""
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, _CSV_COLUMNS, restval="")
+    buffer.write("\ufeff")
+    writer = csv.DictWriter(buffer, CSV_COLUMNS, restval="")
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue()

@@ -68,14 +68,14 @@ DESCRIPTIONS = {
     "no_tumor": Description(
         Sentence(
             "The network found nothing in this slice that it takes for one of these tumors. That does not rule out a "
-            "tumor, in this slice or in another, nor any other disease."
+            "tumor, here or in another slice, nor any other disease."
         ),
         Sentence("The model card."),
     ),
     UNCERTAIN: Description(
         Sentence(
-            "Its probabilities are below the bound that was chosen so that answers are rarely wrong. Try "
-            "a neighbouring slice or another sequence; only a specialist's look can settle it."
+            "The network's probabilities are shown, but none of them is an answer. Try a neighbouring slice or another "
+            "sequence; only a specialist's look can settle it."
         ),
         Sentence("The model card."),
     ),
@@ -87,3 +87,26 @@ DESCRIPTIONS = {
         Sentence("The model card."),
     ),
 }
+
+# Where a volume needs other words than a slice.
+_OF_VOLUMES = {
+    "no_tumor": Description(
+        Sentence(
+            "The network found nothing in these slices that it takes for one of these tumors. That does not rule out a "
+            "tumor, nor any other disease."
+        ),
+        Sentence("The model card."),
+    ),
+    UNCERTAIN: Description(
+        Sentence(
+            "The network's probabilities are shown, but none of them is an answer. Try another sequence; only a "
+            "specialist's look can settle it."
+        ),
+        Sentence("The model card."),
+    ),
+}
+
+
+def describe(answer: str, is_volume: bool) -> Description:
+    """Give the plain words for an answer to a slice, or to a volume."""
+    return (_OF_VOLUMES if is_volume else {}).get(answer) or DESCRIPTIONS[answer]
