@@ -52,7 +52,7 @@ def test_upload_shows_probabilities_evidence_for_each_class_a_second_opinion_and
     assert result.count('src="data:image/webp;base64,') == 5
     assert rows[0][0] in text_of(result.split("</h3>")[0])
     assert "Any tumor: " in text_of(result)
-    assert "vgg16 0.1: " in text_of(result)
+    assert "vgg16 0.1 says:" in text_of(result)
     assert DISCLAIMER in result
     assert "<title>Result: " in answer.text
 
@@ -80,7 +80,7 @@ def test_two_models_that_contradict_each_other_are_noticed(client: FlaskClient) 
     results = [result_of(client.post("/", data={"sample": name}).text) for name in ("glioma", "no_tumor")]
     for result in results:
         shows = re.search(r"Any tumor: (yes|no)", text_of(result))
-        other = re.search(r"vgg16 0\.1: (Tumor|No tumor)", text_of(result))
+        other = re.search(r"vgg16 0\.1 says: (Tumor|No tumor)", text_of(result))
         assert shows
         assert other
         assert (says in text_of(result)) == ((shows[1] == "yes") != (other[1] == "Tumor"))
