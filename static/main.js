@@ -394,12 +394,18 @@ function clearResults() {
   document.querySelector("#main").focus();
 }
 
-/** Print with every detail open. */
-function printReport() {
-  const closed = [...document.querySelectorAll(".details:not([open])")];
-  closed.forEach((details) => { details.open = true; });
-  window.print();
-  closed.forEach((details) => { details.open = false; });
+/** Details that were opened for the printer. @type {HTMLDetailsElement[]} */
+let openedDetails = [];
+
+/** Open every detail before printing, however it was asked for; a report without the model's version is none. */
+function openDetails() {
+  openedDetails = [...document.querySelectorAll(".details:not([open])")];
+  openedDetails.forEach((details) => { details.open = true; });
+}
+
+/** Leave the page as it was before printing. */
+function closeDetails() {
+  openedDetails.forEach((details) => { details.open = false; });
 }
 
 /** Switch between the light page and the dark room; forgotten with the page. @param {HTMLButtonElement} button */
@@ -422,7 +428,9 @@ if (form) {
   listenForDrops(form.querySelector("[data-drop]"));
   document.addEventListener("paste", (event) => { if (take(event.clipboardData)) event.preventDefault(); });
   document.querySelectorAll("[data-print], [data-clear]").forEach((button) => { button.hidden = false; });
-  document.querySelector("[data-print]").addEventListener("click", printReport);
+  document.querySelector("[data-print]").addEventListener("click", () => window.print());
+  window.addEventListener("beforeprint", openDetails);
+  window.addEventListener("afterprint", closeDetails);
   document.querySelector("[data-clear]").addEventListener("click", clearResults);
   // There is no other copy of the list: ask before a link or a reload takes it away.
   window.addEventListener("beforeunload", (event) => { if (document.querySelector("[data-card]")) event.preventDefault(); });

@@ -22,16 +22,16 @@ _SERVERS = {"uncertain": UNCERTAIN, "refused": NOT_BRAIN_MRI}
 def made_volume(folder: Path, n_slices: int = 20) -> Path:
     """Write a NIfTI volume made from one sample slice: a head that grows and shrinks towards its ends."""
     with Image.open(SAMPLES / "glioma.jpg") as picture:
-        grey = picture.convert("L").resize((96, 96))
-    volume = np.zeros((96, 96, n_slices), np.uint8)
+        grey = picture.convert("L").resize((128, 128))
+    volume = np.zeros((128, 128, n_slices), np.uint8)
     for index in range(n_slices):
-        side = 40 + round(56 * np.sin(np.pi * (index + 1) / (n_slices + 1)))
-        start = (96 - side) // 2
+        side = 54 + round(74 * np.sin(np.pi * (index + 1) / (n_slices + 1)))
+        start = (128 - side) // 2
         shrunk = np.asarray(grey.resize((side, side)))
         # Stored as x (towards the patient's right), y (towards the forehead): the picture's rows run the other way.
         volume[start : start + side, start : start + side, index] = shrunk[::-1].T
     file = folder / "volume.nii.gz"
-    nibabel.Nifti1Image(volume, np.diag([-2.0, 2.0, 6.0, 1.0])).to_filename(file)
+    nibabel.Nifti1Image(volume, np.diag([-1.5, 1.5, 6.0, 1.0])).to_filename(file)
     return file
 
 
