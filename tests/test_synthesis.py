@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from model.heatmap import FeatureGrid
 from training.alike import AlikeViews
 from training.augmentation import Augmentation, augment, match_levels, strip_skull
+from training.blend import choose_share
 from training.mixing import LabelledPictures, MixedPictures, box_mask
 from training.synthesis import CENTRE, OWN_PLACE, Synthesis, cover_lesion, paste_healthy, paste_lesion, replace_lesion
 
@@ -157,3 +158,8 @@ def test_lesion_is_not_covered_from_another_head_where_none_shows_the_same_view(
     pixels = random.integers(0, 255, (3, 60, 60), np.uint8)
     alike = AlikeViews(pixels, np.full((3, 4), np.nan, np.float32), np.array([False, True, True]))
     assert alike.draw(pixels[0], np.array([0.4, 0.6, 0.3, 0.5], np.float32), random) is None
+
+
+def test_largest_share_that_costs_no_more_than_a_point_is_chosen() -> None:
+    accuracies = {0.0: 0.968, 0.5: 0.975, 0.7: 0.966, 0.8: 0.964, 1.0: 0.93}
+    assert choose_share([{"share": share, "accuracy": accuracy} for share, accuracy in accuracies.items()]) == 0.7

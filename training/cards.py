@@ -117,6 +117,7 @@ def card_of_run(
             **recipe,
             "environment": config["environment"],
             "went_on_from": config.get("start"),
+            "blended": config.get("blended"),
         },
         decision=decision,
         gate=gate,

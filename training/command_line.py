@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(steps)
     _add_cross_validate(steps)
     _add_outsiders(steps)
+    _add_blend(steps)
     _add_calibrate(steps)
     _add_dissect(steps)
     _add_evaluate(steps)
@@ -153,6 +154,19 @@ def _add_calibrate(steps: "argparse._SubParsersAction[argparse.ArgumentParser]")
     step.set_defaults(step=_calibrate)
 
 
+def _add_blend(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    step = steps.add_parser(
+        "blend", help="average a run's weights with those that it went on from; chosen on validation"
+    )
+    _add_data(step)
+    step.add_argument("--boxes", type=Path, required=True, metavar="FILE", help="CSV of lesion boxes")
+    step.add_argument("--run", type=Path, required=True, metavar="DIR")
+    step.add_argument("--earlier", type=Path, required=True, metavar="DIR", help="the run that it went on from")
+    step.add_argument("--out", type=Path, required=True, metavar="DIR")
+    step.add_argument("--cache", type=Path, default=_RUNS / "cache", metavar="DIR")
+    step.set_defaults(step=_blend)
+
+
 def _add_dissect(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     step = steps.add_parser("dissect", help="what does it read? accuracy on the lesion alone, on the background alone")
     _add_data(step)
@@ -255,6 +269,12 @@ def _calibrate(options: argparse.Namespace) -> None:
     from training.calibrate import calibrate_run
 
     calibrate_run(options.run, options.data, options.boxes, options.outsiders, options.cache)
+
+
+def _blend(options: argparse.Namespace) -> None:
+    from training.blend import blend
+
+    blend(options.run, options.earlier, options.data, options.boxes, options.out, options.cache)
 
 
 def _dissect(options: argparse.Namespace) -> None:
