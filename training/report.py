@@ -19,13 +19,15 @@ README_BEGIN = "<!-- figures: made by `python -m training report` -->"
 README_END = "<!-- end of figures -->"
 # Studies beside the served models: the name of each file, and what it is in words.
 STUDIES = {
-    "leak_free": "leak-free network, not published",
-    "leak_free_trust": "what `calibrate` measured of the leak-free network",
+    "published_protocol_1_0_0": "xception 1.0.0, trained on the Training folder alone (published protocol)",
+    "published_protocol_vgg16_1_0_0": "vgg16 1.0.0, trained on the Training folder alone (published protocol)",
+    "leak_free": "an earlier leak-free network, not published",
+    "leak_free_trust": "what `calibrate` measured of that earlier network",
     "published_protocol": "xception's recipe on the Training folder alone (published protocol)",
     "cross_validation": "xception's recipe, grouped cross-validation",
     "leave_one_collection_out": "xception's recipe, one collection left out at a time",
     "dissection_before": "what xception 1.0.0 read: figshare slices with lesion or background covered",
-    "dissection": "what the leak-free network reads: validation slices with lesion or background covered",
+    "dissection": "what the served xception reads: validation slices with lesion or background covered",
     "audit": "audit of the data",
 }
 
