@@ -15,8 +15,8 @@ _ETHICS = (
 )
 _PARTS = {
     "all": "all pictures",
-    "not_in_training": "without a near-duplicate in the training data",
-    "also_in_training": "with a near-duplicate in the training data",
+    "not_in_training": "without a near-duplicate in the training folders",
+    "also_in_training": "with a near-duplicate in the training folders",
 }
 
 
