@@ -105,3 +105,10 @@ def test_temperature_softens_probabilities_and_keeps_their_order() -> None:
     expected = np.sqrt(given) / np.sqrt(given).sum()
     np.testing.assert_allclose(softer, expected, rtol=1e-5)
     np.testing.assert_allclose(calibrate(given, 1.0), given, rtol=1e-5)
+
+
+@pytest.mark.parametrize("models", [NOT_BRAIN_MRI], indirect=True)
+def test_model_without_a_gate_gives_no_second_opinion_on_what_is_no_brain_mri(client: FlaskClient) -> None:
+    page = client.post("/", **multipart({"files": (picture(), "a.png")})).get_data(as_text=True)
+    assert "Not a brain MRI" in page
+    assert "Second opinion" not in page

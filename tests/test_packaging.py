@@ -192,3 +192,12 @@ def test_documents_mention_only_make_commands_that_exist():
     ]
     mentioned = {name for snippet in code for name in re.findall(r"\bmake ([a-z][a-z-]*)", snippet)}
     assert mentioned <= MAKE_TARGETS
+
+
+def test_french_readme_has_the_commands_of_the_english_one():
+    english, french = (
+        re.findall(r"^```\w+\n.*?^```", (TOP / name).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+        for name in ("README.md", "README.fr.md")
+    )
+    assert len(english) > 5
+    assert french == english

@@ -23,6 +23,8 @@ STUDIES = {
     "published_protocol_vgg16_1_0_0": "vgg16 1.0.0, trained on the Training folder alone (published protocol)",
     "leak_free": "an earlier leak-free network, not published",
     "leak_free_trust": "what `calibrate` measured of that earlier network",
+    "leak_free_vgg16": "vgg16's recipe on the same data as the served xception (leak-free), not published",
+    "leak_free_vgg16_trust": "what `calibrate` measured of that vgg16",
     "published_protocol": "xception's recipe on the Training folder alone (published protocol)",
     "cross_validation": "xception's recipe, grouped cross-validation",
     "leave_one_collection_out": "xception's recipe, one collection left out at a time",

@@ -133,6 +133,7 @@ def _answer(
         yield from _classify_volume(content, source, classifier, second, started)
         return
     prediction = classifier.predict([content])[0]
+    second = _able_to_judge(second, prediction)
     opinion = Opinion(second, second.predict([content])[0]) if second else None
     yield Answer(source, classifier, content, prediction, opinion, time.perf_counter() - started)
 
@@ -149,9 +150,15 @@ def _classify_volume(
         # The maps of a long series would fill the memory.
         kept += [replace(prediction, feature_maps=_NO_MAPS) for prediction in predictions]
     summary = summarize(kept, chosen)
+    second = _able_to_judge(second, summary)
     opinion = Opinion(second, _second_opinion(volume, chosen, summary, second)) if second else None
     seconds = time.perf_counter() - started
     yield VolumeAnswer(source, classifier, volume, tuple(chosen), tuple(kept), summary, opinion, seconds)
+
+
+def _able_to_judge(second: Classifier | None, first: Prediction | VolumeSummary) -> Classifier | None:
+    """Give the second model unless it would name a class for what the first knows to be no brain MRI."""
+    return second if second and (first.is_brain_mri or second.card.gate) else None
 
 
 def _second_opinion(
