@@ -35,6 +35,14 @@ def made_volume(folder: Path, n_slices: int = 20) -> Path:
     return file
 
 
+def made_photograph(folder: Path) -> Path:
+    """Write a coloured picture of nothing: soft blobs, as a photograph out of focus."""
+    small = np.random.default_rng(1).integers(0, 255, (9, 12, 3), np.uint8)
+    file = folder / "photograph.jpg"
+    Image.fromarray(small).resize((480, 360), Image.Resampling.BICUBIC).save(file)
+    return file
+
+
 def open_state(page: Any, state: str, addresses: dict[str, str], language: str, folder: Path) -> None:
     """Open the page in a language and bring it into a state; `folder` takes the files that are made for it."""
     address = addresses[_SERVERS.get(state, "class")]
@@ -51,8 +59,11 @@ def open_state(page: Any, state: str, addresses: dict[str, str], language: str, 
         case "results" | "printed":
             _send(page, SAMPLES / "glioma.jpg", TOP / "README.md", SAMPLES / "no_tumor.jpg")
             page.locator(".result").nth(2).wait_for()
-        case "uncertain" | "refused":
+        case "uncertain":
             _send(page, SAMPLES / "meningioma.jpg")
+            page.locator(".result").wait_for()
+        case "refused":
+            _send(page, made_photograph(folder))
             page.locator(".result").wait_for()
         case "error":
             page.goto(f"{address}nowhere?lang={language}")

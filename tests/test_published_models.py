@@ -87,3 +87,12 @@ def test_page_and_api_show_the_figures_of_the_results(classifier: Classifier) ->
 def test_scoring_log_has_a_row_for_each_shipped_model(classifier: Classifier) -> None:
     log = (TOP / "docs" / "scorings.md").read_text(encoding="utf-8")
     assert classifier.card.sha256[:12] in log
+
+
+def test_page_says_which_sample_is_misread() -> None:
+    """Change the page's sentence on the samples when this fails."""
+    classifier = Classifier.load(WEIGHTS_FOLDER / "xception.json")
+    samples = {path.stem: path for path in (TOP / "static" / "samples").glob("*.jpg")}
+    said = {name: classifier.predict([read_image(path)])[0].answer for name, path in samples.items()}
+    assert {name for name, answer in said.items() if answer != name} == {"no_tumor"}
+    assert classifier.card.version == "2.0.0"

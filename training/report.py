@@ -20,7 +20,6 @@ README_END = "<!-- end of figures -->"
 # Studies beside the served models: the name of each file, and what it is in words.
 STUDIES = {
     "published_protocol_1_0_0": "xception 1.0.0, trained on the Training folder alone (published protocol)",
-    "published_protocol_vgg16_1_0_0": "vgg16 1.0.0, trained on the Training folder alone (published protocol)",
     "leak_free": "an earlier leak-free network, not published",
     "leak_free_trust": "what `calibrate` measured of that earlier network",
     "leak_free_vgg16": "vgg16's recipe on the same data as the served xception (leak-free), not published",

@@ -6,17 +6,17 @@ from model.card import DISCLAIMER
 
 _FILE = "a99b7a1c0a8281a6bc844d3cb7a3581458fb37fd5b7af7279c5e201e89f03c60"
 _OTHER_FILE = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
-_WEIGHTS = "ad51cf054df2eeb17e80fff6f40f0dd659555f236cfae96d5e049a19e657db74"
+_WEIGHTS = "8bd4e32842f779148c5ab4b96c550d7b3a79d190bd3666d18d3ce9e3f8093bee"
 _OPINION: dict[str, Any] = {
     "answer": "glioma",
     "predicted_class": "glioma",
-    "probabilities": {"glioma": 0.9454, "meningioma": 0.0272, "no_tumor": 0.0026, "pituitary": 0.0248},
-    "tumor_probability": 0.9974,
+    "probabilities": {"glioma": 0.9916, "meningioma": 0.0013, "no_tumor": 0.0067, "pituitary": 0.0004},
+    "tumor_probability": 0.9933,
     "shows_tumor": True,
 }
 _READING: dict[str, Any] = {
     "model": "xception",
-    "model_version": "1.0.0",
+    "model_version": "2.0.0",
     "model_sha256": _WEIGHTS,
     **_OPINION,
     "reason": "",
