@@ -59,7 +59,7 @@ lint-docker: $(VENV)/.dev-stamp ## Check Dockerfile, compose.yaml and the other 
 	$(BIN)/yamllint --strict .
 
 clean: ## Remove .venv and the tools' caches; runs/ stays
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A stamp says that its requirements are installed. pip is run again only after they changed.

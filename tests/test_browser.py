@@ -112,6 +112,15 @@ def test_evidence_of_each_class_or_none_is_shown_as_chosen(opened: Any) -> None:
         assert [layers.nth(i).is_visible() for i in range(4)] == [i == chosen for i in range(4)]
 
 
+@pytest.mark.parametrize("opened", [{"java_script_enabled": False}], indirect=True)
+def test_nothing_is_shown_that_only_a_script_could_do(opened: Any) -> None:
+    opened.get_by_role("button", name="Glioma").click()
+    wait_for_cards(opened)
+    assert not opened.get_by_role("slider").is_visible()
+    for name in ("Dark room", "Print or save as PDF", "Empty the list", "Cancel"):
+        assert opened.get_by_role("button", name=name).count() == 0
+
+
 def test_opacity_of_the_evidence_follows_the_slider(opened: Any) -> None:
     opened.get_by_role("button", name="Glioma").click()
     wait_for_cards(opened)
