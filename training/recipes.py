@@ -119,9 +119,9 @@ _QUICK = {
     "vgg16": {"input_size_px": 64, "frozen_views": 1, "frozen_epochs": 2},
     "xception": {
         "input_size_px": 80,
-        "fine_tune_epochs": 3,
+        "fine_tune_epochs": 2,
         "averaged_epochs": 1,
-        "draws_per_epoch": 288,
+        "draws_per_epoch": 432,
         "fine_tune_from": "block13_sepconv1_act",
     },
 }
