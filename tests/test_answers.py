@@ -12,6 +12,7 @@ from PIL import Image
 
 from app import create_app
 from model.__main__ import main
+from model.answers import answer_of, why_uncertain
 from model.card import Decision, ModelCard
 from model.classifier import NOT_BRAIN_MRI, UNCERTAIN, Classifier, calibrate
 from tests.answering import models_that_answer
@@ -112,3 +113,22 @@ def test_model_without_a_gate_gives_no_second_opinion_on_what_is_no_brain_mri(cl
     page = client.post("/", **multipart({"files": (picture(), "a.png")})).get_data(as_text=True)
     assert "Not a brain MRI" in page
     assert "Second opinion" not in page
+
+
+@pytest.mark.parametrize(
+    ("no_tumor", "bound", "word"), [(0.4, 0.9, "not sure enough"), (0.4, 0.3, "contradict"), (0.97, 0.9, "")]
+)
+def test_reason_of_an_uncertain_answer_is_the_real_one(no_tumor: float, bound: float, word: str) -> None:
+    by_class = {"glioma": (1 - no_tumor) / 2, "no_tumor": no_tumor, "pituitary": (1 - no_tumor) / 2}
+    decision = Decision(uncertain_below=bound)
+    assert (answer_of(by_class, decision) == UNCERTAIN) == bool(word)
+    assert word in why_uncertain(by_class, decision) or not word
+
+
+@pytest.mark.parametrize("models", ["class"], indirect=True)
+@pytest.mark.parametrize(("side", "n_notes"), [(60, 1), (100, 0)])
+def test_picture_of_few_pixels_is_warned_about(client: FlaskClient, side: int, n_notes: int) -> None:
+    content = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (side, side), np.uint8)).save(content, "PNG")
+    answer = client.post("/api/v1/predictions", **multipart({"files": (content, "a.png")})).get_json()
+    assert len(answer["results"][0]["notes"]) == n_notes

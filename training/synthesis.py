@@ -72,8 +72,7 @@ def _paste_once(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:  # fmt: skip
     """Paste with one draw of place, size and contrast, and measure the mean difference that the lesion makes."""
     size = brain.shape[0]
-    centre = np.array([box[0] + box[1], box[2] + box[3]]) / 2 * size
-    half = np.maximum(np.array([box[1] - box[0], box[3] - box[2]]) / 2 * size, 2.0)
+    centre, half = _centre_and_half(box, size)
     scale = np.exp(random.uniform(*np.log(settings.scale)))
     # What fills the donor's head must not fill the brain.
     scale = min(scale, 0.25 * size / half.max())
@@ -97,8 +96,7 @@ def paste_healthy(
 ) -> NDArray[np.float32]:  # fmt: skip
     """Lay the same place of another healthy brain into a brain, with the seam and the contrasts of a pasted lesion."""
     size = brain.shape[0]
-    centre = np.array([box[0] + box[1], box[2] + box[3]]) / 2 * size
-    half = np.maximum(np.array([box[1] - box[0], box[3] - box[2]]) / 2 * size, 2.0)
+    centre, half = _centre_and_half(box, size)
     place = centre + random.normal(0, 0.02 * size, 2)
     radius = _ellipse(size, place, np.eye(2), half)
     patch = affine_transform(other.astype(np.float32), np.eye(2), centre - place, order=1, mode="nearest")
@@ -116,8 +114,8 @@ def cover_lesion(
     if np.corrcoef(picture[::4, ::4].ravel(), mirrored[::4, ::4].ravel())[0, 1] < settings.cover_symmetry:
         return None
     size = picture.shape[0]
-    centre = np.array([box[0] + box[1], box[2] + box[3]]) / 2 * size
-    half = np.array([box[1] - box[0], box[3] - box[2]]) / 2 * size * _COVER_MARGIN
+    centre, half = _centre_and_half(box, size)
+    half = half * _COVER_MARGIN
     radius = _ellipse(size, centre, np.eye(2), half)
     alpha = _feather(radius, settings, random)
     return (picture * (1 - alpha) + mirrored * alpha).astype(np.float32)
@@ -129,8 +127,8 @@ def replace_lesion(
 ) -> NDArray[np.float32]:  # fmt: skip
     """Lay what stands at the lesion's place in another head of the same view over it, its grey levels adapted."""
     size = picture.shape[0]
-    centre = np.array([box[0] + box[1], box[2] + box[3]]) / 2 * size
-    half = np.maximum(np.array([box[1] - box[0], box[3] - box[2]]) / 2 * size, 2.0) * _COVER_MARGIN
+    centre, half = _centre_and_half(box, size)
+    half = half * _COVER_MARGIN
     radius = _ellipse(size, centre, np.eye(2), half)
     alpha = _feather(radius, settings, random)
     own, patch = picture.astype(np.float32), alike.astype(np.float32)
@@ -138,6 +136,12 @@ def replace_lesion(
     contrast = np.clip((own[ring].std() + 1) / (patch[ring].std() + 1), 0.5, 2.0)
     patch = own[ring].mean() + (patch - patch[ring].mean()) * contrast
     return np.clip(own * (1 - alpha) + patch * alpha, 0, 255).astype(np.float32)
+
+
+def _centre_and_half(box: NDArray[np.float32], size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give a box's centre and half its height and width, in px; at least two, so that there is something to blend."""
+    centre = np.array([box[0] + box[1], box[2] + box[3]]) / 2 * size
+    return centre, np.maximum(np.array([box[1] - box[0], box[3] - box[2]]) / 2 * size, 2.0)
 
 
 def _place(
