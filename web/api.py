@@ -18,6 +18,7 @@ from web.records import record_of
 from web.schemas import ModelsSchema, PredictionsSchema, ResultsSchema, UploadSchema
 from web.uploads import this_app, uploaded_files
 
+_PREDICTIONS = PredictionsSchema()
 blueprint = Blueprint("api", __name__, url_prefix=V1_PREFIX)
 
 
@@ -50,7 +51,7 @@ def predictions() -> Response:
         "date": datetime.now(UTC).replace(microsecond=0),
         "disclaimer": say(DISCLAIMER),
     }
-    return jsonify(PredictionsSchema().dump(answer))
+    return jsonify(_PREDICTIONS.dump(answer))
 
 
 @blueprint.get("/models")
