@@ -8,7 +8,7 @@ from flask import Blueprint, Response, jsonify, request
 from model.card import DISCLAIMER
 from model.sentences import Sentence
 from web import examples
-from web.errors import Refusal, problem
+from web.errors import Refusal, note_refusal, problem
 from web.languages import say
 from web.openapi import V1_PREFIX, Operation
 from web.predicting import Refused, results_of
@@ -28,6 +28,7 @@ blueprint = Blueprint("api", __name__, url_prefix=V1_PREFIX)
         *("missing_file", "empty_file", "unknown_field", "unknown_model", "bad_request"),
         *("too_many_files", "upload_too_large", "unsupported_format"),
         *("unreadable_image", "too_many_pixels", "unsuitable_image"),
+        *("cross_site", "too_many_requests"),
     ),
     takes=UploadSchema,
     examples=examples.PREDICTIONS,
@@ -41,6 +42,7 @@ def predictions() -> Response:
     results = results_of(contents, classifier, app)
     if all(isinstance(result, Refused) for result in results):
         refusal = next(result.refusal for result in results if isinstance(result, Refused))
+        note_refusal(refusal.code)
         return problem(refusal.status, refusal.code, refusal.detail)
     answer = {
         "results": [record_of(result) for result in results],

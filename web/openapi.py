@@ -16,7 +16,7 @@ from web.errors import API_PREFIX, CODES
 
 OPENAPI_VERSION = "3.1.0"
 # Raised when the API gains something; what it has stays as it is under /api/v1.
-API_VERSION = "1.1.0"
+API_VERSION = "1.2.0"
 V1_PREFIX = f"{API_PREFIX}v1"
 _LANGUAGE = {
     "name": "Accept-Language",
@@ -24,6 +24,11 @@ _LANGUAGE = {
     "description": "Language of the sentences in the answer: en or fr.",
     "schema": {"type": "string", "examples": ["fr"]},
 }
+# Only where the server's operator wants tokens: hence an alternative to none.
+_SECURITY: list[dict[str, list[str]]] = [{}, {"token": []}]
+_TOKEN = {"type": "http", "scheme": "bearer", "description": "A token, where the server's operator asks for one."}
+# Of every operation.
+_COMMON_CODES = ("unauthorized", "internal_error")
 _REQUEST_ID = {"description": "Id of the request, as in the log.", "schema": {"type": "string"}, "required": True}
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -34,7 +39,7 @@ class Operation:
     """What a view's signature cannot say: used as its decorator, below the route.
 
     answer: schema of the answer with status 200, answers: the sentence that describes it; codes: of the problems that
-    it can give besides internal_error; takes: schema of the multipart request; examples: answers by name.
+    it can give besides those of all; takes: schema of the multipart request; examples: answers by name.
     """
 
     operation_id: str
@@ -65,6 +70,7 @@ def describe(app: Flask) -> dict[str, Any]:
     for schema in schemas.AnyReading.schemas:
         spec.components.schema(schemas.name_of(schema), schema=schema)
     spec.components.header("RequestId", _REQUEST_ID)
+    spec.components.security_scheme("token", _TOKEN)
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         if rule.rule.startswith(f"{V1_PREFIX}/"):
             view = app.view_functions[rule.endpoint]
@@ -83,6 +89,7 @@ def _operation(view: Callable[..., Any]) -> dict[str, Any]:
         "operationId": operation.operation_id,
         "summary": inspect.getdoc(view),
         "parameters": [_LANGUAGE],
+        "security": _SECURITY,
     }
     if operation.takes:
         described["requestBody"] = {
@@ -92,7 +99,7 @@ def _operation(view: Callable[..., Any]) -> dict[str, Any]:
     content = {"schema": operation.answer, "examples": _examples(operation)}
     described["responses"] = {
         "200": _response(operation.answers, "application/json", {k: v for k, v in content.items() if v}),
-        **_problems((*operation.codes, "internal_error")),
+        **_problems((*operation.codes, *_COMMON_CODES)),
     }
     return described
 

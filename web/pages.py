@@ -12,7 +12,7 @@ from model.card import DISCLAIMER
 from model.classifier import Classifier
 from model.sentences import Sentence
 from web.cards import CHART_HEIGHT, CHART_WIDTH, CardMaker, ResultCard
-from web.errors import Refusal, concerns_the_form
+from web.errors import Refusal, concerns_the_form, note_refusal
 from web.languages import say
 from web.predicting import Refused, SlicesDone, classify
 from web.records import CSV_COLUMNS, csv_of
@@ -40,10 +40,7 @@ def form() -> str:
 def predict() -> str | tuple[str, int]:
     """Show the results of the uploaded files, or of a sample: the whole page, for a browser without JavaScript."""
     app = this_app()
-    try:
-        contents = _sample() or uploaded_files(request, app.settings.max_files)
-    except Refusal as refusal:
-        return show_page(refusal.code, refusal.detail), refusal.status
+    contents = _sample() or uploaded_files(request, app.settings.max_files)
     maker, cards, refusals = CardMaker(_first(app)), [], []
     for step in classify(contents, _first(app), app, _second(app)):
         if isinstance(step, SlicesDone):
@@ -52,6 +49,7 @@ def predict() -> str | tuple[str, int]:
         cards.append(maker.card(step))
         refusals += [step.refusal] if isinstance(step, Refused) else []
     if len(refusals) == len(cards):
+        note_refusal(refusals[0].code)
         return show_page(refusals[0].code, refusals[0].detail, cards if len(cards) > 1 else []), refusals[0].status
     return show_page(cards=cards)
 
@@ -95,7 +93,12 @@ def show_page(code: str = "", error: str = "", cards: list[ResultCard] | None = 
 
 
 def show_refusal(code: str, detail: Sentence) -> str:
-    """Render the page for an error anywhere outside the API. The body stays unread: it may be what is wrong."""
+    """Render the page for an error anywhere outside the API. The body stays unread: it may be what is wrong.
+
+    Whoever may not come in sees the sentence alone.
+    """
+    if code == "unauthorized":
+        return render_template("closed.html", error=detail, error_at_field=False, **_words())
     return show_page(code, detail)
 
 

@@ -10,6 +10,7 @@ from flask import Request, current_app
 from model.classifier import Classifier
 from model.sentences import Sentence
 from web.errors import Refusal
+from web.metrics import Metrics
 from web.settings import Settings
 
 _READ_AT_ONCE = 2
@@ -25,11 +26,15 @@ class MemoryRequest(Request):
 
 @dataclass(frozen=True)
 class App:
-    """What a view needs: the settings, the loaded models by name, and the evaluation's results where there are any."""
+    """What a view needs: the settings, the loaded models by name, the evaluation's results where there are any.
+
+    metrics: where requests, refusals and answers are counted.
+    """
 
     settings: Settings
     classifiers: dict[str, Classifier]
     results: dict[str, Any] | None = None
+    metrics: Metrics = field(default_factory=Metrics)
     # Reading a large volume takes several times its size for a moment: so many may be read at once.
     reading_turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_READ_AT_ONCE))
 
