@@ -21,12 +21,10 @@ from web import (
     rate_limit,
     tokens,
 )
+from web.addresses import EXIT_CANNOT_START
 from web.results import read_results
 from web.settings import SettingsError, load_settings
 from web.uploads import App, MemoryRequest
-
-# gunicorn stops for good, instead of starting another worker, when one leaves with this exit code.
-EXIT_CANNOT_START = 4
 
 
 class Application(Flask):

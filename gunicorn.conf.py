@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from web import worker_metrics
+from web import addresses, worker_metrics
 
 bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 # Each worker holds all models (some 700 MB); OpenVINO uses all cores for one picture.
@@ -30,6 +30,12 @@ os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_folder)
 
 
 def on_starting(server):
+    """Refuse an address that is taken, unless a server before this one hands its sockets over."""
+    if not {"GUNICORN_FD", "LISTEN_FDS"} & os.environ.keys():
+        addresses.exit_unless_free(server.address)
+
+
+def when_ready(server):
     """Prepare what the workers share."""
     worker_metrics.make_folder(_metrics_folder)
 

@@ -149,8 +149,8 @@ def send_malformed(host: str, port: int) -> None:
     ("settings", "statuses"),
     [
         ({}, {200, 400, 403, 404, 405, 413, 415, 422}),
-        ({"TOKENS": digest_of("another")}, {401}),
-        ({"RATE_LIMIT": "3/hour"}, {429}),
+        pytest.param({"TOKENS": digest_of("another")}, {401}, marks=pytest.mark.slow),
+        pytest.param({"RATE_LIMIT": "3/hour"}, {429}, marks=pytest.mark.slow),
     ],
     ids=["open", "with tokens", "with a rate limit"],
 )

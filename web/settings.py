@@ -153,7 +153,8 @@ def _value(setting: Setting, given: Mapping[str, Any]) -> Any:
     try:
         return setting.read(value)
     except ValueError as error:
-        received = f"{len(value)} characters that are none" if setting.secret else repr(value)
+        received = f"{len(value)} other characters" if setting.secret else repr(value)
+        like = f" like {setting.default!r}" if setting.default not in ("", ()) else ""
         raise SettingsError(
-            f"Expected {PREFIX}{setting.name} like {setting.default!r} ({setting.sentence}) Received {received}."
+            f"Expected {PREFIX}{setting.name}{like} ({setting.sentence}) Received {received}."
         ) from error
