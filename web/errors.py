@@ -3,7 +3,7 @@
 import logging
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -74,9 +74,9 @@ _log = logging.getLogger(__name__)
 class Refusal(Exception):
     """A request that is not answered with a prediction. `detail` is fit to be shown; `headers` go with the answer."""
 
-    def __init__(self, code: str, detail: Sentence, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, code: str, detail: Sentence, headers: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(detail)
-        self.code, self.detail, self.headers = code, detail, dict(headers or {})
+        self.code, self.detail, self.headers = code, detail, list(headers)
 
     @property
     def status(self) -> HTTPStatus:
@@ -99,10 +99,13 @@ def register(app: Flask, show_page: Callable[[str, Sentence], str]) -> None:
         return show_page(code, detail), status
 
     @app.errorhandler(Refusal)
-    def refused(error: Refusal) -> tuple[Response | str, int, dict[str, str]]:
+    def refused(error: Refusal) -> Response:
         if error.code in _BEFORE_READING:
             _drain_body(_longest_body_bytes())
-        return *answer(error.status, error.code, error.detail), error.headers
+        response = make_response(answer(error.status, error.code, error.detail))
+        for name, value in error.headers:
+            response.headers.add(name, value)
+        return response
 
     @app.errorhandler(RequestEntityTooLarge)
     def too_large(_: RequestEntityTooLarge) -> tuple[Response | str, int]:

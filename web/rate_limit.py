@@ -61,7 +61,7 @@ def register(app: Flask, settings: Settings) -> None:
             seconds=limit.get_expiry(),
             wait=wait,
         )
-        return app.handle_user_exception(Refusal("too_many_requests", detail, {"Retry-After": str(wait)}))
+        return app.handle_user_exception(Refusal("too_many_requests", detail, [("Retry-After", str(wait))]))
 
 
 def client_network() -> str:

@@ -15,8 +15,12 @@ from web.settings import PREFIX
 
 # Probes tell nothing, and static files are the same for everybody.
 _OPEN_ENDPOINTS = {"operations.livez", "operations.readyz", "static"}
-# Programs send the token as it is, browsers as the password of any name: they ask for it by themselves.
-_CHALLENGES = 'Bearer realm="brain-mri", Basic realm="brain-mri", charset="UTF-8"'
+# Programs send the token as it is, browsers as the password of any name: they ask for it by themselves. Each challenge
+# has a header of its own, since Chromium reads only the first of one.
+_CHALLENGES = (
+    ("WWW-Authenticate", 'Bearer realm="brain-mri"'),
+    ("WWW-Authenticate", 'Basic realm="brain-mri", charset="UTF-8"'),
+)
 
 
 def digest_of(token: str) -> str:
@@ -44,7 +48,7 @@ def register(app: Flask, digests: tuple[str, ...]) -> None:
                     "Expected a token that this server knows. Received none or another. "
                     "Send it as 'Authorization: Bearer TOKEN', or as the password that the browser asks for."
                 ),
-                {"WWW-Authenticate": _CHALLENGES},
+                _CHALLENGES,
             )
 
 
