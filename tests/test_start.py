@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.conftest import multipart
@@ -123,12 +122,6 @@ def test_port_that_is_no_number_stops_the_start_with_one_clear_line(tiny_models:
     assert started.returncode != 0
     (line,) = [line for line in started.stderr.splitlines() if line.strip()]
     assert "eighty" in line
-
-
-def test_form_fields_may_be_longer_than_the_pieces_in_which_bodies_are_read(app: Flask) -> None:
-    # Below 64 KiB, Werkzeug refuses every upload. It is no setting, so that nobody can lower it.
-    assert app.config["MAX_FORM_MEMORY_SIZE"] >= 65_536
-    assert not [setting.name for setting in TABLE if "FORM" in setting.name]
 
 
 def test_every_setting_has_a_sentence_and_environment_and_test_values_come_in_order(
