@@ -36,6 +36,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     HOME=/tmp \
     KERAS_HOME=/tmp/keras \
     KERAS_BACKEND=openvino \
+    BIND=0.0.0.0 \
     PORT=8000 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1

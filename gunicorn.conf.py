@@ -6,7 +6,8 @@ from pathlib import Path
 
 from web import addresses, worker_metrics
 
-bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
+# This machine alone, unless somebody wants otherwise, as the image does: behind its own network and a proxy.
+bind = f"{os.environ.get('BIND', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 # Each worker holds all models (some 700 MB); OpenVINO uses all cores for one picture.
 workers = 1
 # Many more threads than pictures in work: those that wait or upload slowly do not block the probes.

@@ -60,6 +60,18 @@ def test_image_starts_gunicorn_without_a_shell():
     assert instructions("CMD") == ['["gunicorn", "app:create_app()"]']
 
 
+def test_server_listens_to_this_machine_alone_and_in_the_image_to_its_network():
+    environment = {"PATH": os.environ["PATH"]}
+    shown = output_of(sys.executable, "-m", "gunicorn", "--print-config", "app:create_app()", env=environment)
+    assert re.search(r"^bind += \['127\.0\.0\.1:8000'\]$", shown, re.MULTILINE)
+    assert "BIND=0.0.0.0" in instructions("ENV")[-1].split()
+    shown = output_of(
+        *(sys.executable, "-m", "gunicorn", "--print-config", "app:create_app()"),
+        env={**environment, "BIND": "0.0.0.0"},
+    )
+    assert re.search(r"^bind += \['0\.0\.0\.0:8000'\]$", shown, re.MULTILINE)
+
+
 def test_image_asks_readyz_for_its_health():
     (healthcheck,) = instructions("HEALTHCHECK")
     assert "/readyz" in healthcheck

@@ -175,6 +175,16 @@ def test_workers_that_share_a_redis_share_the_limit(classifiers: dict[str, Class
     assert 1 <= int(answer.headers["Retry-After"]) <= 60
 
 
+def test_redis_forgets_an_address_with_its_window(classifiers: dict[str, Classifier], redis: Redis) -> None:
+    redis.start()
+    assert statuses(limited(classifiers, RATE_LIMIT_STORAGE=redis.url), 3) == [415, 415, 429]
+    client = pytest.importorskip("redis").from_url(redis.url)
+    lifetimes = [client.ttl(key) for key in client.scan_iter()]
+    client.close()
+    assert lifetimes
+    assert all(0 < seconds <= 60 for seconds in lifetimes)
+
+
 def test_limit_holds_in_memory_while_redis_is_down_and_nothing_fails(
     classifiers: dict[str, Classifier], redis: Redis
 ) -> None:
