@@ -190,6 +190,13 @@ def ask(address: str, path: str) -> None:
         answer.read()
 
 
+def half_a_request(host: str, port: int) -> socket.socket:
+    connection = socket.create_connection((host, port))
+    connection.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+                       b"Content-Length: 1000\r\n\r\n--b\r\n")  # fmt: skip
+    return connection
+
+
 def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
@@ -211,10 +218,13 @@ def test_workers_count_together_and_a_killed_one_leaves_its_counts_and_nothing_i
         for _ in range(n):
             ask(address, "/api/v1/models")
         assert scraped(address)["requests_total", "api.models", "200"] == n
-        # A client that sends half a request and stays is in progress; killing all workers ends that.
-        half = socket.create_connection((host, port))
-        half.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\n"
-                     b"Content-Length: 1000\r\n\r\n--b\r\n")  # fmt: skip
+        # A client that sends half a request and stays is in progress; that ends when it goes.
+        half = half_a_request(host, port)
+        wait_until(lambda: scraped(address)[("requests_in_progress",)] == 1)
+        half.close()
+        wait_until(lambda: scraped(address)[("requests_in_progress",)] == 0)
+        # And when all workers are killed.
+        half = half_a_request(host, port)
         wait_until(lambda: scraped(address)[("requests_in_progress",)] == 1)
         for pid in lines_of(log, r"Booting worker with pid: (\d+)"):
             os.kill(int(pid), signal.SIGKILL)
