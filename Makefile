@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test test-all check lint format train screenshots translations lint-docker clean
+.PHONY: help venv run test test-all check lint format train benchmarks screenshots translations lint-docker clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ train: $(VENV)/.train-stamp
 	@echo '  $(BIN)/python -m training publish --run runs/xception --evaluation runs/evaluation'
 endif
 
+benchmarks: $(VENV)/.bench-stamp ## Measure speed, memory and size (BENCHMARKS_ARGS="--only picture")
+	$(BIN)/python -m benchmarks $(BENCHMARKS_ARGS)
+
 screenshots: $(VENV)/.dev-stamp ## Take the screenshots of README (needs Chromium)
 	$(BIN)/python -m tests.screenshots
 
@@ -76,6 +79,10 @@ $(VENV)/.train-stamp: requirements-train.txt requirements.txt | $(VENV)/bin/pyth
 	$(PIP_INSTALL) -r requirements-train.txt
 	@touch $@
 
-$(VENV)/.dev-stamp: requirements-dev.txt requirements-train.txt requirements.txt | $(VENV)/bin/python
+$(VENV)/.bench-stamp: requirements-bench.txt requirements-train.txt requirements.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -r requirements-bench.txt
+	@touch $@
+
+$(VENV)/.dev-stamp: requirements-dev.txt requirements-bench.txt requirements-train.txt requirements.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@

@@ -92,7 +92,9 @@ def test_hadolint_finds_nothing_in_the_dockerfile():
 # Requirements
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "requirements-train.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize(
+    "file", ["requirements.txt", "requirements-train.txt", "requirements-bench.txt", "requirements-dev.txt"]
+)
 def test_requirements_are_pinned_exactly(file):
     unpinned = [line for line in requirements(file) if not re.match(r"[a-z0-9-]+==[0-9.]+(;|$)", line)]
     assert unpinned == []
