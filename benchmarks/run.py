@@ -15,6 +15,12 @@ from benchmarks.rows import BY_NAME, ROWS, Finding
 MODULES = {
     "picture": ("picture", "picture-floor", "tutorial"),
     "throughput": ("throughput",),
+    "volume": ("volume",),
+    "start": ("start", "memory"),
+    "decoding": ("decoding",),
+    "size": ("size",),
+    "frozen_phase": ("frozen-phase",),
+    "pipeline": ("pipeline",),
 }
 
 
