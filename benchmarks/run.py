@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import json
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks import report
@@ -31,16 +32,32 @@ def plan_of(options: argparse.Namespace) -> Plan:
 
 def run_rows(options: argparse.Namespace) -> None:
     """Measure the rows asked for; only a run of all rows is written, so that all figures are of one run."""
-    results: dict[str, Any] = {"machine": describe_machine(), "quick": options.quick, "rows": {}}
-    plan = plan_of(options)
+    machine, plan, found = describe_machine(), plan_of(options), dict[str, Any]()
     for module, names in MODULES.items():
         if set(names) & set(options.only):
             for finding in importlib.import_module(f"benchmarks.{module}").measure(plan):
-                results["rows"][finding.row] = finding.to_json()
+                found[finding.row] = finding.to_json()
                 print(line_of(finding), flush=True)
-    if len(options.only) < len(BY_NAME):
-        return
-    results["rows"] = {row.name: results["rows"][row.name] for row in ROWS if row.name in results["rows"]}
+    if set(options.only) == set(BY_NAME):
+        _write(
+            options,
+            "rows",
+            {"machine": machine, "quick": plan.quick, "rows": {row.name: found[row.name] for row in ROWS}},
+        )
+
+
+def store(
+    options: argparse.Namespace, name: str, measured: dict[str, Any], table: Callable[[dict[str, Any]], Sequence[str]]
+) -> None:  # fmt: skip
+    """Print what one of the other commands measured, and write it beside the rows."""
+    print("\n".join(table(measured)))
+    _write(options, name, {"machine": describe_machine(), "quick": options.quick, **measured})
+
+
+def _write(options: argparse.Namespace, name: str, measured: dict[str, Any]) -> None:
+    """Replace one part of the results, and make page and plots again."""
+    results = json.loads(options.out.read_text(encoding="utf-8")) if options.out.is_file() else {}
+    results[name] = measured
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     report.write(results, options.docs)
