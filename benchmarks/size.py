@@ -42,9 +42,10 @@ def closure(requirements: Path) -> set[str]:
     Raises:
         ChildError: one is not installed, or in another version than the file says.
     """
-    lines = [line for line in requirements.read_text(encoding="utf-8").splitlines() if re.match(r"[a-z]", line)]
+    text = requirements.read_text(encoding="utf-8")
     found: set[str] = set()
-    waiting = [Requirement(line) for line in lines]
+    # Hashes, where there are any, stand on lines of their own behind a backslash.
+    waiting = [Requirement(line.rstrip(" \\")) for line in text.splitlines() if re.match(r"[A-Za-z]", line)]
     while waiting:
         wanted = waiting.pop()
         name = _normal(wanted.name)

@@ -15,24 +15,31 @@ _STAGES = {
     "preprocess": r"\(model/preprocessing\.py",
     "decode": r"\(model/(pictures|reading|files|images|dicom\w*|nifti|archives|deco\w+|stacks)\.py",
     "gate and calibration": r"\(model/(gate|answers|volumes)\.py|(^|\.)calibrate \(",
-    "JSON, base64, templates": r"\((json/|base64\.py|jinja2/|marshmallow/|web/(cards|records|schemas)\.py)|\.html:\d+\)$",
+    "JSON, base64, templates": r"\((json/|base64\.py|jinja2/|marshmallow/|web/(cards|records|schemas)\.py)|\.html:",
     "HTTP": r"\((gunicorn/|werkzeug/|flask/|email/|http/|socket\.py|web/(guarded_\w+|uploads)\.py)",
     "other code of the app": r"\((web|model)/",
 }
+# Called by several stages: what called it decides.
+_SHARED = re.compile(r"^_encoded \(")
 _PATTERNS = {stage: re.compile(pattern) for stage, pattern in _STAGES.items()}
 _OWN = re.compile(r"^(\S+) \(((web|model)/\w+\.py|\w+\.html)")
 
 
 def stage_of(frames: list[str]) -> str:
     """Give the stage of a stack, its frames from the outermost to the innermost."""
-    fitting = (stage for frame in reversed(frames) for stage, pattern in _PATTERNS.items() if pattern.search(frame))
+    inner_first = _inner_first(frames)
+    fitting = (stage for frame in inner_first for stage, pattern in _PATTERNS.items() if pattern.search(frame))
     return next(fitting, OTHER)
 
 
 def own_function_of(frames: list[str]) -> str:
     """Give the innermost function of this project in a stack, or OTHER."""
-    own = (match for frame in reversed(frames) if (match := _OWN.match(frame)))
+    own = (match for frame in _inner_first(frames) if (match := _OWN.match(frame)))
     return next((f"{match[1]} ({match[2]})" for match in own), OTHER)
+
+
+def _inner_first(frames: list[str]) -> list[str]:
+    return [frame for frame in reversed(frames) if not _SHARED.match(frame)]
 
 
 def count(folded: Iterable[str], kind_of: Callable[[list[str]], str]) -> Counter[str]:
