@@ -9,7 +9,7 @@ from model.errors import ModelFileError
 from web import api, docs, errors, headers, languages, openapi, operations, pages
 from web.results import read_results
 from web.settings import SettingsError, load_settings
-from web.uploads import App, MemoryRequest
+from web.uploads import App, MemoryRequest, start_readers
 
 # gunicorn stops for good, instead of starting another worker, when one leaves with this exit code.
 EXIT_CANNOT_START = 4
@@ -28,6 +28,8 @@ def create_app(settings: dict[str, object] | None = None, classifiers: dict[str,
     """
     try:
         chosen = load_settings(settings)
+        if classifiers is None:
+            start_readers(chosen)  # they get ready while the models load
         loaded = classifiers or load_classifiers(chosen.models_dir, chosen.model_names)
         results = read_results(chosen.results_file)
     except (SettingsError, ModelFileError) as error:

@@ -8,7 +8,7 @@ bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 workers = 1
 # Many more threads than pictures in work: those that wait or upload slowly do not block the probes.
 worker_class = "gthread"
-threads = 16
+threads = 32
 # Models are loaded in the worker, after the fork: Keras and OpenVINO start threads that do not survive one.
 preload_app = False
 # A worker that loads its models on a slow machine must not be taken for dead.

@@ -1,6 +1,5 @@
 """Load a card and its network, and classify pictures: probabilities and feature maps in one pass."""
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +13,12 @@ from model.answers import REASONS as REASONS
 from model.answers import UNCERTAIN as UNCERTAIN
 from model.answers import answer_of, is_certain, shows_tumor, tumor_probability, why_uncertain
 from model.card import Decision, ModelCard, read_card, read_weights
+from model.engine import Turns, run_of
 from model.errors import ModelFileError
 from model.gate import Gate
-from model.heatmap import FeatureGrid, Head, evidence_map, layer_webp, overlay_png, shrink
+from model.heatmap import FeatureGrid, Head, evidence_map, layer_webp, overlay_jpeg, shrink
 from model.images import MriImage
-from model.lean_keras import import_keras
+from model.lean_keras import give_back_memory, import_keras
 from model.preprocessing import PREPROCESSING_VERSION, HeadBox, place_in_picture, preprocess
 from model.sentences import NO_SENTENCE, Sentence
 
@@ -123,12 +123,11 @@ class Classifier:
         outputs = [network.get_layer(card.feature_layer).input, network.output]
         if card.gate:
             outputs.append(network.get_layer(card.gate.layer).input)
-        self._one_pass = keras.Model(network.input, outputs)
-        self._turn = threading.Lock()
+        self._pass = Turns(run_of(keras.Model(network.input, outputs)))
 
     @classmethod
     def load(cls, card_path: Path) -> "Classifier":
-        """Load a card and, once its file's SHA-256 was found to be the card's, the network; then warm it up.
+        """Load a card and, once its file's SHA-256 was found to be the card's, the network.
 
         Raises:
             ModelFileError: card or weights are missing, altered, or made for another version of this program.
@@ -140,21 +139,19 @@ class Classifier:
             network = keras.saving.load_model(weights, compile=False)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ModelFileError(f"Expected a Keras network in {weights}. It cannot be loaded: {error}") from error
-        classifier = cls(card, network, Gate.read(card.gate, card_path.parent) if card.gate else None)
-        side = card.input_size_px
-        classifier.predict_inputs(np.zeros((1, side, side, 1), np.uint8))
-        return classifier
+        return cls(card, network, Gate.read(card.gate, card_path.parent) if card.gate else None)
 
-    def predict(self, images: Sequence[MriImage]) -> list[Prediction]:
+    def predict(self, images: Sequence[MriImage], timeout_seconds: float | None = None) -> list[Prediction]:
         """Classify pictures in one batch; the answers stand in the order of the pictures.
 
         Raises:
             UnsuitableImage: one of the pictures is of one flat grey.
+            Busy: it was not this call's turn after so many seconds.
         """
         if not images:
             return []
         inputs = [preprocess(image.pixels, self.card.input_size_px) for image in images]
-        outputs = self.predict_inputs(np.stack([i.pixels for i in inputs])[..., None])
+        outputs = self.predict_inputs(np.stack([i.pixels for i in inputs])[..., None], timeout_seconds)
         probabilities = calibrate(outputs.probabilities, self.card.decision.temperature)
         distances = self.distances(outputs)
         return [
@@ -165,12 +162,14 @@ class Classifier:
             for i in range(len(images))
         ]  # fmt: skip
 
-    def predict_inputs(self, inputs: NDArray[np.uint8]) -> Outputs:
-        """Run the network on preprocessed inputs, uint8, shape (n, height, width, 1), 0..255."""
-        with self._turn:
-            feature_maps, probabilities, *gated = self._one_pass.predict(inputs.astype(np.float32), verbose=0)
-        gate_features = np.asarray(gated[0]).mean(axis=(1, 2)) if gated else None
-        return Outputs(np.asarray(feature_maps), np.asarray(probabilities), gate_features)
+    def predict_inputs(self, inputs: NDArray[np.uint8], timeout_seconds: float | None = None) -> Outputs:
+        """Run the network on preprocessed inputs, uint8, shape (n, height, width, 1), 0..255.
+
+        Raises:
+            Busy: it was not this call's turn after so many seconds.
+        """
+        feature_maps, probabilities, *gated = self._pass(inputs.astype(np.float32), timeout_seconds)
+        return Outputs(feature_maps, probabilities, gated[0].mean(axis=(1, 2)) if gated else None)
 
     def distances(self, outputs: Outputs) -> NDArray[np.float32]:
         """Give how far pictures are from the training pictures, float32, (n,): above 1 is no brain MRI; 0 ungated."""
@@ -202,8 +201,8 @@ class Classifier:
         visible = LEAST_VISIBLE * max(strongest, 1e-12)
         return [(layer_webp(maps[name], strongest), float(maps[name].max()) > visible) for name in class_names]
 
-    def heatmap_png(self, image: MriImage, prediction: Prediction, class_name: str | None = None) -> bytes:
-        """Draw where the evidence for a class (the predicted one by default) lies, over the picture, as PNG.
+    def heatmap_jpeg(self, image: MriImage, prediction: Prediction, class_name: str | None = None) -> bytes:
+        """Draw where the evidence for a class (the predicted one by default) lies, over the picture, as JPEG.
 
         Pictures with a side above DISPLAY_SIDE_PX are shrunk to it.
         """
@@ -211,7 +210,7 @@ class Classifier:
         evidence = self.evidence(prediction.feature_maps, class_name or prediction.predicted_class)
         old, new = (image.pixels.shape[0], image.pixels.shape[1]), (shown.shape[0], shown.shape[1])
         placed = place_in_picture(evidence, prediction.box.in_resized(old, new), new)
-        return overlay_png(shown, placed)
+        return overlay_jpeg(shown, placed)
 
 
 def _bounded(shape: tuple[int, ...], max_side_px: int) -> tuple[int, int]:
@@ -236,7 +235,11 @@ def load_classifiers(folder: Path = WEIGHTS_FOLDER, names: Sequence[str] = DEFAU
     Raises:
         ModelFileError: a model is missing, altered, or made for another version of this program.
     """
-    return {name: Classifier.load(folder / f"{name}.json") for name in names}
+    loaded = {}
+    for name in names:
+        loaded[name] = Classifier.load(folder / f"{name}.json")
+        give_back_memory()
+    return loaded
 
 
 def _check_fit(card: ModelCard, network: Any) -> None:

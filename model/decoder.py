@@ -6,29 +6,27 @@ others ask for gigabytes of memory: here that ends a child, not the server. `pyt
 
 import contextlib
 import io
-import os
-import struct
 import subprocess
 import sys
 import threading
 import warnings
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.pixels.utils import pixel_array
 
+from model.children import limit_memory, private_output, receive, send
 from model.dicom_header import DAMAGE, PIXEL_TAGS, damaged, read_dataset
 from model.errors import ImageError
 
 # A file that takes longer is given up. The largest that is let through, 64 million voxels, takes some seconds.
-SECONDS_PER_FILE = 60
+SECONDS_PER_FILE = 20
 # Address space of the child, in bytes: libraries take about 1 GB of it before anything is decoded.
 MAX_MEMORY_BYTES = 4_000_000_000
-# Before each message: its length, as eight bytes. An empty answer says that the file is damaged.
-_LENGTH = struct.Struct("<Q")
+_MAX_MESSAGE_BYTES = 2_000_000_000
 
 
 class Decoder:
@@ -80,42 +78,24 @@ class Decoder:
         self._child = None
 
 
-def _ask(child: subprocess.Popen[bytes], content: bytes) -> bytes | None:
+def _ask(child: subprocess.Popen[bytes], content: bytes) -> bytearray | None:
     """Send a file and give the answer, None where the child ended over it."""
     if not (child.stdin and child.stdout):
         return None
     try:
-        _send(child.stdin, content)
-        return _receive(child.stdout)
+        send(child.stdin, content)
+        return receive(child.stdout, _MAX_MESSAGE_BYTES)
     except OSError:
         return None
-
-
-def _send(stream: BinaryIO | Any, message: bytes) -> None:
-    stream.write(_LENGTH.pack(len(message)))
-    stream.write(message)
-    stream.flush()
-
-
-def _receive(stream: BinaryIO | Any) -> bytes | None:
-    """Give the next message, None at the end of the stream."""
-    length = stream.read(_LENGTH.size)
-    if len(length) < _LENGTH.size:
-        return None
-    expected = _LENGTH.unpack(length)[0]
-    message: bytes = stream.read(expected)
-    return message if len(message) == expected else None
 
 
 def _serve() -> None:
     """Answer each file on standard input with its pixels as .npy on standard output."""
     warnings.simplefilter("ignore")
-    _limit_memory()
-    # What libraries print must not get among the answers.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    while (content := _receive(sys.stdin.buffer)) is not None:
-        _send(answers, _decoded(content))
+    limit_memory(MAX_MEMORY_BYTES)
+    answers = private_output()
+    while (content := receive(sys.stdin.buffer, _MAX_MESSAGE_BYTES)) is not None:
+        send(answers, _decoded(bytes(content)))
 
 
 def _decoded(content: bytes) -> bytes:
@@ -125,14 +105,6 @@ def _decoded(content: bytes) -> bytes:
     except (ImageError, *DAMAGE):
         return b""
     return buffer.getvalue()
-
-
-def _limit_memory() -> None:
-    # Only Unix has the module, and not all of them this limit.
-    with contextlib.suppress(ImportError, ValueError, OSError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
 
 
 if __name__ == "__main__":

@@ -52,5 +52,9 @@ class UnsuitableImage(ImageError):
     code = "unsuitable_image"
 
 
+class Busy(Exception):
+    """The network was so busy with pictures that came before that this one's time ran out."""
+
+
 class ModelFileError(Exception):
     """A model file or its card is missing, altered or does not fit this program."""

@@ -25,6 +25,16 @@ STRONGEST_OPACITY = 0.65
 _COLOUR_STOPS = np.array([[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]], dtype=np.float32)
 
 
+def _between_stops() -> NDArray[np.uint8]:
+    """Give the colours of 256 steps of evidence, uint8 (256, 3), linear between the stops."""
+    steps, stops = np.linspace(0, 1, 256), np.linspace(0, 1, len(_COLOUR_STOPS))
+    colours = np.stack([np.interp(steps, stops, channel) for channel in _COLOUR_STOPS.T], axis=-1)
+    return np.asarray(np.rint(colours), dtype=np.uint8)
+
+
+_COLOURS = _between_stops()
+
+
 @dataclass(frozen=True, eq=False)
 class Head:
     """What stands behind the feature maps: averaged over places or not, then dense layers with ReLU between them.
@@ -122,8 +132,9 @@ def evidence_map(feature_maps: NDArray[np.float32], head: Head, class_index: int
     logit: its sum is the logit less the part that does not depend on the picture.
     """
     gradient = _logit_gradient(feature_maps, head, class_index)
-    evidence: NDArray[np.float32] = (feature_maps * gradient).sum(axis=-1, dtype=np.float32)
-    return evidence
+    if gradient.ndim == 1:
+        return np.asarray(feature_maps @ gradient)
+    return np.asarray(np.einsum("rcf,rcf->rc", feature_maps, gradient))
 
 
 def _logit_gradient(feature_maps: NDArray[np.float32], head: Head, class_index: int) -> NDArray[np.float32]:
@@ -143,22 +154,21 @@ def _logit_gradient(feature_maps: NDArray[np.float32], head: Head, class_index: 
     return gradient.reshape(feature_maps.shape)
 
 
-def overlay_png(pixels: NDArray[np.uint8], placed_map: NDArray[np.float32]) -> bytes:
-    """Give the overlay as PNG, without any metadata."""
-    return png_bytes(overlay(pixels, placed_map))
+def overlay_jpeg(pixels: NDArray[np.uint8], placed_map: NDArray[np.float32]) -> bytes:
+    """Give the overlay as JPEG, without any metadata: several times faster than PNG, and to the eye the same."""
+    return _encoded(overlay(pixels, placed_map), "JPEG", quality=85)
 
 
-def overlay(pixels: NDArray[np.uint8], placed_map: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Draw the positive evidence over the grey picture: uint8, shape (height, width, 3).
+def overlay(pixels: NDArray[np.uint8], placed_map: NDArray[np.float32]) -> Image.Image:
+    """Draw the positive evidence over the grey picture: an RGB picture of its size.
 
     pixels: uint8, shape (height, width); placed_map: float32 of the same shape, any unit. The strongest place gets
     STRONGEST_OPACITY; a map without positive evidence leaves the picture grey.
     """
-    positive = np.maximum(placed_map, 0)
-    strength = (positive / max(float(positive.max()), 1e-12)).astype(np.float32)
-    opacity = (STRONGEST_OPACITY * strength)[..., None]
-    blended: NDArray[np.float32] = pixels[..., None] * (1 - opacity) + _colour(strength) * opacity
-    return np.rint(blended).astype(np.uint8)
+    strength = Image.fromarray(_in_steps(placed_map, float(placed_map.max())))
+    opacity = strength.point([round(STRONGEST_OPACITY * step) for step in range(256)])
+    strength.putpalette(_COLOURS.tobytes())
+    return Image.composite(strength.convert("RGB"), Image.fromarray(pixels).convert("RGB"), opacity)
 
 
 def layer_webp(placed_map: NDArray[np.float32], strongest: float) -> bytes:
@@ -166,14 +176,14 @@ def layer_webp(placed_map: NDArray[np.float32], strongest: float) -> bytes:
 
     placed_map: float32, shape (height, width); strongest: the evidence, in the same unit, that becomes fully opaque.
     """
-    strength = np.clip(placed_map / max(strongest, 1e-12), 0, 1).astype(np.float32)
-    layer = np.dstack([_colour(strength), strength * 255])
-    return _encoded(np.rint(layer).astype(np.uint8), "WEBP", quality=80, method=0)
+    strength = _in_steps(placed_map, strongest)
+    layer = np.dstack([_COLOURS[strength], strength])
+    return _encoded(Image.fromarray(layer), "WEBP", quality=80, method=0)
 
 
 def picture_webp(pixels: NDArray[np.uint8]) -> bytes:
     """Encode a grey picture, uint8 (height, width), as WebP: to be looked at, and far smaller than PNG."""
-    return _encoded(pixels, "WEBP", quality=88, method=0)
+    return _encoded(Image.fromarray(pixels), "WEBP", quality=88, method=0)
 
 
 def shrink(pixels: NDArray[np.uint8], max_side_px: int) -> NDArray[np.uint8]:
@@ -183,18 +193,13 @@ def shrink(pixels: NDArray[np.uint8], max_side_px: int) -> NDArray[np.uint8]:
     return np.asarray(picture, dtype=np.uint8)
 
 
-def _colour(strength: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Map 0..1 to RGB 0..255 by linear interpolation between the colour stops."""
-    places = np.linspace(0, 1, len(_COLOUR_STOPS))
-    return np.stack([np.interp(strength, places, _COLOUR_STOPS[:, i]) for i in range(3)], axis=-1).astype(np.float32)
+def _in_steps(evidence: NDArray[np.float32], strongest: float) -> NDArray[np.uint8]:
+    """Map 0..strongest to 0..255, uint8, same shape; what speaks against the class is 0."""
+    shares = np.clip(evidence * np.float32(1 / max(strongest, 1e-12)), 0, 1)
+    return np.asarray(shares * np.float32(255), dtype=np.uint8)
 
 
-def png_bytes(pixels: NDArray[np.uint8]) -> bytes:
-    """Encode grey (height, width) or RGB (height, width, 3) uint8 as PNG."""
-    return _encoded(pixels, "PNG", compress_level=1)
-
-
-def _encoded(pixels: NDArray[np.uint8], picture_format: str, **options: int) -> bytes:
+def _encoded(picture: Image.Image, picture_format: str, **options: int) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, picture_format, **options)
+    picture.save(buffer, picture_format, **options)
     return buffer.getvalue()

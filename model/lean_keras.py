@@ -4,7 +4,10 @@ Keras takes plotting and data packages along wherever it finds them, which servi
 bfloat16 on processors that can, without being asked: probabilities then differ by 0.001 and more between machines.
 """
 
+import contextlib
+import ctypes
 import functools
+import gc
 import importlib
 import sys
 from typing import Any
@@ -35,3 +38,11 @@ def _compile_in_float32() -> None:
     openvino: Any = importlib.import_module("openvino")
     if not isinstance(openvino.compile_model, functools.partial):
         openvino.compile_model = functools.partial(openvino.compile_model, config={"INFERENCE_PRECISION_HINT": "f32"})
+
+
+def give_back_memory() -> None:
+    """Return what is no longer used to the operating system: loading a network leaves as much behind as it holds."""
+    gc.collect()
+    # Of the GNU C library alone.
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -5,7 +5,7 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageChops, ImageOps
 
 from model.errors import ImageError, UnreadableImage
 from model.images import MriImage, check_size, too_many_pixels
@@ -53,7 +53,8 @@ def read_picture(content: bytes, max_pixels: int) -> MriImage:
                 picture.seek(0)
                 picture.load()
                 is_photograph = _names_a_camera(picture) or _is_coloured(picture)
-                pixels = _to_grey(ImageOps.exif_transpose(picture))
+                ImageOps.exif_transpose(picture, in_place=True)
+                pixels = _to_grey(picture)
                 picture_format = picture.format or ""
     except ImageError:
         raise
@@ -85,12 +86,14 @@ def _is_coloured(picture: Image.Image) -> bool:
     """Tell a coloured picture from a grey one that is only stored in colours."""
     if picture.mode in _DEEP_MODES or picture.mode in {"1", "L", "LA", "La"}:
         return False
-    small = picture.convert("RGBA" if "A" in picture.mode else "RGB").convert("RGB")
-    small.thumbnail((_COLOUR_SIDE_PX, _COLOUR_SIDE_PX), Image.Resampling.BOX)
-    colours = np.asarray(small, dtype=np.int16)
-    strongest, weakest = colours.max(axis=2), colours.min(axis=2)
-    not_dark = strongest > NOT_DARK
-    return bool(not_dark.any()) and float((strongest - weakest)[not_dark].mean()) > COLOURED_FROM
+    coloured = picture if picture.mode == "RGB" else picture.convert("RGBA").convert("RGB")
+    factor = min(1.0, _COLOUR_SIDE_PX / max(coloured.size))
+    side = (max(1, round(coloured.width * factor)), max(1, round(coloured.height * factor)))
+    red, green, blue = coloured.resize(side, Image.Resampling.BOX).split()
+    strongest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    weakest = ImageChops.darker(ImageChops.darker(red, green), blue)
+    distances = np.asarray(ImageChops.subtract(strongest, weakest))[np.asarray(strongest) > NOT_DARK]
+    return distances.size > 0 and float(distances.mean()) > COLOURED_FROM
 
 
 def _to_grey(picture: Image.Image) -> NDArray[np.uint8]:

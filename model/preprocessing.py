@@ -89,8 +89,8 @@ def find_head(pixels: NDArray[np.uint8]) -> HeadBox:
     frame = 1 + int(FRAME_SHARE * min(height, width))
     head[:frame] = head[-frame:] = False
     head[:, :frame] = head[:, -frame:] = False
-    top, bottom = _extent(head.mean(axis=1))
-    left, right = _extent(head.mean(axis=0))
+    top, bottom = _extent(np.count_nonzero(head, axis=1) / width)
+    left, right = _extent(np.count_nonzero(head, axis=0) / height)
     if bottom - top < HEAD_MIN_EXTENT * height or right - left < HEAD_MIN_EXTENT * width:
         return HeadBox(0, height, 0, width)
     return HeadBox(top, bottom, left, right)
@@ -98,7 +98,23 @@ def find_head(pixels: NDArray[np.uint8]) -> HeadBox:
 
 def head_threshold(pixels: NDArray[np.uint8]) -> float:
     """Give the grey level above which a pixel belongs to the head; pixels: uint8, any shape, 0..255."""
-    return HEAD_THRESHOLD * float(np.percentile(pixels, 99))
+    return HEAD_THRESHOLD * grey_percentiles(pixels, 99)[0]
+
+
+def grey_percentiles(pixels: NDArray[np.uint8], *percents: float) -> tuple[float, ...]:
+    """Give what np.percentile gives of grey levels, uint8 of any shape, several times faster: by counting them."""
+    # Pillow counts faster than NumPy.
+    counts = Image.fromarray(np.atleast_2d(pixels)).histogram()
+    n_up_to = np.cumsum(counts)
+    return tuple(_at(n_up_to, percent / 100 * (pixels.size - 1)) for percent in percents)
+
+
+def _at(n_up_to: NDArray[np.int64], place: float) -> float:
+    """Give the grey level at a place among all in order, between two of them if need be: as NumPy interpolates."""
+    neighbours = np.searchsorted(n_up_to, (int(place), min(int(place) + 1, n_up_to[-1] - 1)), side="right")
+    below, above = map(float, neighbours)
+    share, difference = place - int(place), above - below
+    return below + difference * share if share < 0.5 else above - difference * (1 - share)
 
 
 def _extent(shares: NDArray[np.float64]) -> tuple[int, int]:
@@ -114,8 +130,8 @@ def has_contrast(pixels: NDArray[np.uint8]) -> bool:
 
 
 def _black_and_white(head: NDArray[np.uint8]) -> tuple[float, float]:
-    black, white = np.percentile(head, (BLACK_PERCENTILE, WHITE_PERCENTILE))
-    return float(black), float(white)
+    black, white = grey_percentiles(head, BLACK_PERCENTILE, WHITE_PERCENTILE)
+    return black, white
 
 
 def stretch_grey_levels(head: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -129,8 +145,7 @@ def stretch_grey_levels(head: NDArray[np.uint8]) -> NDArray[np.uint8]:
             )
         )
     levels = np.clip((np.arange(256) - black) * (255 / (white - black)), 0, 255)
-    stretched: NDArray[np.uint8] = np.rint(levels).astype(np.uint8)[head]
-    return stretched
+    return np.asarray(Image.fromarray(head).point(np.rint(levels).astype(np.uint8).tolist()), dtype=np.uint8)
 
 
 def pad_to_square(head: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,12 +1,15 @@
 """The API as a program uses it."""
 
+import base64
 import hashlib
 import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from PIL import Image
 from werkzeug.test import TestResponse
 
 from tests.conftest import multipart
@@ -114,3 +117,20 @@ def test_unexpected_error_gives_an_id_and_no_traceback(client: FlaskClient, capl
     answer = client.post(URL, data={"files": sample()})
     assert_problem(answer, 500, "internal_error")
     assert json.loads(answer.data)["request_id"] in caplog.text
+
+
+def test_heatmap_that_was_asked_for_is_a_jpeg_of_the_picture_without_metadata(client: FlaskClient) -> None:
+    (result,) = client.post(URL, data={"files": sample(), "heatmap": "yes"}).json["results"]
+    kind, encoded = result["heatmap"].split(",")
+    assert kind == "data:image/jpeg;base64"
+    with Image.open(io.BytesIO(base64.b64decode(encoded))) as drawn:
+        assert drawn.size == (result["width_px"], result["height_px"])
+        assert not drawn.getexif()
+        assert set(drawn.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+        red, _, blue = drawn.convert("RGB").split()
+        assert np.abs(np.subtract(red, blue, dtype=np.int16)).max() > 30
+
+
+def test_answer_holds_no_heatmap_that_nobody_asked_for(client: FlaskClient) -> None:
+    (result,) = client.post(URL, data={"files": sample()}).json["results"]
+    assert "heatmap" not in result

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.errors import UnsuitableImage
-from model.preprocessing import HeadBox, find_head, place_in_picture, preprocess
+from model.preprocessing import HeadBox, find_head, grey_percentiles, place_in_picture, preprocess
 
 
 def head_at(top: int, left: int, height: int = 60, width: int = 40, shape: tuple[int, int] = (200, 160)) -> np.ndarray:
@@ -63,3 +63,12 @@ def test_map_is_laid_over_the_part_that_the_network_saw() -> None:
     assert 30 <= row < 40
     assert 70 <= column < 80
     assert placed[:30].max() == placed[:, :50].max() == 0
+
+
+@pytest.mark.parametrize("shape", [(1,), (2,), (7, 5), (64, 48), (300_001,)])
+def test_counted_percentiles_are_those_of_numpy(shape: tuple[int, ...]) -> None:
+    random = np.random.default_rng(sum(shape))
+    for pixels in (random.integers(0, 256, shape), random.integers(0, 3, shape), random.geometric(0.05, shape) % 256):
+        grey = pixels.astype(np.uint8)
+        percents = (0, 0.5, 12.3, 50, 99, 99.5, 100)
+        assert grey_percentiles(grey, *percents) == tuple(np.percentile(grey, percents))

@@ -1,5 +1,6 @@
 """The API: predictions, models and the evaluation's results as JSON."""
 
+import base64
 import json
 from datetime import UTC, datetime
 
@@ -8,10 +9,11 @@ from flask import Blueprint, Response, jsonify, request
 from model.card import DISCLAIMER
 from model.sentences import Sentence
 from web import examples
+from web.admission import admitted
 from web.errors import Refusal, problem
 from web.languages import say
 from web.openapi import V1_PREFIX, Operation
-from web.predicting import Refused, results_of
+from web.predicting import Answer, Refused, Result, results_of
 from web.records import record_of
 from web.schemas import ModelsSchema, PredictionsSchema, ResultsSchema, UploadSchema
 from web.uploads import this_app, uploaded_files
@@ -27,11 +29,12 @@ blueprint = Blueprint("api", __name__, url_prefix=V1_PREFIX)
     codes=(
         *("missing_file", "empty_file", "unknown_field", "unknown_model", "bad_request"),
         *("too_many_files", "upload_too_large", "unsupported_format"),
-        *("unreadable_image", "too_many_pixels", "unsuitable_image"),
+        *("unreadable_image", "too_many_pixels", "unsuitable_image", "decoder_failed", "overloaded"),
     ),
     takes=UploadSchema,
     examples=examples.PREDICTIONS,
 )
+@admitted(lambda: this_app().places)
 def predictions() -> Response:
     """Classify the files of a multipart request; a refused one stands in its place, unless all are refused."""
     app = this_app()
@@ -43,7 +46,7 @@ def predictions() -> Response:
         refusal = next(result.refusal for result in results if isinstance(result, Refused))
         return problem(refusal.status, refusal.code, refusal.detail)
     answer = {
-        "results": [record_of(result) for result in results],
+        "results": [{**record_of(result), **_heatmap(result)} for result in results],
         "date": datetime.now(UTC).replace(microsecond=0),
         "disclaimer": say(DISCLAIMER),
     }
@@ -75,6 +78,15 @@ def results() -> Response:
             ),
         )
     return jsonify(found)
+
+
+def _heatmap(result: Result) -> dict[str, str]:
+    if request.form.get("heatmap", "no") != "yes" or not isinstance(result, Answer):
+        return {}
+    if not result.prediction.is_brain_mri:
+        return {}
+    jpeg = result.classifier.heatmap_jpeg(result.image, result.prediction)
+    return {"heatmap": "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()}
 
 
 def _refuse_other_bodies() -> None:

@@ -39,6 +39,7 @@ CODES = {
     "unsupported_format": Code(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The file's content is of no format read here."),
     "unreadable_image": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The format is known, but the content is damaged."),
     "too_many_pixels": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The picture has more pixels than are decoded here."),
+    "decoder_failed": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "Reading the file crashed, or took too long."),
     "unsuitable_image": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The picture holds nothing that can be classified."),
     "no_results": Code(HTTPStatus.NOT_FOUND, "This server holds no results of an evaluation.", of_form=False),
     "bad_request": Code(HTTPStatus.BAD_REQUEST, "The request breaks the rules of HTTP.", of_form=False),
@@ -46,12 +47,19 @@ CODES = {
     "method_not_allowed": Code(
         HTTPStatus.METHOD_NOT_ALLOWED, "The address is asked for by another method, named in 'Allow'.", of_form=False
     ),
+    "overloaded": Code(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "More requests came than can be worked on; 'Retry-After' says when to try again.",
+        of_form=False,
+    ),
     "internal_error": Code(HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed, not the request.", of_form=False),
 }
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 # Bodies up to this much over the limit are read to their end; the proxy in front lets no longer ones through.
 _SPARE_BYTES = 10_000_000
 _CHUNK_BYTES = 65_536
+# All that is in work is done by then, unless it is volumes.
+RETRY_AFTER_SECONDS = 2
 _HTTP_SENTENCES = {
     404: Sentence("Expected an address of this application. There is nothing here. Go back to the start page."),
     405: Sentence("Expected another method for this address. Predictions are asked for with POST."),
@@ -86,8 +94,13 @@ def register(app: Flask, show_page: Callable[[str, Sentence], str]) -> None:
         return show_page(code, detail), status
 
     @app.errorhandler(Refusal)
-    def refused(error: Refusal) -> tuple[Response | str, int]:
-        return answer(error.status, error.code, error.detail)
+    def refused(error: Refusal) -> Response:
+        response = make_response(answer(error.status, error.code, error.detail))
+        if error.status is HTTPStatus.SERVICE_UNAVAILABLE:
+            # What was sent is still unread: a client that sends on would see the connection break, not the sentence.
+            _drain_body(current_app.extensions["brain_mri"].settings.max_upload_bytes + _SPARE_BYTES)
+            response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return response
 
     @app.errorhandler(RequestEntityTooLarge)
     def too_large(_: RequestEntityTooLarge) -> tuple[Response | str, int]:

@@ -16,7 +16,7 @@ from web.errors import API_PREFIX, CODES
 
 OPENAPI_VERSION = "3.1.0"
 # Raised when the API gains something; what it has stays as it is under /api/v1.
-API_VERSION = "1.1.0"
+API_VERSION = "1.2.0"
 V1_PREFIX = f"{API_PREFIX}v1"
 _LANGUAGE = {
     "name": "Accept-Language",

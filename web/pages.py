@@ -11,6 +11,7 @@ from flask import Blueprint, Response, current_app, render_template, request, st
 from model.card import DISCLAIMER
 from model.classifier import Classifier
 from model.sentences import Sentence
+from web.admission import admitted
 from web.cards import CHART_HEIGHT, CHART_WIDTH, CardMaker, ResultCard
 from web.errors import Refusal, concerns_the_form
 from web.languages import say
@@ -37,6 +38,7 @@ def form() -> str:
 
 
 @blueprint.post("/")
+@admitted(lambda: this_app().places)
 def predict() -> str | tuple[str, int]:
     """Show the results of the uploaded files, or of a sample: the whole page, for a browser without JavaScript."""
     app = this_app()
@@ -57,6 +59,7 @@ def predict() -> str | tuple[str, int]:
 
 
 @blueprint.post("/cards")
+@admitted(lambda: this_app().places)
 def stream_cards() -> Response:
     """Send progress and cards as they come, a JSON object per line: for the page's script."""
     app = this_app()

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from model.classifier import Classifier, Prediction
-from model.errors import ImageError
-from model.files import Reading, read_files
+from model.errors import Busy, ImageError
+from model.files import Reading
 from model.images import MriImage, coarse_note
 from model.sentences import Sentence
 from model.volumes import MriVolume, VolumeSummary, summarize
+from web.admission import overloaded
 from web.errors import Refusal
 from web.uploads import App
 
@@ -106,15 +107,19 @@ def classify(
 
     second: another model to ask as well. Files of one series make one volume; of a volume come its slices first.
     """
-    started = time.perf_counter()
-    with app.reading_turns:
-        readings = read_files(contents, app.settings.limits)
+    started, asked = time.perf_counter(), _Asked(classifier, second, app.settings.max_wait_seconds)
+    try:
+        readings = app.readers.read(contents, app.settings.limits)
+    except Busy as error:
+        raise overloaded() from error
     for reading in readings:
         source = Source(reading.files, tuple(hashlib.sha256(contents[i]).hexdigest() for i in reading.files))
         try:
-            yield from _answer(reading, source, classifier, second, started)
+            yield from _answer(reading, source, asked, started)
         except ImageError as error:
             yield Refused(source, Refusal.of_image(error))
+        except Busy:
+            yield Refused(source, overloaded())
         started = time.perf_counter()
 
 
@@ -123,47 +128,54 @@ def results_of(contents: Sequence[bytes], classifier: Classifier, app: App) -> l
     return [step for step in classify(contents, classifier, app) if not isinstance(step, SlicesDone)]
 
 
-def _answer(
-    reading: Reading, source: Source, classifier: Classifier, second: Classifier | None, started: float
-) -> Iterator[Result | SlicesDone]:
+@dataclass(frozen=True)
+class _Asked:
+    """The model that is asked, another one to ask as well, and how long a picture may wait for its turn."""
+
+    first: Classifier
+    second: Classifier | None
+    wait_seconds: float
+
+    def classify(self, images: Sequence[MriImage]) -> list[Prediction]:
+        return self.first.predict(images, self.wait_seconds)
+
+    def beside(self, first: Prediction | VolumeSummary) -> Classifier | None:
+        """Give the second model unless it would name a class for what the first knows to be no brain MRI."""
+        return self.second if self.second and (first.is_brain_mri or self.second.card.gate) else None
+
+
+def _answer(reading: Reading, source: Source, asked: _Asked, started: float) -> Iterator[Result | SlicesDone]:
     content = reading.content
     if isinstance(content, ImageError):
         raise content
     if isinstance(content, MriVolume):
-        yield from _classify_volume(content, source, classifier, second, started)
+        yield from _classify_volume(content, source, asked, started)
         return
-    prediction = classifier.predict([content])[0]
-    second = _able_to_judge(second, prediction)
-    opinion = Opinion(second, second.predict([content])[0]) if second else None
-    yield Answer(source, classifier, content, prediction, opinion, time.perf_counter() - started)
+    prediction = asked.classify([content])[0]
+    second = asked.beside(prediction)
+    opinion = Opinion(second, second.predict([content], asked.wait_seconds)[0]) if second else None
+    yield Answer(source, asked.first, content, prediction, opinion, time.perf_counter() - started)
 
 
-def _classify_volume(
-    volume: MriVolume, source: Source, classifier: Classifier, second: Classifier | None, started: float
-) -> Iterator[Result | SlicesDone]:
+def _classify_volume(volume: MriVolume, source: Source, asked: _Asked, started: float) -> Iterator[Result | SlicesDone]:
     chosen = [int(index) for index in volume.brain_slices()]
     kept: list[Prediction] = []
     for start in range(0, len(chosen), SLICES_PER_PASS):
         indices = chosen[start : start + SLICES_PER_PASS]
-        predictions = classifier.predict([volume.image(index) for index in indices])
+        predictions = asked.classify([volume.image(index) for index in indices])
         yield SlicesDone(volume, tuple(indices), tuple(predictions), start + len(indices), len(chosen))
         # The maps of a long series would fill the memory.
         kept += [replace(prediction, feature_maps=_NO_MAPS) for prediction in predictions]
     summary = summarize(kept, chosen)
-    second = _able_to_judge(second, summary)
-    opinion = Opinion(second, _second_opinion(volume, chosen, summary, second)) if second else None
+    second = asked.beside(summary)
+    opinion = Opinion(second, _second_opinion(volume, chosen, summary, second, asked.wait_seconds)) if second else None
     seconds = time.perf_counter() - started
-    yield VolumeAnswer(source, classifier, volume, tuple(chosen), tuple(kept), summary, opinion, seconds)
-
-
-def _able_to_judge(second: Classifier | None, first: Prediction | VolumeSummary) -> Classifier | None:
-    """Give the second model unless it would name a class for what the first knows to be no brain MRI."""
-    return second if second and (first.is_brain_mri or second.card.gate) else None
+    yield VolumeAnswer(source, asked.first, volume, tuple(chosen), tuple(kept), summary, opinion, seconds)
 
 
 def _second_opinion(
-    volume: MriVolume, chosen: Sequence[int], summary: VolumeSummary, second: Classifier
+    volume: MriVolume, chosen: Sequence[int], summary: VolumeSummary, second: Classifier, wait_seconds: float
 ) -> VolumeSummary:
     """Ask about the slices alone that the summary rests on: asking about all would double the time."""
     window = [index for index in chosen if summary.first_slice <= index <= summary.last_slice]
-    return summarize(second.predict([volume.image(index) for index in window]), window)
+    return summarize(second.predict([volume.image(index) for index in window], wait_seconds), window)

@@ -39,6 +39,9 @@ class UploadSchema(OpenSchema):
         **_is("The files, each in a part of this name with a file name, recognised by their content."),
     )
     model = fields.String(metadata={"description": "Name of the model; without it, the first that is listed."})
+    heatmap = fields.String(
+        validate=OneOf(("yes", "no")), metadata={"description": "Whether pictures are answered with a heat map too."}
+    )
 
 
 class OpinionSchema(OpenSchema):
@@ -99,6 +102,12 @@ class ImageReadingSchema(ReadingSchema):
     kind = fields.String(validate=OneOf(("image",)), **_is("What was read: one picture."))
     width_px = fields.Integer(validate=Range(min=1), **_is("Width of the picture, in pixels."))
     height_px = fields.Integer(validate=Range(min=1), **_is("Height of the picture, in pixels."))
+    heatmap = fields.String(
+        metadata={
+            "description": "The picture with the evidence for the predicted class drawn over it, as a data: URL of a "
+            "JPEG; there where it was asked for and the picture is a brain MRI."
+        }
+    )
 
 
 class SliceSchema(OpinionSchema):
@@ -131,7 +140,8 @@ class FileErrorSchema(OpenSchema):
     """Why a file got no answer."""
 
     code = fields.String(
-        validate=OneOf([code for code, row in CODES.items() if row.of_form]), **_is("The stable code.")
+        validate=OneOf([code for code, row in CODES.items() if row.of_form or code == "overloaded"]),
+        **_is("The stable code."),
     )
     detail = fields.String(**_is("What was expected, what was received and what to do, in a sentence."))
 

@@ -1,17 +1,20 @@
 """Take uploads from a request into memory, and only there."""
 
+import functools
 import io
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import IO, Any
 
 from flask import Request, current_app
 
 from model.classifier import Classifier
+from model.reader import Readers
 from model.sentences import Sentence
+from web.admission import Places
 from web.errors import Refusal
 from web.settings import Settings
 
+# Reading a large volume takes several times its size for a moment: so many may be read at once.
 _READ_AT_ONCE = 2
 
 
@@ -23,6 +26,11 @@ class MemoryRequest(Request):
         return io.BytesIO()
 
 
+@functools.cache
+def _readers(seconds: float) -> Readers:
+    return Readers(_READ_AT_ONCE, seconds)
+
+
 @dataclass(frozen=True)
 class App:
     """What a view needs: the settings, the loaded models by name, and the evaluation's results where there are any."""
@@ -30,8 +38,16 @@ class App:
     settings: Settings
     classifiers: dict[str, Classifier]
     results: dict[str, Any] | None = None
-    # Reading a large volume takes several times its size for a moment: so many may be read at once.
-    reading_turns: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(_READ_AT_ONCE))
+
+    @functools.cached_property
+    def places(self) -> Places:
+        """The requests in work."""
+        return Places(self.settings.max_in_work)
+
+    @property
+    def readers(self) -> Readers:
+        """The processes that read files: all apps of this process share them."""
+        return _readers(self.settings.max_read_seconds)
 
     def classifier(self, name: str | None) -> Classifier:
         """Give the named model, or the default one where none is named.
@@ -45,6 +61,11 @@ class App:
             names = ", ".join(self.classifiers)
             raise Refusal("unknown_model", Sentence("Expected a model among {names}. Choose one of them.", names=names))
         return self.classifiers[name]
+
+
+def start_readers(settings: Settings) -> None:
+    """Start a process that reads files, so that the first request finds it ready."""
+    _readers(settings.max_read_seconds).start()
 
 
 def this_app() -> App:

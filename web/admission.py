@@ -1,0 +1,73 @@
+"""Bound the requests that are in work: more are refused at once, so that those in work are still answered in time."""
+
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response, make_response
+
+from model.sentences import Sentence
+from web.errors import Refusal
+
+View = Callable[[], Any]
+
+
+class Places:
+    """So many requests may be in work; each holds a place until its answer has gone out."""
+
+    def __init__(self, n_places: int) -> None:
+        self._free = threading.BoundedSemaphore(n_places)
+
+    def take(self) -> Callable[[], None]:
+        """Take a place without waiting; give what frees it, which may be called more than once.
+
+        Raises:
+            Refusal: all places are taken.
+        """
+        if not self._free.acquire(blocking=False):
+            raise overloaded()
+        return _once(self._free.release)
+
+
+def overloaded() -> Refusal:
+    """Give the refusal of what there is no room or no time for."""
+    return Refusal(
+        "overloaded",
+        Sentence("Expected fewer requests at once. This server has all that it can do. Try again in a few seconds."),
+    )
+
+
+def admitted(places: Callable[[], Places]) -> Callable[[View], View]:
+    """Make a view run only while it holds a place; one that is streamed keeps it until the stream ends."""
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        def with_place() -> Response:
+            free = places().take()
+            try:
+                response = make_response(view())
+            except BaseException:
+                free()
+                raise
+            if response.is_streamed:
+                response.call_on_close(free)
+            else:
+                free()
+            return response
+
+        return with_place
+
+    return decorate
+
+
+def _once(action: Callable[[], None]) -> Callable[[], None]:
+    lock, calls = threading.Lock(), [action]
+
+    def act() -> None:
+        with lock:
+            waiting = calls.pop() if calls else None
+        if waiting:
+            waiting()
+
+    return act
