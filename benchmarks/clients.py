@@ -1,4 +1,4 @@
-"""Clients in a process of their own: `python -m benchmarks.clients HOST PORT ROUTE PICTURE N_CLIENTS`.
+"""Clients in a process of their own: `python -m benchmarks.clients HOST PORT PICTURE N_CLIENTS`.
 
 Reads a number of seconds per line, posts for so long, and prints what came of it as a JSON line.
 """
@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.posting import PREDICTIONS, WITH_HEATMAP, AnswerError, Client
+from benchmarks.posting import PREDICTIONS, AnswerError, Client
 from benchmarks.processes import TOP, ChildError
 from benchmarks.serving import Server
 
-_ROUTES = {route.path: route for route in (PREDICTIONS, WITH_HEATMAP)}
 # Too many requests at once, or from one client: it is to come again.
 _REFUSED = (429, 503)
 
@@ -54,9 +53,9 @@ class Clients:
 
 
 @contextmanager
-def clients(server: Server, path: str, picture: Path, n_clients: int) -> Iterator[Clients]:
-    """Start clients that post one picture over and over."""
-    command = [sys.executable, "-m", "benchmarks.clients", server.host, str(server.port), path, str(picture.resolve()),
+def clients(server: Server, picture: Path, n_clients: int) -> Iterator[Clients]:
+    """Start clients that ask about one picture over and over."""
+    command = [sys.executable, "-m", "benchmarks.clients", server.host, str(server.port), str(picture.resolve()),
                str(n_clients)]  # fmt: skip
     with subprocess.Popen(command, cwd=TOP, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield Clients(process)
@@ -64,9 +63,9 @@ def clients(server: Server, path: str, picture: Path, n_clients: int) -> Iterato
         process.stdin.close()
 
 
-def _main(host: str, port: str, path: str, picture: str, n_clients: str) -> None:
+def _main(host: str, port: str, picture: str, n_clients: str) -> None:
     content = Path(picture).read_bytes()
-    every = [Client(host, int(port), _ROUTES[path], [content]) for _ in range(int(n_clients))]
+    every = [Client(host, int(port), PREDICTIONS, [content]) for _ in range(int(n_clients))]
     for line in sys.stdin:
         print(json.dumps(_post_for(float(line), every)), flush=True)
 

@@ -40,7 +40,7 @@ def _by_clients(plan: Plan) -> list[dict[str, float]]:
     rows = []
     with serving.app(plan.network.models) as app:
         for n in _CLIENTS[:2] if plan.quick else _CLIENTS:
-            with clients(app, PREDICTIONS.path, PICTURE, n) as running:
+            with clients(app, PICTURE, n) as running:
                 running.post_for(plan.block_seconds / 4)
                 rows.append({"n_clients": n, **_of_load(running.post_for(2 * plan.block_seconds))})
     return rows
@@ -54,7 +54,7 @@ def _of_load(load: Load) -> dict[str, float]:
 
 def _by_side(plan: Plan) -> list[dict[str, float]]:
     rows = []
-    with serving.app(plan.network.models, **WITH_HEATMAP.settings) as app:
+    with serving.app(plan.network.models) as app:
         for side in _SIDES_PX[:2] if plan.quick else _SIDES_PX:
             client = Client(app.host, app.port, WITH_HEATMAP, [_resized(plan.picture, side)])
             client.post()

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from model.classifier import DEFAULT_MODELS
-
 _TIMEOUT_SECONDS = 600
 
 
@@ -18,18 +16,15 @@ class AnswerError(Exception):
 
 @dataclass(frozen=True)
 class Route:
-    """Where files are posted, with which fields, and what the answer must contain; settings: what the app needs."""
+    """Where files are posted, with which fields, and what the answer must contain."""
 
     path: str
     fields: Mapping[str, str] = field(default_factory=dict)
     must_contain: bytes = b"probabilities"
-    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 PREDICTIONS = Route("/api/v1/predictions")
-# The API gives no heat map. The page's script asks here, and gets the evidence for each class with the probabilities;
-# with one model loaded, no second one is asked.
-WITH_HEATMAP = Route("/cards", must_contain=b"data-layer", settings={"MODEL_NAMES": DEFAULT_MODELS[0]})
+WITH_HEATMAP = Route(PREDICTIONS.path, {"heatmap": "yes"}, must_contain=b'"heatmap"')
 TUTORIAL = Route("/predict", must_contain=b"heatmap")
 
 

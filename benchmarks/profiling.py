@@ -47,7 +47,7 @@ def folded_stacks(plan: Plan, seconds: int) -> list[str]:
     Raises:
         ChildError: py-spy may not look into the worker.
     """
-    with serving.app(plan.network.models, **WITH_HEATMAP.settings) as app, tempfile.TemporaryDirectory() as folder:
+    with serving.app(plan.network.models) as app, tempfile.TemporaryDirectory() as folder:
         client, file = Client(app.host, app.port, WITH_HEATMAP, [plan.picture]), Path(folder, "stacks.txt")
         client.post()
         stop = threading.Event()

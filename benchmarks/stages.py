@@ -14,6 +14,7 @@ _STAGES = {
     "heat map": r"\(model/heatmap\.py|(^|\.)(layers|heatmap_png|evidence|place_in_picture) \(",
     "preprocess": r"\(model/preprocessing\.py",
     "decode": r"\(model/(pictures|reading|files|images|dicom\w*|nifti|archives|deco\w+|stacks)\.py",
+    "to and from the reading process": r"\(model/(reader|parcels|children)\.py",
     "gate and calibration": r"\(model/(gate|answers|volumes)\.py|(^|\.)calibrate \(",
     "JSON, base64, templates": r"\((json/|base64\.py|jinja2/|marshmallow/|web/(cards|records|schemas)\.py)|\.html:",
     "HTTP": r"\((gunicorn/|werkzeug/|flask/|email/|http/|socket\.py|web/(guarded_\w+|uploads)\.py)",

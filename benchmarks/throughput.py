@@ -15,7 +15,7 @@ def measure(plan: Plan) -> list[Finding]:
     engine, loads = plan.best_engine, list[Load]()
     with (
         serving.app(plan.network.models) as app,
-        clients(app, PREDICTIONS.path, PICTURE, N_CLIENTS) as running,
+        clients(app, PICTURE, N_CLIENTS) as running,
     ):
 
         def app_rate() -> float:
