@@ -19,6 +19,8 @@ from benchmarks.engine import compiled
 from benchmarks.network import ServedNetwork
 from benchmarks.plan import SAMPLES, Plan
 from benchmarks.processes import on_tensorflow
+from benchmarks.report import engines_table
+from benchmarks.run import run_other
 from benchmarks.timing import times_in_turn
 from model.classifier import Classifier
 from model.preprocessing import preprocess
@@ -182,8 +184,5 @@ def _rate(start: Callable[[], object], finish: Callable[[], object], n: int, sec
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure, print the table and write it into the results."""
-    from benchmarks import report
-    from benchmarks.run import plan_of, store
-
-    store(options, "engines", measure(plan_of(options), options.pictures), report.engines_table)
+    """Measure, and write the table."""
+    run_other(options, "engines", lambda plan: measure(plan, options.pictures), engines_table)

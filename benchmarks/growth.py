@@ -10,6 +10,8 @@ from benchmarks import serving
 from benchmarks.clients import Load, clients
 from benchmarks.plan import PICTURE, Plan
 from benchmarks.posting import PREDICTIONS, WITH_HEATMAP, Client
+from benchmarks.report import growth_tables
+from benchmarks.run import run_other
 from benchmarks.start import sizes_mb
 from benchmarks.timing import Sample, seconds_of
 
@@ -71,8 +73,5 @@ def _resized(picture: bytes, side: int) -> bytes:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measure, print the tables and write them into the results."""
-    from benchmarks import report
-    from benchmarks.run import plan_of, store
-
-    store(options, "growth", measure(plan_of(options)), report.growth_tables)
+    """Measure, and write tables and plots."""
+    run_other(options, "growth", measure, growth_tables)

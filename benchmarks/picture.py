@@ -17,9 +17,9 @@ def measure(plan: Plan) -> list[Finding]:
     answer = taken["answer"]
     in_ms = {f"{name}, ms": sample.scaled(1000) for name, sample in taken.items() if name != "matrix product"}
     notes = (
-        f"POST {WITH_HEATMAP.path} with heatmap=yes, of {len(plan.picture)} bytes, by one client over a connection that "
-        f"stays open. Engine: OpenVINO on {plan.network.card.name}, one picture per pass, float32, on an array that lies "
-        "ready.",
+        f"POST {WITH_HEATMAP.path} with heatmap=yes, of {len(plan.picture)} bytes, by one client over a connection",
+        f"that stays open. Engine: OpenVINO on {plan.network.card.name}, one picture per pass, float32, on an array",
+        "that lies ready.",
     )
     gflop = plan.network.operations / 1e9
     how = f"{gflop:.2f} GFLOP of convolutions and dense layers, at the rate of a float32 product of matrices of side "

@@ -14,6 +14,7 @@ from benchmarks.plan import Plan
 from benchmarks.posting import WITH_HEATMAP, Client
 from benchmarks.processes import ChildError
 from benchmarks.report import table
+from benchmarks.run import plan_of
 from benchmarks.stages import count, own_function_of, stage_of
 
 _SAMPLES_PER_SECOND = 200
@@ -24,8 +25,6 @@ LEAST_SHARE = 0.005
 
 def run(options: argparse.Namespace) -> None:
     """Post pictures while the worker is watched; print the share of each stage, and of the functions in it."""
-    from benchmarks.run import plan_of
-
     plan = plan_of(options)
     lines = folded_stacks(plan, _QUICK_SECONDS if plan.quick else options.seconds)
     by_stage, by_function = count(lines, stage_of), count(lines, own_function_of)

@@ -46,12 +46,17 @@ def run_rows(options: argparse.Namespace) -> None:
         )
 
 
-def store(
-    options: argparse.Namespace, name: str, measured: dict[str, Any], table: Callable[[dict[str, Any]], Sequence[str]]
-) -> None:  # fmt: skip
-    """Print what one of the other commands measured, and write it beside the rows."""
+def run_other(
+    options: argparse.Namespace,
+    name: str,
+    measure: Callable[[Plan], dict[str, Any]],
+    table: Callable[[dict[str, Any]], Sequence[str]],
+) -> None:
+    """Measure something beside the rows, print it as a table, and write it beside them."""
+    machine, plan = describe_machine(), plan_of(options)
+    measured = measure(plan)
     print("\n".join(table(measured)))
-    _write(options, name, {"machine": describe_machine(), "quick": options.quick, **measured})
+    _write(options, name, {"machine": machine, "quick": plan.quick, **measured})
 
 
 def _write(options: argparse.Namespace, name: str, measured: dict[str, Any]) -> None:
