@@ -11,7 +11,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test test-all check lint format train screenshots translations lock sbom lint-docker clean
+.PHONY: help venv run test test-all check lint format train benchmarks screenshots translations lock sbom lint-docker clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ train: $(VENV)/.train-stamp
 	@echo '  $(BIN)/python -m training publish --run runs/xception --evaluation runs/evaluation'
 endif
 
+benchmarks: $(VENV)/.bench-stamp ## Measure speed, memory and size (BENCHMARKS_ARGS="--only picture")
+	$(BIN)/python -m benchmarks $(BENCHMARKS_ARGS)
+
 screenshots: $(VENV)/.dev-stamp ## Take the screenshots of README (needs Chromium)
 	$(BIN)/python -m tests.screenshots
 
@@ -89,6 +92,10 @@ $(VENV)/.serve-stamp: requirements.txt | $(VENV)/bin/python
 
 $(VENV)/.train-stamp: requirements-train.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -r requirements-train.txt
+	@touch $@
+
+$(VENV)/.bench-stamp: requirements-bench.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -r requirements-bench.txt
 	@touch $@
 
 $(VENV)/.dev-stamp: requirements-dev.txt | $(VENV)/bin/python

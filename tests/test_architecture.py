@@ -1,4 +1,7 @@
-"""Holds the arrows app.py -> web -> model <- training, by reading the imports without running them."""
+"""Holds the arrows app.py -> web -> model <- training, by reading the imports without running them.
+
+`benchmarks` measures all of them, and none of them knows of it.
+"""
 
 import ast
 from pathlib import Path
@@ -6,7 +9,7 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parent.parent
-PACKAGES = ("model", "training", "web")
+PACKAGES = ("benchmarks", "model", "training", "web")
 
 # What each part may import of this project.
 ARROWS = {
@@ -15,10 +18,11 @@ ARROWS = {
     "web": {"web", "model"},
     "model": {"model"},
     "training": {"training", "model"},
+    "benchmarks": {"benchmarks", "app", "web", "model", "training"},
 }
 # Who may import a library that would tie a part to the web or to a training engine.
 IMPORTERS = {
-    "flask": {"app.py", "web"},
+    "flask": {"app.py", "web", "benchmarks/tutorial.py"},
     "werkzeug": {"app.py", "web"},
     "jinja2": {"app.py", "web"},
     "apispec": {"web"},
@@ -26,16 +30,17 @@ IMPORTERS = {
     "flask_limiter": {"web"},
     "prometheus_client": {"web"},
     "gunicorn": {"gunicorn.conf.py", "web"},
-    "tensorflow": {"training/tensorflow_only.py"},
+    "tensorflow": {"training/tensorflow_only.py", "benchmarks/tutorial.py"},
 }
 # Who may read or set environment variables: the settings, the server's own configuration, the two packages that
-# choose Keras's backend before Keras is imported, and the check that starts a child on each backend.
+# choose Keras's backend before Keras is imported, and what starts children with a backend of their own.
 ENVIRONMENT_READERS = {
     "web/settings.py",
     "gunicorn.conf.py",
     "model/__init__.py",
     "training/__init__.py",
     "training/parity.py",
+    "benchmarks/processes.py",
 }
 ENVIRONMENT_NAMES = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 
@@ -111,10 +116,17 @@ def test_file_leaves_environment_variables_to_the_settings(file):
         ("training/train.py", "from tensorflow.data import Dataset", {"tensorflow"}),
         ("training/train.py", "import web", {"web"}),
         ("app.py", "import training", {"training"}),
+        ("app.py", "import benchmarks", {"benchmarks"}),
+        ("model/card.py", "from benchmarks.timing import Sample", {"benchmarks"}),
+        ("training/train.py", "import benchmarks", {"benchmarks"}),
+        ("web/views.py", "import benchmarks", {"benchmarks"}),
+        ("benchmarks/serving.py", "import flask", {"flask"}),
         ("app.py", "import flask, web", set()),
         ("web/views.py", "from model.card import ModelCard", set()),
         ("training/tensorflow_only.py", "import tensorflow", set()),
         ("training/train.py", "from .networks import build", set()),
+        ("benchmarks/serving.py", "import app, model, training, web", set()),
+        ("benchmarks/tutorial.py", "import flask, tensorflow", set()),
     ],
 )
 def test_import_against_the_arrows_is_found(file, source, found):

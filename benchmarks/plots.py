@@ -1,0 +1,59 @@
+"""Draw with matplotlib, without a screen. Each function writes one WebP."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from benchmarks.rows import LOWER
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+
+_DPI = 110
+# Colours that also differ in brightness, for readers who see no hue.
+_COLOURS = {"aim": "#2a7d4f", "must": "#d9a021", "missed": "#7a1f3d"}
+
+
+def bounds(rows: Mapping[str, dict[str, Any]], file: Path) -> None:
+    """Draw how much of its bound each figure uses up: 1 is the bound, less is better, the tick is the aim."""
+    figure, axis = plt.subplots(figsize=(9, 0.5 * len(rows) + 1.2), layout="constrained")
+    for place, row in enumerate(reversed(rows.values())):
+        axis.barh(place, _share(row, row["value"]), color=_COLOURS[row["verdict"]])
+        axis.plot([_share(row, row["aim"])] * 2, [place - 0.4, place + 0.4], color="black", linewidth=1.5)
+    axis.axvline(1, color="grey", linestyle="--", linewidth=1)
+    axis.set_yticks(range(len(rows)), [row["title"] for row in reversed(rows.values())], fontsize=8)
+    axis.set(xlabel="share of the bound (1: just kept; less is better; black: the aim)", xscale="log")
+    _save(figure, file)
+
+
+def _share(row: dict[str, Any], value: float) -> float:
+    return float(value / row["must"] if row["better"] == LOWER else row["must"] / value)
+
+
+def growth(measured: dict[str, Any], file: Path) -> None:
+    """Draw what grows, on logarithmic axes: a straight line that rises by one per one is proportional."""
+    figure, axes = plt.subplots(2, 2, figsize=(10, 7.5), layout="constrained")
+    (pictures, clients), (waiting, sides) = axes
+    _line(pictures, measured["pictures"], "n_pictures", "seconds", "pictures in a request", "s")
+    _line(clients, measured["clients"], "n_clients", "pictures_per_second", "clients", "pictures/s")
+    for name in ("median_ms", "p95_ms"):
+        _line(waiting, measured["clients"], "n_clients", name, "clients", "an answer, ms")
+        _line(sides, measured["sides"], "side_px", name, "side of the picture, px", "an answer, ms")
+    for axis in (waiting, sides):
+        axis.legend(["median", "95th percentile"])
+    clients.set_ylim(bottom=min(row["pictures_per_second"] for row in measured["clients"]) / 3)
+    _save(figure, file)
+
+
+def _line(axis: Any, rows: list[dict[str, float]], x: str, y: str, x_label: str, y_label: str) -> None:
+    axis.plot([row[x] for row in rows], [row[y] for row in rows], marker="o")
+    axis.set(xscale="log", yscale="log", xlabel=x_label, ylabel=y_label)
+    axis.grid(alpha=0.3, which="both")
+
+
+def _save(figure: Figure, file: Path) -> None:
+    figure.savefig(file, dpi=_DPI)
+    plt.close(figure)

@@ -1,0 +1,79 @@
+"""Measure rows, print each as soon as it is there, and write what a whole run found."""
+
+import argparse
+import importlib
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from benchmarks import report
+from benchmarks.machine import describe_machine
+from benchmarks.network import ServedNetwork
+from benchmarks.plan import Plan
+from benchmarks.rows import BY_NAME, ROWS, Finding
+
+# Which module measures which rows, in the order in which they are measured.
+MODULES = {
+    "picture": ("picture", "picture-floor", "tutorial"),
+    "throughput": ("throughput",),
+    "volume": ("volume",),
+    "start": ("start", "memory"),
+    "decoding": ("decoding",),
+    "size": ("size",),
+    "frozen_phase": ("frozen-phase",),
+    "pipeline": ("pipeline",),
+}
+
+
+def plan_of(options: argparse.Namespace) -> Plan:
+    """Give the plan that the command's arguments ask for."""
+    return Plan(ServedNetwork(options.models, options.cache), options.quick)
+
+
+def run_rows(options: argparse.Namespace) -> None:
+    """Measure the rows asked for; only a run of all rows is written, so that all figures are of one run."""
+    machine, plan, found = describe_machine(), plan_of(options), dict[str, Any]()
+    for module, names in MODULES.items():
+        if set(names) & set(options.only):
+            for finding in importlib.import_module(f"benchmarks.{module}").measure(plan):
+                found[finding.row] = finding.to_json()
+                print(line_of(finding), flush=True)
+    if set(options.only) == set(BY_NAME):
+        _write(
+            options,
+            "rows",
+            {"machine": machine, "quick": plan.quick, "rows": {row.name: found[row.name] for row in ROWS}},
+        )
+
+
+def run_other(
+    options: argparse.Namespace,
+    name: str,
+    measure: Callable[[Plan], dict[str, Any]],
+    table: Callable[[dict[str, Any]], Sequence[str]],
+) -> None:
+    """Measure something beside the rows, print it as a table, and write it beside them."""
+    machine, plan = describe_machine(), plan_of(options)
+    measured = measure(plan)
+    print("\n".join(table(measured)))
+    _write(options, name, {"machine": machine, "quick": plan.quick, **measured})
+
+
+def _write(options: argparse.Namespace, name: str, measured: dict[str, Any]) -> None:
+    """Replace one part of the results, and make page and plots again."""
+    results = json.loads(options.out.read_text(encoding="utf-8")) if options.out.is_file() else {}
+    results[name] = measured
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    report.write(results, options.docs)
+
+
+def line_of(finding: Finding) -> str:
+    """Give a finding in lines to read while the run goes on."""
+    row = BY_NAME[finding.row]
+    head = (
+        f"{row.name}: {finding.value:.3g} {row.unit} (95th percentile {finding.p95:.3g}), "
+        f"must be {row.better} {row.must}, aim {row.aim}: {row.verdict(finding.value)}"
+    )
+    samples = [f"    {name}: {s.median:.4g} (95th percentile {s.p95:.4g})" for name, s in finding.samples.items()]
+    return "\n".join([head, *samples, *(f"    {note}" for note in finding.notes)])
