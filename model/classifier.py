@@ -18,6 +18,7 @@ from model.errors import ModelFileError
 from model.gate import Gate
 from model.heatmap import FeatureGrid, Head, evidence_map, layer_webp, overlay_png, shrink
 from model.images import MriImage
+from model.known_answers import check_known_answers
 from model.lean_keras import import_keras
 from model.preprocessing import PREPROCESSING_VERSION, HeadBox, place_in_picture, preprocess
 from model.sentences import NO_SENTENCE, Sentence
@@ -128,7 +129,7 @@ class Classifier:
 
     @classmethod
     def load(cls, card_path: Path) -> "Classifier":
-        """Load a card and, once its file's SHA-256 was found to be the card's, the network; then warm it up.
+        """Load a card and, once its file's SHA-256 was found to be the card's, the network; warm it up and check it.
 
         Raises:
             ModelFileError: card or weights are missing, altered, or made for another version of this program.
@@ -143,6 +144,7 @@ class Classifier:
         classifier = cls(card, network, Gate.read(card.gate, card_path.parent) if card.gate else None)
         side = card.input_size_px
         classifier.predict_inputs(np.zeros((1, side, side, 1), np.uint8))
+        check_known_answers(card.name, card.known_answers, classifier.predict)
         return classifier
 
     def predict(self, images: Sequence[MriImage]) -> list[Prediction]:

@@ -20,12 +20,12 @@ from model.preprocessing import PREPROCESSING_VERSION
 SIZE_PX = 32
 
 
-def save_tiny_model(folder: Path, name: str, task: str, feature_layer: str) -> None:
+def save_tiny_model(folder: Path, name: str, task: str, feature_layer: str, seed: int = 7) -> None:
     """Save a network of a few hundred weights with its card; `feature_pool` averages places, `flatten` does not."""
     keras = import_keras()
     layers = keras.layers
     # Seeded one by one: keras.utils.set_random_seed would import TensorFlow where it is installed.
-    seeded = {"kernel_initializer": keras.initializers.GlorotUniform(seed=7)}
+    seeded = {"kernel_initializer": keras.initializers.GlorotUniform(seed=seed)}
     grey = keras.Input((SIZE_PX, SIZE_PX, 1))
     maps = layers.Conv2D(6, 5, strides=4, activation="relu", **seeded)(layers.Rescaling(1 / 255)(grey))
     if feature_layer == "flatten":
