@@ -3,6 +3,7 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 # This process runs Keras on OpenVINO, as serving does; tests of training start processes of their own.
 os.environ["KERAS_BACKEND"] = "openvino"
@@ -33,11 +34,16 @@ def save_tiny_model(folder: Path, name: str, task: str, feature_layer: str, seed
     else:
         features = layers.GlobalAveragePooling2D(name=feature_layer)(maps)
     network = keras.Model(grey, layers.Dense(len(CLASS_NAMES[task]), activation="softmax", **seeded)(features))
+    save_with_card(network, folder, name, task, feature_layer)
+
+
+def save_with_card(network: Any, folder: Path, name: str, task: str, feature_layer: str) -> None:
+    """Save a network of one square grey input, and the card that describes it."""
     file = folder / f"{name}.keras"
     network.save(file)
     card = ModelCard(
         name=name, version="0.1", title=f"A tiny {task} network", task=task, class_names=CLASS_NAMES[task],
-        input_size_px=SIZE_PX, preprocessing_version=PREPROCESSING_VERSION, feature_layer=feature_layer,
+        input_size_px=network.input_shape[1], preprocessing_version=PREPROCESSING_VERSION, feature_layer=feature_layer,
         weights_file=file.name, sha256=hashlib.sha256(file.read_bytes()).hexdigest(), created="2026-01-01",
         intended_use="Tests.", limits=("Knows nothing.",), licence="MIT",
         base_weights={"title": "none", "licence": "-"}, training_data=(), recipe={},
