@@ -7,6 +7,7 @@ holds the main loop for two seconds. Here a connection gets a thread when it has
 TLS is not guarded: the connection that TLS wraps is another one. Let a proxy end it.
 """
 
+import errno
 import sys
 import time
 from functools import partial
@@ -22,6 +23,8 @@ from web.guarded_socket import GuardedSocket
 EXIT_CANNOT_START = 4
 # A connection that has sent nothing for so long is closed, as gunicorn does.
 _FIRST_BYTE_SECONDS = 5.0
+# How long to wait for a connection to end when no more may be opened.
+_NO_FILES_SECONDS = 0.05
 
 
 class GuardedThreadWorker(ThreadWorker):
@@ -45,6 +48,16 @@ class GuardedThreadWorker(ThreadWorker):
         """Keep what is in memory out of core dumps before anything is received."""
         forbid_core_dumps()
         super().init_process()
+
+    def accept(self, listener: Any) -> None:
+        """Let connections wait where no more files may be opened; gunicorn's worker would end, and what it works on."""
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            # The listener stays readable: without a pause this would be asked again and again.
+            time.sleep(_NO_FILES_SECONDS)
 
     def enqueue_req(self, conn: Any) -> None:
         """Give a connection a thread as soon as it has sent something; a new one waits for that in the main loop."""
