@@ -3,6 +3,7 @@
 PYTHON ?= python3
 PORT ?= 8000
 SBOM ?= sbom.json
+SECONDS ?= 120
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
@@ -11,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test test-all check lint format train benchmarks screenshots translations lock sbom lint-docker clean
+.PHONY: help venv run test test-all test-faults reliability fuzz check lint format train benchmarks screenshots translations lock sbom lint-docker clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,10 +24,19 @@ run: $(VENV)/.serve-stamp ## Start the web app (PORT=8000)
 	@PORT="$(PORT)" exec $(BIN)/gunicorn "app:create_app()"
 
 test: $(VENV)/.dev-stamp ## Run the quick tests (PYTEST_ARGS="-k name")
-	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not slow and not fault" $(PYTEST_ARGS)
 
-test-all: $(VENV)/.dev-stamp ## Run all tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test-all: $(VENV)/.dev-stamp ## Run all tests but those of faults
+	$(BIN)/python -m pytest -m "not fault" $(PYTEST_ARGS)
+
+test-faults: $(VENV)/.dev-stamp ## Break the running service on purpose, in ten minutes (FAULT_ARGS=--full: in hours)
+	$(BIN)/python -m pytest tests/faults $(FAULT_ARGS)
+
+reliability: $(VENV)/.dev-stamp ## Write docs/reliability.md from the last `make test-faults` and the quick tests
+	$(BIN)/python -m tests.faults.report
+
+fuzz: $(VENV)/.dev-stamp ## Feed the decoders damaged files for SECONDS=120 (Linux on x86-64)
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 check: lint test ## Run what a commit must pass: formatting, ruff, mypy, quick tests
 

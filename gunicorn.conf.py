@@ -11,7 +11,8 @@ bind = f"{os.environ.get('BIND', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 # Each worker holds all models (some 700 MB); OpenVINO uses all cores for one picture.
 workers = 1
 # Many more threads than pictures in work: those that wait or upload slowly do not block the probes.
-worker_class = "gthread"
+# gthread with a bound on the time that a client takes, so that slow ones do not hold all threads for long.
+worker_class = "web.guarded_worker.GuardedThreadWorker"
 threads = 32
 # Models are loaded in the worker, after the fork: Keras and OpenVINO start threads that do not survive one.
 preload_app = False
@@ -49,6 +50,8 @@ def pre_fork(server, worker):
 def post_fork(server, worker):
     """Prepare a worker, in itself."""
     worker_metrics.write_at_seat(worker)
+    # For a whole request, and again for its answer; moving on at 2 Mbit/s or more takes nothing of it.
+    worker.receive_seconds = 15
 
 
 def child_exit(server, worker):

@@ -5,7 +5,7 @@ import sys
 
 # Keras reads its backend once, when it is first imported. OpenVINO serves the saved network without TensorFlow in
 # memory; whoever wants another backend sets KERAS_BACKEND before importing this package (training does).
-os.environ.setdefault("KERAS_BACKEND", "openvino")
+BACKEND = os.environ.setdefault("KERAS_BACKEND", "openvino")
 
 # `import openvino` reports its use to a web analytics service and leaves an identifier in the home folder, unless its
 # telemetry package cannot be imported. A program that reads MR pictures calls nobody.

@@ -51,6 +51,19 @@ class GateCard:
 
 
 @dataclass(frozen=True)
+class KnownAnswer:
+    """What the published model said of a picture of model.known_answers.
+
+    probabilities: by class, calibrated; distance: as in model.classifier.Prediction; answer: a class or another answer.
+    """
+
+    picture: str
+    answer: str
+    probabilities: dict[str, float]
+    distance: float
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What a saved network takes, gives, was made of and can do.
 
@@ -62,6 +75,7 @@ class ModelCard:
     training_data: one entry per data folder (title, source, licence, n_pictures per class, fingerprint).
     decision: how probabilities become an answer; gate: how what is no brain MRI is told, None where it is not.
     metrics: what `python -m training evaluate` wrote, by data set.
+    known_answers: what the network must say of known pictures before it is served; empty where it is not asked.
     """
 
     name: str
@@ -84,6 +98,7 @@ class ModelCard:
     decision: Decision = field(default_factory=Decision)
     gate: GateCard | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
+    known_answers: tuple[KnownAnswer, ...] = ()
 
     def to_json(self) -> str:
         """Give the card as indented JSON."""
@@ -102,6 +117,7 @@ class ModelCard:
                 fields[name] = tuple(fields[name])
             fields["decision"] = Decision(**fields.get("decision", {}))
             fields["gate"] = GateCard(**fields["gate"]) if fields.get("gate") else None
+            fields["known_answers"] = tuple(KnownAnswer(**answer) for answer in fields.get("known_answers", ()))
             card = cls(**fields)
         except (ValueError, KeyError, TypeError) as error:
             raise ModelFileError(f"Expected a model card. Received JSON that is not one: {error}.") from error

@@ -18,6 +18,7 @@ from model.errors import ModelFileError
 from model.gate import Gate
 from model.heatmap import FeatureGrid, Head, evidence_map, layer_webp, overlay_jpeg, shrink
 from model.images import MriImage
+from model.known_answers import check_known_answers
 from model.lean_keras import give_back_memory, import_keras
 from model.preprocessing import PREPROCESSING_VERSION, HeadBox, place_in_picture, preprocess
 from model.sentences import NO_SENTENCE, Sentence
@@ -129,7 +130,7 @@ class Classifier:
 
     @classmethod
     def load(cls, card_path: Path) -> "Classifier":
-        """Load a card and, once its file's SHA-256 was found to be the card's, the network.
+        """Load a card and, once its file's SHA-256 was found to be the card's, the network; check its known answers.
 
         Raises:
             ModelFileError: card or weights are missing, altered, or made for another version of this program.
@@ -141,7 +142,9 @@ class Classifier:
             network = keras.saving.load_model(weights, compile=False)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ModelFileError(f"Expected a Keras network in {weights}. It cannot be loaded: {error}") from error
-        return cls(card, network, Gate.read(card.gate, card_path.parent) if card.gate else None)
+        classifier = cls(card, network, Gate.read(card.gate, card_path.parent) if card.gate else None)
+        check_known_answers(card.name, card.known_answers, classifier.predict)
+        return classifier
 
     def predict(self, images: Sequence[MriImage], timeout_seconds: float | None = None) -> list[Prediction]:
         """Classify pictures in one batch; the answers stand in the order of the pictures.

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from pydicom.pixels.utils import pixel_array
 
 from model.children import limit_memory, private_output, receive, send
+from model.core_dumps import forbid_core_dumps
 from model.dicom_header import DAMAGE, PIXEL_TAGS, damaged, read_dataset
 from model.errors import ImageError
 
@@ -92,6 +93,7 @@ def _ask(child: subprocess.Popen[bytes], content: bytes) -> bytearray | None:
 def _serve() -> None:
     """Answer each file on standard input with its pixels as .npy on standard output."""
     warnings.simplefilter("ignore")
+    forbid_core_dumps()
     limit_memory(MAX_MEMORY_BYTES)
     answers = private_output()
     while (content := receive(sys.stdin.buffer, _MAX_MESSAGE_BYTES)) is not None:

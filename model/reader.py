@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from model.children import limit_memory, private_output, receive, send, widen
+from model.core_dumps import forbid_core_dumps
 from model.errors import Busy, ImageError
 from model.files import Limits, Reading, read_files
 from model.lean_keras import give_back_memory
@@ -190,6 +191,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def serve() -> None:
     """Answer each message of files on standard input with what was read from them, on standard output."""
     warnings.simplefilter("ignore")
+    forbid_core_dumps()
     limit_memory(MAX_MEMORY_BYTES)
     answers = private_output()
     while (n_bytes := _answer_one(answers)) is not None:

@@ -3,6 +3,7 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 # This process runs Keras on OpenVINO, as serving does; tests of training start processes of their own.
 os.environ["KERAS_BACKEND"] = "openvino"
@@ -20,12 +21,12 @@ from model.preprocessing import PREPROCESSING_VERSION
 SIZE_PX = 32
 
 
-def save_tiny_model(folder: Path, name: str, task: str, feature_layer: str) -> None:
+def save_tiny_model(folder: Path, name: str, task: str, feature_layer: str, seed: int = 7) -> None:
     """Save a network of a few hundred weights with its card; `feature_pool` averages places, `flatten` does not."""
     keras = import_keras()
     layers = keras.layers
     # Seeded one by one: keras.utils.set_random_seed would import TensorFlow where it is installed.
-    seeded = {"kernel_initializer": keras.initializers.GlorotUniform(seed=7)}
+    seeded = {"kernel_initializer": keras.initializers.GlorotUniform(seed=seed)}
     grey = keras.Input((SIZE_PX, SIZE_PX, 1))
     maps = layers.Conv2D(6, 5, strides=4, activation="relu", **seeded)(layers.Rescaling(1 / 255)(grey))
     if feature_layer == "flatten":
@@ -33,11 +34,16 @@ def save_tiny_model(folder: Path, name: str, task: str, feature_layer: str) -> N
     else:
         features = layers.GlobalAveragePooling2D(name=feature_layer)(maps)
     network = keras.Model(grey, layers.Dense(len(CLASS_NAMES[task]), activation="softmax", **seeded)(features))
+    save_with_card(network, folder, name, task, feature_layer)
+
+
+def save_with_card(network: Any, folder: Path, name: str, task: str, feature_layer: str) -> None:
+    """Save a network of one square grey input, and the card that describes it."""
     file = folder / f"{name}.keras"
     network.save(file)
     card = ModelCard(
         name=name, version="0.1", title=f"A tiny {task} network", task=task, class_names=CLASS_NAMES[task],
-        input_size_px=SIZE_PX, preprocessing_version=PREPROCESSING_VERSION, feature_layer=feature_layer,
+        input_size_px=network.input_shape[1], preprocessing_version=PREPROCESSING_VERSION, feature_layer=feature_layer,
         weights_file=file.name, sha256=hashlib.sha256(file.read_bytes()).hexdigest(), created="2026-01-01",
         intended_use="Tests.", limits=("Knows nothing.",), licence="MIT",
         base_weights={"title": "none", "licence": "-"}, training_data=(), recipe={},

@@ -172,11 +172,12 @@ def test_image_installs_only_what_has_the_hash_of_its_lock():
 
 
 def test_quick_tests_leave_out_the_slow_ones():
-    assert '-m "not slow"' in dry_run("test")
+    assert '-m "not slow and not fault"' in dry_run("test")
 
 
-def test_all_tests_leave_out_nothing():
+def test_all_tests_leave_out_nothing_but_the_faults_which_have_a_command_of_their_own():
     assert "not slow" not in dry_run("test-all")
+    assert "tests/faults" in dry_run("test-faults")
 
 
 def test_help_lists_every_command():

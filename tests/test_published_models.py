@@ -9,6 +9,7 @@ import pytest
 from app import create_app
 from model.card import read_card
 from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER, Classifier, calibrate
+from model.known_answers import PICTURES
 from model.reading import read_image
 from training.dataset import find_pictures
 from training.decoding import decode
@@ -32,6 +33,10 @@ def test_every_sample_gets_probabilities_that_sum_to_one(classifier: Classifier)
     for prediction in classifier.predict([read_image(sample) for sample in samples]):
         assert prediction.predicted_class in classifier.card.class_names
         assert np.isclose(prediction.probabilities.sum(), 1, atol=1e-5)
+
+
+def test_card_says_what_the_model_answers_to_the_known_pictures(classifier: Classifier) -> None:
+    assert {known.picture for known in classifier.card.known_answers} == set(PICTURES)
 
 
 def test_card_names_licences_of_data_and_base_weights_and_the_test_score(classifier: Classifier) -> None:

@@ -139,3 +139,19 @@ def test_every_setting_has_a_sentence_and_environment_and_test_values_come_in_or
 def test_probes_answer_and_name_the_models(client: FlaskClient) -> None:
     assert client.get("/livez").json == {"status": "alive"}
     assert client.get("/readyz").json == {"status": "ready", "models": ["xception", "vgg16"]}
+
+
+def test_model_loads_and_classifies_where_scipy_is_not_installed(tiny_models: Path) -> None:
+    code = (
+        "import sys, importlib.abc\n"
+        "class NoScipy(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name.split('.')[0] == 'scipy':\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, NoScipy())\n"
+        "from model.__main__ import main\n"
+        f"sys.exit(main(['static/samples/glioma.jpg', '--models', {str(tiny_models)!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "glioma.jpg" in done.stdout

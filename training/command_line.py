@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_dissect(steps)
     _add_evaluate(steps)
     _add_publish(steps)
+    _add_known_answers(steps)
     _add_report(steps)
     return parser
 
@@ -188,6 +189,14 @@ def _add_publish(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     step.set_defaults(step=_publish)
 
 
+def _add_known_answers(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    step = steps.add_parser(
+        "known-answers", help="write what a published model says of the known pictures into its card"
+    )
+    step.add_argument("--model", nargs="+", type=Path, required=True, metavar="CARD")
+    step.set_defaults(step=_known_answers)
+
+
 def _add_report(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     step = steps.add_parser("report", help="write training/results, MODEL_CARD.md and README's tables from the cards")
     step.add_argument("--add", nargs="*", default=[], metavar="STUDY=FILE",
@@ -287,6 +296,13 @@ def _publish(options: argparse.Namespace) -> None:
     from training.publish import WEIGHTS_FOLDER, publish
 
     publish(options.run, options.evaluation, options.to or WEIGHTS_FOLDER, options.name, options.version)
+
+
+def _known_answers(options: argparse.Namespace) -> None:
+    from training.publish import write_known_answers
+
+    for card in options.model:
+        write_known_answers(card)
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from model.card import ModelCard
-from model.classifier import WEIGHTS_FOLDER
+from model.card import ModelCard, read_card, write_atomically
+from model.classifier import WEIGHTS_FOLDER, Classifier
+from model.known_answers import answers_to_known_pictures
 from training.cards import card_of_run
 from training.parity import probabilities_on
 
-__all__ = ["WEIGHTS_FOLDER", "PublishError", "publish"]
+__all__ = ["WEIGHTS_FOLDER", "PublishError", "publish", "write_known_answers"]
 
 BACKENDS = ("tensorflow", "openvino")
 # Rounding differs between backends; a difference that a user could see in four decimals does not.
@@ -49,12 +50,28 @@ def publish(run: Path, evaluations: Sequence[Path], to: Path, name: str | None, 
             shutil.copyfile(run / in_run, aside / published)
         (aside / f"{card.name}.json").write_text(card.to_json(), encoding="utf-8")
         difference = _check_backends(aside / f"{card.name}.json")
+        write_known_answers(aside / f"{card.name}.json")
         # Between these steps the files do not fit and are refused by their SHA-256, never served half.
         for published in files.values():
             os.replace(aside / published, to / published)
         os.replace(aside / f"{card.name}.json", to / f"{card.name}.json")
+        card = read_card(to / f"{card.name}.json")
     print(f"published {card.name} {card.version} to {to}; the backends differ by {difference:.1e} at most")
     return card
+
+
+def write_known_answers(path: Path) -> None:
+    """Ask the network of a card about the known pictures, and write what it says into the card.
+
+    Raises:
+        ModelFileError: card or weights are missing, altered, or already answer otherwise than the card says.
+    """
+    known = answers_to_known_pictures(Classifier.load(path).predict)
+    # The rest of the card stays as it was written.
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    fields["known_answers"] = [dataclasses.asdict(answer) for answer in known]
+    content = json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
+    write_atomically(path, content.encode())
 
 
 def _read_evaluation(folder: Path) -> dict[str, Any]:

@@ -43,11 +43,15 @@ def predictions() -> Response:
     _refuse_other_bodies()
     contents = uploaded_files(request, app.settings.max_files)
     classifier = app.classifier(request.form.get("model"))
-    results = results_of(contents, classifier, app)
-    if all(isinstance(result, Refused) for result in results):
-        raise next(result.refusal for result in results if isinstance(result, Refused))
+    records, refusals = [], []
+    # One result after the other: each holds its picture and its feature maps.
+    for result in results_of(contents, classifier, app):
+        records.append({**record_of(result), **_heatmap(result)})
+        refusals += [result.refusal] if isinstance(result, Refused) else []
+    if len(refusals) == len(records):
+        raise refusals[0]
     answer = {
-        "results": [{**record_of(result), **_heatmap(result)} for result in results],
+        "results": records,
         "date": datetime.now(UTC).replace(microsecond=0),
         "disclaimer": say(DISCLAIMER),
     }

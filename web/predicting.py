@@ -141,9 +141,9 @@ def _steps(
         started = time.perf_counter()
 
 
-def results_of(contents: Sequence[bytes], classifier: Classifier, app: App) -> list[Result]:
-    """Give the results alone, all at once."""
-    return [step for step in classify(contents, classifier, app) if not isinstance(step, SlicesDone)]
+def results_of(contents: Sequence[bytes], classifier: Classifier, app: App) -> Iterator[Result]:
+    """Give the results alone."""
+    return (step for step in classify(contents, classifier, app) if not isinstance(step, SlicesDone))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What the running service survives: faults made on purpose, on this machine alone (`make test-faults`)."""

@@ -1,0 +1,89 @@
+"""Load: clients that wait for their answers (closed loop), and requests that come whatever happens (open loop)."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tests.faults.clients import Reply, ask, request_bytes
+from tests.serving import Server
+
+PROBES_PER_SECOND = 5
+# Nobody waits longer for an answer.
+PATIENCE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Load:
+    """What came of a load, which began at `began` by the monotonic clock and was sent for so many seconds."""
+
+    replies: tuple[Reply, ...]
+    seconds: float
+    began: float = 0.0
+
+    def with_status(self, *statuses: int) -> list[Reply]:
+        """Give the replies of these statuses; 0 is no answer."""
+        return [reply for reply in self.replies if reply.status in statuses]
+
+    @property
+    def per_second(self) -> float:
+        """Good answers per second; what is answered after the last request was sent does not count."""
+        until = self.began + self.seconds
+        return sum(reply.began + reply.seconds <= until for reply in self.with_status(200)) / self.seconds
+
+    def percentile(self, percent: float, status: int = 200) -> float:
+        """Give a percentile of the seconds that answers of a status took; 0 where there are none."""
+        seconds = [reply.seconds for reply in self.with_status(status)]
+        return float(np.percentile(seconds, percent)) if seconds else 0.0
+
+    def counts(self) -> str:
+        """Say how many answers there were of each status, or of each reason for none."""
+        kinds = [str(reply.status or reply.problem) for reply in self.replies]
+        return ", ".join(f"{kinds.count(kind)} × {kind}" for kind in sorted(set(kinds)))
+
+
+def closed_loop(server: Server, requests: Sequence[bytes], n_clients: int, seconds: float) -> Load:
+    """Let some clients ask again and again, each as soon as it was answered."""
+    return asyncio.run(keep_asking(server, requests, n_clients, seconds))
+
+
+async def keep_asking(server: Server, requests: Sequence[bytes], n_clients: int, seconds: float) -> Load:
+    """Do the work of `closed_loop` in a running event loop."""
+    started = time.monotonic()
+    replies: list[Reply] = []
+
+    async def client(number: int) -> None:
+        for i in itertools.count(number):
+            if time.monotonic() >= started + seconds:
+                return
+            replies.append(await ask(server, requests[i % len(requests)], PATIENCE_SECONDS))
+
+    await asyncio.gather(*(client(number) for number in range(n_clients)))
+    return Load(tuple(replies), time.monotonic() - started, started)
+
+
+def open_loop(server: Server, request: bytes, per_second: float, seconds: float) -> tuple[Load, Load]:
+    """Send requests at a fixed rate, answered or not; give what came of them, and of probes sent meanwhile."""
+
+    async def run() -> tuple[Load, Load]:
+        probes = [request_bytes("GET", path) for path in ("/livez", "/readyz")]
+        return tuple(  # type: ignore[return-value]
+            await asyncio.gather(
+                _at_rate(server, [request], per_second, seconds), _at_rate(server, probes, PROBES_PER_SECOND, seconds)
+            )
+        )
+
+    return asyncio.run(run())
+
+
+async def _at_rate(server: Server, requests: Sequence[bytes], per_second: float, seconds: float) -> Load:
+    started = time.monotonic()
+    asked = []
+    for i in range(max(1, round(per_second * seconds))):
+        await asyncio.sleep(max(0.0, started + i / per_second - time.monotonic()))
+        asked.append(asyncio.create_task(ask(server, requests[i % len(requests)], PATIENCE_SECONDS)))
+    sent_for = time.monotonic() - started
+    return Load(tuple(await asyncio.gather(*asked)), sent_for, started)

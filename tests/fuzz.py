@@ -1,0 +1,65 @@
+"""Feed the decoders damaged files, led by which lines they reach: `make fuzz SECONDS=120`.
+
+Whatever comes, `read_files` gives readings and refusals. A file that makes it raise, hang or die is written to
+tests/crashes, where tests/test_fuzz.py reads it from then on.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+TOP = Path(__file__).parent.parent
+CRASHES = TOP / "tests" / "crashes"
+# Files up to this size, a file's time, and memory: small enough that libFuzzer makes many of them.
+_MAX_BYTES = 20_000
+_MAX_SECONDS = 20
+_MAX_MEMORY_MB = 3_000
+_IN_THIS_PROCESS = "--in-this-process"
+
+
+def main() -> int:
+    """Fuzz for some seconds; give 0 where nothing was found."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=120)
+    if sys.argv[1:2] == [_IN_THIS_PROCESS]:
+        _fuzz(sys.argv[2:])
+    return _run(parser.parse_args().seconds)
+
+
+def _run(seconds: int) -> int:
+    from tests.seeds import DECODED_IN_A_CHILD, seeds
+
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = Path(folder)
+        for i, (name, content) in enumerate(seeds().items()):
+            if name not in DECODED_IN_A_CHILD:
+                (corpus / f"seed{i}").write_bytes(content)
+        arguments = [
+            folder, f"-max_total_time={seconds}", f"-max_len={_MAX_BYTES}", f"-timeout={_MAX_SECONDS}",
+            f"-rss_limit_mb={_MAX_MEMORY_MB}", f"-artifact_prefix={CRASHES}/", "-print_final_stats=1",
+        ]  # fmt: skip
+        command = [sys.executable, "-m", "tests.fuzz", _IN_THIS_PROCESS, *arguments]
+        return subprocess.run(command, cwd=TOP, check=False).returncode
+
+
+def _fuzz(arguments: list[str]) -> None:
+    """Become libFuzzer: does not return."""
+    import atheris
+
+    # What is imported from here on tells which of its lines were reached.
+    with atheris.instrument_imports(include=["model", "pydicom", "nibabel", "PIL"]):
+        from model.files import Limits, read_files
+
+    limits = Limits(max_pixels=1_000_000, max_voxels=1_000_000, max_files=5)
+
+    def read(content: bytes) -> None:
+        read_files([content], limits)
+
+    atheris.Setup([sys.argv[0], *arguments], read)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
