@@ -6,7 +6,8 @@ COPY requirements.txt /
 # The environment is made without pip: the base's pip fills it, and nothing in the final image can install packages there.
 # Removed: OpenVINO's telemetry, its drivers for other devices and its readers of files, and the packages' own tests.
 RUN python -m venv --without-pip /opt/venv \
-    && python -m pip --python /opt/venv/bin/python install --no-cache-dir --no-compile -r /requirements.txt \
+    && python -m pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --require-hashes \
+        -r /requirements.txt \
     && python -m pip --python /opt/venv/bin/python uninstall --yes openvino-telemetry \
     && find /opt/venv/lib -path '*/openvino/libs/*' \( -name '*_intel_[gn]pu_plugin.so' -o -name cache.json \
         -o -name '*_frontend.so.*' \) -delete \
@@ -35,6 +36,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     HOME=/tmp \
     KERAS_HOME=/tmp/keras \
     KERAS_BACKEND=openvino \
+    BIND=0.0.0.0 \
     PORT=8000 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1

@@ -2,12 +2,16 @@
 
 PYTHON ?= python3
 PORT ?= 8000
+SBOM ?= sbom.json
 VENV := .venv
 BIN := $(VENV)/bin
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
+# For every platform and every Python that the project supports; LOCK_ARGS=--upgrade takes what is newer.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command "make lock" $(LOCK_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test test-all check lint format train benchmarks screenshots translations lint-docker clean
+.PHONY: help venv run test test-all check lint format train benchmarks screenshots translations lock sbom lint-docker clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +61,17 @@ screenshots: $(VENV)/.dev-stamp ## Take the screenshots of README (needs Chromiu
 translations: $(VENV)/.dev-stamp ## Gather new sentences for the translators, and compile the catalogues
 	$(BIN)/python -m web.catalogue
 
+# The largest lock comes first, so that what is served is what is tested.
+lock: $(VENV)/.dev-stamp ## Write every requirements*.txt anew from its .in file
+	$(LOCK) requirements-dev.in --output-file requirements-dev.txt
+	for file in $(basename $(filter-out requirements-dev.in,$(wildcard requirements*.in))); do \
+		$(LOCK) --constraint requirements-dev.txt $$file.in --output-file $$file.txt || exit 1; \
+	done
+
+sbom: $(VENV)/.dev-stamp ## List what serving needs as a CycloneDX document (SBOM=sbom.json)
+	$(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --output-reproducible \
+		--output-file $(SBOM)
+
 lint-docker: $(VENV)/.dev-stamp ## Check Dockerfile, compose.yaml and the other YAML files
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/yamllint --strict .
@@ -75,14 +90,14 @@ $(VENV)/.serve-stamp: requirements.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -r requirements.txt
 	@touch $@
 
-$(VENV)/.train-stamp: requirements-train.txt requirements.txt | $(VENV)/bin/python
+$(VENV)/.train-stamp: requirements-train.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -r requirements-train.txt
 	@touch $@
 
-$(VENV)/.bench-stamp: requirements-bench.txt requirements-train.txt requirements.txt | $(VENV)/bin/python
+$(VENV)/.bench-stamp: requirements-bench.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -r requirements-bench.txt
 	@touch $@
 
-$(VENV)/.dev-stamp: requirements-dev.txt requirements-bench.txt requirements-train.txt requirements.txt | $(VENV)/bin/python
+$(VENV)/.dev-stamp: requirements-dev.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@

@@ -3,16 +3,29 @@
 import sys
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from model.classifier import Classifier, load_classifiers
 from model.errors import ModelFileError
-from web import api, docs, errors, headers, languages, openapi, operations, pages
+from web import (
+    api,
+    cross_site,
+    docs,
+    errors,
+    headers,
+    languages,
+    observed,
+    openapi,
+    operations,
+    pages,
+    rate_limit,
+    tokens,
+)
+from web.addresses import EXIT_CANNOT_START
+from web.admission import Places
 from web.results import read_results
 from web.settings import SettingsError, load_settings
 from web.uploads import App, MemoryRequest, start_readers
-
-# gunicorn stops for good, instead of starting another worker, when one leaves with this exit code.
-EXIT_CANNOT_START = 4
 
 
 class Application(Flask):
@@ -31,23 +44,36 @@ def create_app(settings: dict[str, object] | None = None, classifiers: dict[str,
         if classifiers is None:
             start_readers(chosen)  # they get ready while the models load
         loaded = classifiers or load_classifiers(chosen.models_dir, chosen.model_names)
-        results = read_results(chosen.results_file)
+        return _wired(App(chosen, loaded, Places(chosen.max_in_work), read_results(chosen.results_file)))
     except (SettingsError, ModelFileError) as error:
         print(f"Cannot start: {error}", file=sys.stderr)
         sys.exit(EXIT_CANNOT_START)
-    app = Application(__name__)
+
+
+def _wired(parts: App) -> Flask:
+    """Make the application of its parts. What is registered first acts first on a request."""
+    app, settings = Application(__name__), parts.settings
     app.config.update(
-        MAX_CONTENT_LENGTH=chosen.max_upload_bytes,
+        MAX_CONTENT_LENGTH=settings.max_upload_bytes,
         # One part per file, and the few fields of the form.
-        MAX_FORM_PARTS=chosen.max_files + 10,
+        MAX_FORM_PARTS=settings.max_files + 10,
+        # Werkzeug reads bodies in pieces of 64 KiB, which this must not be below.
         MAX_FORM_MEMORY_SIZE=100_000,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.extensions["brain_mri"] = App(chosen, loaded, results)
+    app.extensions["brain_mri"] = parts
+    cross_site.register(app)
+    tokens.register(app, settings.tokens)
+    rate_limit.register(app, settings)
     for module in (api, docs, operations, pages):
         app.register_blueprint(module.blueprint)
     languages.register(app)
     errors.register(app, pages.show_refusal)
-    headers.register(app)
+    headers.register(app, settings.hsts_seconds)
     app.extensions["openapi"] = openapi.describe(app)
+    if settings.proxy_hops:
+        hops = settings.proxy_hops
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    parts.metrics.tell_models(classifier.card for classifier in parts.classifiers.values())
+    observed.register(app, parts.metrics)
     return app

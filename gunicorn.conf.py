@@ -1,9 +1,13 @@
 """How gunicorn serves the app. It is read by default when gunicorn starts in this folder."""
 
 import os
+import tempfile
 from pathlib import Path
 
-bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
+from web import addresses, worker_metrics
+
+# This machine alone, unless somebody wants otherwise, as the image does: behind its own network and a proxy.
+bind = f"{os.environ.get('BIND', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 # Each worker holds all models (some 700 MB); OpenVINO uses all cores for one picture.
 workers = 1
 # Many more threads than pictures in work: those that wait or upload slowly do not block the probes.
@@ -18,6 +22,40 @@ graceful_timeout = 30
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 # The control socket of newer versions would be a file in the home folder.
 control_socket_disable = True
-# Time, method, path without query, status, size, duration: nothing that a person typed or uploaded.
-accesslog = "-"
-access_log_format = '%(t)s "%(m)s %(U)s" %(s)s %(B)s %(D)sus'
+# The app logs each request itself; gunicorn's log would name addresses and paths.
+accesslog = None
+logger_class = "web.server_log.ServerLog"
+# Where the workers' metrics come together, in memory like the heartbeat; named by the master's process.
+_metrics_folder = Path(worker_tmp_dir or tempfile.gettempdir(), f"brain-mri-metrics-{os.getpid()}")
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_folder)
+
+
+def on_starting(server):
+    """Refuse an address that is taken, unless a server before this one hands its sockets over."""
+    if not {"GUNICORN_FD", "LISTEN_FDS"} & os.environ.keys():
+        addresses.exit_unless_free(server.address)
+
+
+def when_ready(server):
+    """Prepare what the workers share."""
+    worker_metrics.make_folder(_metrics_folder)
+
+
+def pre_fork(server, worker):
+    """Prepare a worker, in the master."""
+    worker_metrics.take_seat(server, worker)
+
+
+def post_fork(server, worker):
+    """Prepare a worker, in itself."""
+    worker_metrics.write_at_seat(worker)
+
+
+def child_exit(server, worker):
+    """Clean up after a worker, in the master."""
+    worker_metrics.leave_seat(worker, _metrics_folder)
+
+
+def on_exit(server):
+    """Clean up after all."""
+    worker_metrics.remove_folder(_metrics_folder)

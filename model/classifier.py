@@ -29,6 +29,8 @@ DISPLAY_SIDE_PX = 768
 DEFAULT_MODELS = ("xception", "vgg16")
 # Evidence below this share of the strongest cannot be told from none by eye.
 LEAST_VISIBLE = 0.05
+# Evidence has ten places or fewer along a side.
+_EVIDENCE_SIDE_PX = 64
 _NEUTRAL = Decision()
 
 
@@ -177,13 +179,19 @@ class Classifier:
             return np.zeros(len(outputs.probabilities), np.float32)
         return self._gate.distances(outputs.gate_features)
 
-    def evidence(self, feature_maps: NDArray[np.float32], class_name: str) -> NDArray[np.float32]:
-        """Give the evidence for a class where it lies in the network's input: float32, (size, size), any unit.
+    def evidence(
+        self, feature_maps: NDArray[np.float32], class_name: str, side_px: int | None = None
+    ) -> NDArray[np.float32]:
+        """Give the evidence for a class where it lies in the network's input: float32, (side_px, side_px), any unit.
 
-        feature_maps: of one picture, float32, shape (rows, columns, channels).
+        feature_maps: of one picture, float32, shape (rows, columns, channels). Without a side, the input's is taken.
         """
         places = evidence_map(feature_maps, self._head, self.card.class_names.index(class_name))
-        return self._grid.spread(places)
+        return self._grid.spread(places, side_px)
+
+    def _drawn(self, prediction: Prediction, class_name: str) -> NDArray[np.float32]:
+        """Give the evidence with six pixels or more per place: enlarging it from there shows all of it."""
+        return self.evidence(prediction.feature_maps, class_name, _EVIDENCE_SIDE_PX)
 
     def layers(
         self, image: MriImage, prediction: Prediction, class_names: Sequence[str], max_side_px: int
@@ -196,7 +204,7 @@ class Classifier:
         """
         new = _bounded(image.pixels.shape, max_side_px)
         box = prediction.box.in_resized((image.pixels.shape[0], image.pixels.shape[1]), new)
-        maps = {n: place_in_picture(self.evidence(prediction.feature_maps, n), box, new) for n in self.card.class_names}
+        maps = {n: place_in_picture(self._drawn(prediction, n), box, new) for n in self.card.class_names}
         strongest = max(float(placed.max()) for placed in maps.values())
         visible = LEAST_VISIBLE * max(strongest, 1e-12)
         return [(layer_webp(maps[name], strongest), float(maps[name].max()) > visible) for name in class_names]
@@ -207,7 +215,7 @@ class Classifier:
         Pictures with a side above DISPLAY_SIDE_PX are shrunk to it.
         """
         shown = shrink(image.pixels, DISPLAY_SIDE_PX)
-        evidence = self.evidence(prediction.feature_maps, class_name or prediction.predicted_class)
+        evidence = self._drawn(prediction, class_name or prediction.predicted_class)
         old, new = (image.pixels.shape[0], image.pixels.shape[1]), (shown.shape[0], shown.shape[1])
         placed = place_in_picture(evidence, prediction.box.in_resized(old, new), new)
         return overlay_jpeg(shown, placed)

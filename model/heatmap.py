@@ -103,16 +103,19 @@ class FeatureGrid:
                 step *= stride
         return cls(first, step, network.input_shape[1], network.get_layer(feature_layer).input.shape[1])
 
-    def spread(self, evidence: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Draw a map of places, float32 (rows, columns), where it lies in the input: float32 (size, size)."""
+    def spread(self, evidence: NDArray[np.float32], side_px: int | None = None) -> NDArray[np.float32]:
+        """Draw a map of places, float32 (rows, columns), where it lies in the input: float32 (side_px, side_px).
+
+        Without a side, as large as the input.
+        """
+        side = side_px or self.input_size_px
         # One more place on each side, so that the map fades out beyond the outermost centres instead of ending there.
         padded = Image.fromarray(np.pad(evidence, 1, mode="edge"))
-        scale = 1 / self.step_px
+        scale = self.input_size_px / side / self.step_px
         # Pillow asks for the source of each target pixel and counts both in pixel edges: a centre is at + 0.5.
-        offset = (-0.5 - self.first_px) * scale + 0.5 + 1
-        size = (self.input_size_px, self.input_size_px)
+        offset = (-0.5 - self.first_px) / self.step_px + 0.5 + 1
         matrix = (scale, 0, offset, 0, scale, offset)
-        drawn = padded.transform(size, Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
+        drawn = padded.transform((side, side), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
         return np.asarray(drawn, dtype=np.float32)
 
 
@@ -168,7 +171,9 @@ def overlay(pixels: NDArray[np.uint8], placed_map: NDArray[np.float32]) -> Image
     strength = Image.fromarray(_in_steps(placed_map, float(placed_map.max())))
     opacity = strength.point([round(STRONGEST_OPACITY * step) for step in range(256)])
     strength.putpalette(_COLOURS.tobytes())
-    return Image.composite(strength.convert("RGB"), Image.fromarray(pixels).convert("RGB"), opacity)
+    drawn = Image.fromarray(pixels).convert("RGB")
+    drawn.paste(strength.convert("RGB"), mask=opacity)
+    return drawn
 
 
 def layer_webp(placed_map: NDArray[np.float32], strongest: float) -> bytes:

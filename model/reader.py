@@ -12,7 +12,7 @@ import threading
 import time
 import warnings
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -32,6 +32,8 @@ SECONDS = 45.0
 _MAX_MESSAGE_BYTES = 2_000_000_000
 # After files that need more than this, memory is given back, which takes too long to be done after each picture.
 _LARGE_BYTES = 10_000_000
+# How late an overdue child is noticed at most.
+_WATCH_SECONDS = 0.25
 _TOP = Path(__file__).parent.parent
 
 
@@ -41,10 +43,46 @@ class DecoderFailed(ImageError):
     code = "decoder_failed"
 
 
+class _Watch:
+    """Ends processes that are overdue. One thread for all calls: one more for each would cost as much as a picture."""
+
+    def __init__(self) -> None:
+        self._deadlines: dict[subprocess.Popen[bytes], float] = {}
+        self._lock = threading.Lock()
+        self._is_watching = False
+
+    @contextlib.contextmanager
+    def until(self, deadline: float, process: subprocess.Popen[bytes]) -> Iterator[None]:
+        """End the process if this block is still running at the deadline, in seconds of time.monotonic()."""
+        with self._lock:
+            self._deadlines[process] = deadline
+            if not self._is_watching:
+                self._is_watching = True
+                threading.Thread(target=self._watch, name="reader-watch", daemon=True).start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._deadlines[process]
+
+    def _watch(self) -> None:
+        """Look now and then, since most calls are over long before their deadline; stop when there is none."""
+        while True:
+            time.sleep(_WATCH_SECONDS)
+            with self._lock:
+                if not self._deadlines:
+                    self._is_watching = False
+                    return
+                overdue = [process for process, deadline in self._deadlines.items() if deadline < time.monotonic()]
+            for process in overdue:
+                _kill(process)
+
+
 class _Child:
     """One process, asked by one thread at a time."""
 
-    def __init__(self, program: str) -> None:
+    def __init__(self, program: str, watch: _Watch) -> None:
+        self._watch = watch
         self._process = subprocess.Popen(
             [sys.executable, "-m", program], cwd=_TOP, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, bufsize=-1, start_new_session=True,
@@ -53,19 +91,13 @@ class _Child:
         # Whoever forgets this object ends the process.
         self.end = weakref.finalize(self, _end, self._process)
 
-    def ask(self, contents: Sequence[bytes], limits: Limits, seconds: float) -> list[Reading] | None:
+    def ask(self, contents: Sequence[bytes], limits: Limits, deadline: float) -> list[Reading] | None:
         """Give what is read from files; None, and no more process, where it ended over them or took too long."""
-        overdue = threading.Timer(max(seconds, 0), _kill, [self._process])
-        overdue.start()
-        try:
+        with self._watch.until(deadline, self._process), contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             send(self._process.stdin, *pack_files(contents, limits))
             message = receive(self._process.stdout, _MAX_MESSAGE_BYTES)
             if message is not None:
                 return unpack_readings(message)
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-        finally:
-            overdue.cancel()
         self.end()
         return None
 
@@ -77,14 +109,14 @@ class Readers:
         """Allow so many children, each so much time per call; `program` is the module that they run."""
         self._seconds, self._program = seconds, program
         self._free: list[_Child | None] = [None] * n_at_once
-        self._lock = threading.Lock()
+        self._lock, self._watch = threading.Lock(), _Watch()
         self._n_free = threading.Semaphore(n_at_once)
 
     def start(self) -> None:
         """Start the first child now, so that the first files need not wait for it."""
         with self._lock:
             if self._free and not any(self._free):
-                self._free[-1] = _Child(self._program)
+                self._free[-1] = _Child(self._program, self._watch)
 
     def read(self, contents: Sequence[bytes], limits: Limits) -> list[Reading]:
         """Give what `model.files.read_files` gives; a file over which a child ends is refused with DecoderFailed.
@@ -113,8 +145,8 @@ class Readers:
         with self._lock:
             child = self._free.pop()
         try:
-            child = child or _Child(self._program)
-            readings = child.ask(contents, limits, deadline - time.monotonic())
+            child = child or _Child(self._program, self._watch)
+            readings = child.ask(contents, limits, deadline)
         finally:
             with self._lock:
                 # The one used last is used next: it is warm.

@@ -18,16 +18,17 @@ START_SECONDS = 60
 
 
 @contextmanager
-def served(models: Path, **settings: str) -> Iterator[tuple[str, int]]:
-    """Serve the models of a folder; give host and port."""
+def served(
+    models: Path, options: tuple[str, ...] = (), log: Path | None = None, **settings: str
+) -> Iterator[tuple[str, int]]:
+    """Serve the models of a folder, with more options of gunicorn; give host and port. All output goes to `log`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     changes = {f"{PREFIX}{name}": value for name, value in {"MODELS_DIR": str(models), **settings}.items()}
-    command = [sys.executable, "-m", "gunicorn", "app:create_app()", "--bind", f"127.0.0.1:{port}"]
-    server = subprocess.Popen(
-        command, cwd=TOP, env={**os.environ, **changes}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+    command = [sys.executable, "-m", "gunicorn", "app:create_app()", "--bind", f"127.0.0.1:{port}", *options]
+    with (log or Path(os.devnull)).open("wb") as output:
+        server = subprocess.Popen(command, cwd=TOP, env={**os.environ, **changes}, stdout=output, stderr=output)
     try:
         _wait_until_ready(f"http://127.0.0.1:{port}/readyz", server)
         yield "127.0.0.1", port

@@ -27,6 +27,8 @@ IMPORTERS = {
     "jinja2": {"app.py", "web"},
     "apispec": {"web"},
     "marshmallow": {"web"},
+    "flask_limiter": {"web"},
+    "prometheus_client": {"web"},
     "gunicorn": {"gunicorn.conf.py", "web"},
     "tensorflow": {"training/tensorflow_only.py", "benchmarks/tutorial.py"},
 }

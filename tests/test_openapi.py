@@ -122,6 +122,19 @@ def test_every_code_of_a_request_s_files_is_among_the_answers_of_predictions(doc
     assert {code for code in of_form if f'"{code}"' not in text} == set()
 
 
+def test_every_operation_may_be_asked_with_a_token_and_says_what_comes_without(document: dict) -> None:
+    (name,) = document["components"]["securitySchemes"]
+    for operation in operations_of(document).values():
+        assert operation["security"] == [{}, {name: []}]
+        assert "`unauthorized`" in operation["responses"]["401"]["description"]
+
+
+def test_answer_to_too_many_requests_names_the_seconds_to_wait(document: dict) -> None:
+    answer = document["paths"][URL]["post"]["responses"]["429"]
+    assert answer["headers"]["Retry-After"] == {"$ref": "#/components/headers/RetryAfter"}
+    assert document["components"]["headers"]["RetryAfter"]["schema"] == {"type": "integer"}
+
+
 def test_every_field_is_described_in_one_sentence(document: dict) -> None:
     for name, schema in document["components"]["schemas"].items():
         for field, described in schema["properties"].items():

@@ -1,4 +1,4 @@
-"""Holds what the Dockerfile, compose.yaml, nginx.conf, Makefile and requirements promise, without building anything."""
+"""Holds what the Dockerfile, compose.yaml, nginx.conf and Makefile promise, without building anything."""
 
 import os
 import re
@@ -18,20 +18,12 @@ MAKEFILE = (TOP / "Makefile").read_text(encoding="utf-8")
 NGINX_CONF = (TOP / "deploy/nginx.conf").read_text(encoding="utf-8")
 SERVICES = yaml.safe_load((TOP / "compose.yaml").read_text(encoding="utf-8"))["services"]
 MAKE_TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
-# The lowest versions without a fault that would matter here.
-FLOORS = {"pillow": (12, 3), "keras": (3, 15), "werkzeug": (3, 1, 6), "gunicorn": (26, 1)}
 
 
 def instructions(name):
     """Give the arguments of each such instruction of the Dockerfile, continued lines joined."""
     joined = DOCKERFILE.replace("\\\n", " ")
     return re.findall(rf"^{name} +(.*)$", joined, re.MULTILINE)
-
-
-def requirements(file):
-    """Give the lines of a requirements file without comments and inclusions."""
-    lines = (TOP / file).read_text(encoding="utf-8").splitlines()
-    return [line for line in lines if line and not line.startswith(("#", "-r "))]
 
 
 def program(name, *folders):
@@ -68,6 +60,18 @@ def test_image_starts_gunicorn_without_a_shell():
     assert instructions("CMD") == ['["gunicorn", "app:create_app()"]']
 
 
+def test_server_listens_to_this_machine_alone_and_in_the_image_to_its_network():
+    environment = {"PATH": os.environ["PATH"]}
+    shown = output_of(sys.executable, "-m", "gunicorn", "--print-config", "app:create_app()", env=environment)
+    assert re.search(r"^bind += \['127\.0\.0\.1:8000'\]$", shown, re.MULTILINE)
+    assert "BIND=0.0.0.0" in instructions("ENV")[-1].split()
+    shown = output_of(
+        *(sys.executable, "-m", "gunicorn", "--print-config", "app:create_app()"),
+        env={**environment, "BIND": "0.0.0.0"},
+    )
+    assert re.search(r"^bind += \['0\.0\.0\.0:8000'\]$", shown, re.MULTILINE)
+
+
 def test_image_asks_readyz_for_its_health():
     (healthcheck,) = instructions("HEALTHCHECK")
     assert "/readyz" in healthcheck
@@ -87,28 +91,6 @@ def test_everything_that_the_image_copies_is_let_through_by_dockerignore():
 
 def test_hadolint_finds_nothing_in_the_dockerfile():
     output_of(program("hadolint"), "--no-color", "Dockerfile")
-
-
-# Requirements
-
-
-@pytest.mark.parametrize(
-    "file", ["requirements.txt", "requirements-train.txt", "requirements-bench.txt", "requirements-dev.txt"]
-)
-def test_requirements_are_pinned_exactly(file):
-    unpinned = [line for line in requirements(file) if not re.match(r"[a-z0-9-]+==[0-9.]+(;|$)", line)]
-    assert unpinned == []
-
-
-def test_serving_requires_nothing_of_training():
-    text = (TOP / "requirements.txt").read_text(encoding="utf-8")
-    assert not re.search(r"^-r|tensorflow|torch|scikit|matplotlib", text, re.MULTILINE)
-
-
-@pytest.mark.parametrize(("package", "floor"), FLOORS.items())
-def test_serving_requires_no_version_with_a_known_fault(package, floor):
-    versions = dict(line.split("==") for line in requirements("requirements.txt"))
-    assert tuple(int(part) for part in versions[package].split(".")) >= floor
 
 
 # compose.yaml and nginx.conf
@@ -156,6 +138,12 @@ def test_pre_commit_accepts_its_configuration():
     output_of(program("pre-commit"), "validate-config", ".pre-commit-config.yaml")
 
 
+def test_proxy_tells_the_app_addresses_and_ids_of_its_own_and_the_app_believes_this_one_proxy():
+    assert "proxy_set_header X-Forwarded-For $remote_addr;" in NGINX_CONF
+    assert "proxy_set_header X-Request-Id $request_id;" in NGINX_CONF
+    assert SERVICES["app"]["environment"] == {"BRAIN_MRI_PROXY_HOPS": "1"}
+
+
 # Makefile
 
 
@@ -168,6 +156,19 @@ def dry_run(target):
 @pytest.mark.parametrize("target", ["venv", "run"])
 def test_serving_from_make_installs_only_what_serving_needs(target):
     assert set(re.findall(r"requirements[a-z-]*\.txt", dry_run(target))) == {"requirements.txt"}
+
+
+@pytest.mark.parametrize("target", ["venv", "train", "lint"])
+def test_everything_that_make_installs_has_the_hash_of_its_lock(target):
+    commands = [line for line in dry_run(target).splitlines() if "pip install" in line]
+    assert commands
+    assert all("--require-hashes" in command for command in commands)
+
+
+def test_image_installs_only_what_has_the_hash_of_its_lock():
+    installs = [run for run in instructions("RUN") if " install " in run]
+    assert installs
+    assert all("--require-hashes" in run for run in installs)
 
 
 def test_quick_tests_leave_out_the_slow_ones():

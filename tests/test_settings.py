@@ -1,5 +1,6 @@
 """The settings: the table, then the environment, then a mapping."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
 from model.files import Limits
 from web.settings import PREFIX, TABLE, Settings, SettingsError, load_settings
+
+TOP = Path(__file__).parent.parent
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +75,19 @@ def test_names_that_kubernetes_sets_for_a_service_of_this_name_are_left_alone(
 ) -> None:
     monkeypatch.setenv(PREFIX + name, "tcp://10.0.0.1:8000")
     assert load_settings().max_upload_mb == 60
+
+
+@pytest.mark.parametrize("document", ["README.md", "README.fr.md", "SECURITY.md", "PRIVACY.md", "CHANGELOG.md"])
+def test_documents_name_only_settings_that_there_are(document: str) -> None:
+    named = set(re.findall(rf"{PREFIX}([A-Z_]+)", (TOP / document).read_text(encoding="utf-8")))
+    assert named
+    assert named <= {setting.name for setting in TABLE}
+
+
+def test_values_shown_in_readme_can_be_used() -> None:
+    shown = dict(re.findall(rf'export {PREFIX}([A-Z_]+)="?([^"\s]+)', (TOP / "README.md").read_text(encoding="utf-8")))
+    assert len(shown) == 5
+    load_settings(shown | {"TOKENS": "ab" * 32})
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -78,6 +79,8 @@ def test_client_that_sends_a_little_too_much_gets_the_sentence_and_no_reset(tiny
         ("MAX_UPLOAD_MB", "many", "MAX_UPLOAD_MB"),
         ("MAX_FILES", "0", "MAX_FILES"),
         ("MAX_UPLAOD_MB", "3", "MAX_UPLAOD_MB"),
+        ("RATE_LIMIT", "many", "RATE_LIMIT"),
+        ("PROXY_HOPS", "-1", "PROXY_HOPS"),
     ],
 )
 def test_bad_setting_stops_the_start_with_one_clear_line(
@@ -88,6 +91,37 @@ def test_bad_setting_stops_the_start_with_one_clear_line(
     assert started.returncode == 4
     (line,) = started.stderr.strip().splitlines()
     assert message in line
+
+
+def test_bad_setting_stops_the_server_with_one_clear_line_in_its_log(tiny_models: Path) -> None:
+    command = (sys.executable, "-m", "gunicorn", "app:create_app()", "--bind", "127.0.0.1:0")
+    started = start(tiny_models, *command, **{f"{PREFIX}RATE_LIMIT": "many"})
+    assert started.returncode == 4
+    (line,) = [line for line in started.stderr.splitlines() if not line.startswith("{")]
+    assert line.startswith("Cannot start: ")
+    assert "RATE_LIMIT" in line
+
+
+@pytest.mark.parametrize("port", ["taken", "99999"])
+def test_port_that_cannot_be_had_stops_the_start_at_once_with_one_clear_line(tiny_models: Path, port: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        address = f"127.0.0.1:{other.getsockname()[1] if port == 'taken' else port}"
+        began = time.monotonic()
+        started = start(tiny_models, sys.executable, "-m", "gunicorn", "app:create_app()", "--bind", address)
+    assert time.monotonic() - began < 4  # gunicorn alone tries for five seconds
+    assert started.returncode == 4
+    (line,) = [line for line in started.stderr.splitlines() if not line.startswith("{")]
+    assert line.startswith("Cannot start: ")
+    assert address.rpartition(":")[2] in line
+
+
+def test_port_that_is_no_number_stops_the_start_with_one_clear_line(tiny_models: Path) -> None:
+    started = start(tiny_models, sys.executable, "-m", "gunicorn", "app:create_app()", PORT="eighty")
+    assert started.returncode != 0
+    (line,) = [line for line in started.stderr.splitlines() if line.strip()]
+    assert "eighty" in line
 
 
 def test_every_setting_has_a_sentence_and_environment_and_test_values_come_in_order(

@@ -10,6 +10,8 @@ from flask import Response, make_response
 from model.sentences import Sentence
 from web.errors import Refusal
 
+# All that is in work is done by then, unless it is volumes.
+_RETRY_AFTER_SECONDS = 2
 View = Callable[[], Any]
 
 
@@ -35,6 +37,7 @@ def overloaded() -> Refusal:
     return Refusal(
         "overloaded",
         Sentence("Expected fewer requests at once. This server has all that it can do. Try again in a few seconds."),
+        [("Retry-After", str(_RETRY_AFTER_SECONDS))],
     )
 
 

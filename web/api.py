@@ -10,7 +10,7 @@ from model.card import DISCLAIMER
 from model.sentences import Sentence
 from web import examples
 from web.admission import admitted
-from web.errors import Refusal, problem
+from web.errors import Refusal
 from web.languages import say
 from web.openapi import V1_PREFIX, Operation
 from web.predicting import Answer, Refused, Result, results_of
@@ -18,6 +18,7 @@ from web.records import record_of
 from web.schemas import ModelsSchema, PredictionsSchema, ResultsSchema, UploadSchema
 from web.uploads import this_app, uploaded_files
 
+_PREDICTIONS = PredictionsSchema()
 blueprint = Blueprint("api", __name__, url_prefix=V1_PREFIX)
 
 
@@ -30,6 +31,7 @@ blueprint = Blueprint("api", __name__, url_prefix=V1_PREFIX)
         *("missing_file", "empty_file", "unknown_field", "unknown_model", "bad_request"),
         *("too_many_files", "upload_too_large", "unsupported_format"),
         *("unreadable_image", "too_many_pixels", "unsuitable_image", "decoder_failed", "overloaded"),
+        *("cross_site", "too_many_requests"),
     ),
     takes=UploadSchema,
     examples=examples.PREDICTIONS,
@@ -43,14 +45,13 @@ def predictions() -> Response:
     classifier = app.classifier(request.form.get("model"))
     results = results_of(contents, classifier, app)
     if all(isinstance(result, Refused) for result in results):
-        refusal = next(result.refusal for result in results if isinstance(result, Refused))
-        return problem(refusal.status, refusal.code, refusal.detail)
+        raise next(result.refusal for result in results if isinstance(result, Refused))
     answer = {
         "results": [{**record_of(result), **_heatmap(result)} for result in results],
         "date": datetime.now(UTC).replace(microsecond=0),
         "disclaimer": say(DISCLAIMER),
     }
-    return jsonify(PredictionsSchema().dump(answer))
+    return jsonify(_PREDICTIONS.dump(answer))
 
 
 @blueprint.get("/models")

@@ -1,8 +1,9 @@
 """Every refusal: its stable code, its HTTP status, and how pages and the API show it."""
 
 import logging
+import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -41,6 +42,13 @@ CODES = {
     "too_many_pixels": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The picture has more pixels than are decoded here."),
     "decoder_failed": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "Reading the file crashed, or took too long."),
     "unsuitable_image": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The picture holds nothing that can be classified."),
+    "unauthorized": Code(
+        HTTPStatus.UNAUTHORIZED, "The request carries no token that this server knows.", of_form=False
+    ),
+    "cross_site": Code(HTTPStatus.FORBIDDEN, "A page of another web site made the request.", of_form=False),
+    "too_many_requests": Code(
+        HTTPStatus.TOO_MANY_REQUESTS, "This address sent too many uploads; 'Retry-After' says how long to wait.", False
+    ),
     "no_results": Code(HTTPStatus.NOT_FOUND, "This server holds no results of an evaluation.", of_form=False),
     "bad_request": Code(HTTPStatus.BAD_REQUEST, "The request breaks the rules of HTTP.", of_form=False),
     "not_found": Code(HTTPStatus.NOT_FOUND, "There is nothing at this address.", of_form=False),
@@ -54,12 +62,14 @@ CODES = {
     ),
     "internal_error": Code(HTTPStatus.INTERNAL_SERVER_ERROR, "The server failed, not the request.", of_form=False),
 }
+# Refused by their headers alone, while the body is still on its way.
+_BEFORE_READING = {"unauthorized", "cross_site", "too_many_requests", "overloaded"}
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 # Bodies up to this much over the limit are read to their end; the proxy in front lets no longer ones through.
 _SPARE_BYTES = 10_000_000
 _CHUNK_BYTES = 65_536
-# All that is in work is done by then, unless it is volumes.
-RETRY_AFTER_SECONDS = 2
+# A proxy's ids, UUIDs among them, are hexadecimal; no word or name has this form.
+_PROXY_REQUEST_ID = re.compile(r"[0-9a-f]{16,32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HTTP_SENTENCES = {
     404: Sentence("Expected an address of this application. There is nothing here. Go back to the start page."),
     405: Sentence("Expected another method for this address. Predictions are asked for with POST."),
@@ -68,11 +78,11 @@ _log = logging.getLogger(__name__)
 
 
 class Refusal(Exception):
-    """A request that is not answered with a prediction. `detail` is fit to be shown."""
+    """A request that is not answered with a prediction. `detail` is fit to be shown; `headers` go with the answer."""
 
-    def __init__(self, code: str, detail: Sentence) -> None:
+    def __init__(self, code: str, detail: Sentence, headers: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__(detail)
-        self.code, self.detail = code, detail
+        self.code, self.detail, self.headers = code, detail, list(headers)
 
     @property
     def status(self) -> HTTPStatus:
@@ -89,23 +99,24 @@ def register(app: Flask, show_page: Callable[[str, Sentence], str]) -> None:
     """Answer every error: problem+json below /api/, else `show_page`, which keeps the form."""
 
     def answer(status: int, code: str, detail: Sentence) -> tuple[Response | str, int]:
+        note_refusal(code)
         if request.path.startswith(_FOR_PROGRAMS):
             return problem(status, code, detail), status
         return show_page(code, detail), status
 
     @app.errorhandler(Refusal)
     def refused(error: Refusal) -> Response:
+        if error.code in _BEFORE_READING:
+            _drain_body(_longest_body_bytes())
         response = make_response(answer(error.status, error.code, error.detail))
-        if error.status is HTTPStatus.SERVICE_UNAVAILABLE:
-            # What was sent is still unread: a client that sends on would see the connection break, not the sentence.
-            _drain_body(current_app.extensions["brain_mri"].settings.max_upload_bytes + _SPARE_BYTES)
-            response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        for name, value in error.headers:
+            response.headers.add(name, value)
         return response
 
     @app.errorhandler(RequestEntityTooLarge)
     def too_large(_: RequestEntityTooLarge) -> tuple[Response | str, int]:
         settings = current_app.extensions["brain_mri"].settings
-        _drain_body(settings.max_upload_bytes + _SPARE_BYTES)
+        _drain_body(_longest_body_bytes())
         detail = Sentence(
             "Expected at most {n} files and {mb} MB in one request. Received more. Send fewer or smaller pictures.",
             n=settings.max_files,
@@ -125,11 +136,21 @@ def register(app: Flask, show_page: Callable[[str, Sentence], str]) -> None:
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> tuple[Response | str, int]:
-        _log.error("request %s failed", request_id(), exc_info=error)
+        _log.error("request %s failed", request_id(), exc_info=error, extra={"fields": {"request_id": request_id()}})
         detail = Sentence(
             "Something went wrong here, not with your picture. If it stays so, report the id {id}.", id=request_id()
         )
         return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail)
+
+
+def note_refusal(code: str) -> None:
+    """Keep the code for the log and the metrics of this request."""
+    g.refusal_code = code
+
+
+def _longest_body_bytes() -> int:
+    bound: int = current_app.extensions["brain_mri"].settings.max_upload_bytes + _SPARE_BYTES
+    return bound
 
 
 def _drain_body(n_bytes: int) -> None:
@@ -166,8 +187,14 @@ def problem(status: int, code: str, detail: Sentence) -> Response:
 
 
 def request_id() -> str:
-    """Give this request's id: random, made at its first use."""
+    """Give this request's id: that of a trusted proxy in front, else a random one, made at its first use."""
     if "request_id" not in g:
-        g.request_id = secrets.token_hex(8)
+        g.request_id = _id_of_proxy() or secrets.token_hex(8)
     identifier: str = g.request_id
     return identifier
+
+
+def _id_of_proxy() -> str:
+    given = request.headers.get("X-Request-Id", "")
+    trusted = current_app.extensions["brain_mri"].settings.proxy_hops > 0
+    return given if trusted and _PROXY_REQUEST_ID.fullmatch(given) else ""

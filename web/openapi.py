@@ -24,6 +24,13 @@ _LANGUAGE = {
     "description": "Language of the sentences in the answer: en or fr.",
     "schema": {"type": "string", "examples": ["fr"]},
 }
+_RETRY_AFTER = {"description": "Seconds to wait before the request is sent again.", "schema": {"type": "integer"}}
+_WAITING = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
+# Only where the server's operator wants tokens: hence an alternative to none.
+_SECURITY: list[dict[str, list[str]]] = [{}, {"token": []}]
+_TOKEN = {"type": "http", "scheme": "bearer", "description": "A token, where the server's operator asks for one."}
+# Of every operation.
+_COMMON_CODES = ("unauthorized", "internal_error")
 _REQUEST_ID = {"description": "Id of the request, as in the log.", "schema": {"type": "string"}, "required": True}
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -34,7 +41,7 @@ class Operation:
     """What a view's signature cannot say: used as its decorator, below the route.
 
     answer: schema of the answer with status 200, answers: the sentence that describes it; codes: of the problems that
-    it can give besides internal_error; takes: schema of the multipart request; examples: answers by name.
+    it can give besides those of all; takes: schema of the multipart request; examples: answers by name.
     """
 
     operation_id: str
@@ -65,6 +72,8 @@ def describe(app: Flask) -> dict[str, Any]:
     for schema in schemas.AnyReading.schemas:
         spec.components.schema(schemas.name_of(schema), schema=schema)
     spec.components.header("RequestId", _REQUEST_ID)
+    spec.components.header("RetryAfter", _RETRY_AFTER)
+    spec.components.security_scheme("token", _TOKEN)
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
         if rule.rule.startswith(f"{V1_PREFIX}/"):
             view = app.view_functions[rule.endpoint]
@@ -83,6 +92,7 @@ def _operation(view: Callable[..., Any]) -> dict[str, Any]:
         "operationId": operation.operation_id,
         "summary": inspect.getdoc(view),
         "parameters": [_LANGUAGE],
+        "security": _SECURITY,
     }
     if operation.takes:
         described["requestBody"] = {
@@ -92,7 +102,7 @@ def _operation(view: Callable[..., Any]) -> dict[str, Any]:
     content = {"schema": operation.answer, "examples": _examples(operation)}
     described["responses"] = {
         "200": _response(operation.answers, "application/json", {k: v for k, v in content.items() if v}),
-        **_problems((*operation.codes, "internal_error")),
+        **_problems((*operation.codes, *_COMMON_CODES)),
     }
     return described
 
@@ -101,8 +111,9 @@ def _examples(operation: Operation) -> dict[str, Any]:
     return {name: {"value": value} for name, value in (operation.examples or {}).items()}
 
 
-def _response(sentence: str, media_type: str, content: dict[str, Any]) -> dict[str, Any]:
-    return {"description": sentence, "headers": {"X-Request-Id": "RequestId"}, "content": {media_type: content}}
+def _response(sentence: str, media_type: str, content: dict[str, Any], waits: bool = False) -> dict[str, Any]:
+    headers = {"X-Request-Id": "RequestId"} | ({"Retry-After": "RetryAfter"} if waits else {})
+    return {"description": sentence, "headers": headers, "content": {media_type: content}}
 
 
 def _problems(codes: tuple[str, ...]) -> dict[str, Any]:
@@ -115,6 +126,7 @@ def _problems(codes: tuple[str, ...]) -> dict[str, Any]:
             " ".join(f"`{code}`: {CODES[code].meaning}" for code in of_status),
             "application/problem+json",
             {"schema": {"allOf": [schemas.ProblemSchema, {"type": "object", "properties": _fixed(status, of_status)}]}},
+            waits=status in _WAITING,
         )
         for status, of_status in sorted(by_status.items())
     }

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, current_app, render_template, request, stream_with_context
+from flask.typing import ResponseReturnValue
 
 from model.card import DISCLAIMER
 from model.classifier import Classifier
 from model.sentences import Sentence
 from web.admission import admitted
 from web.cards import CHART_HEIGHT, CHART_WIDTH, CardMaker, ResultCard
-from web.errors import Refusal, concerns_the_form
+from web.errors import Refusal, concerns_the_form, note_refusal
 from web.languages import say
 from web.predicting import Refused, SlicesDone, classify
 from web.records import CSV_COLUMNS, csv_of
@@ -39,13 +40,10 @@ def form() -> str:
 
 @blueprint.post("/")
 @admitted(lambda: this_app().places)
-def predict() -> str | tuple[str, int]:
+def predict() -> ResponseReturnValue:
     """Show the results of the uploaded files, or of a sample: the whole page, for a browser without JavaScript."""
     app = this_app()
-    try:
-        contents = _sample() or uploaded_files(request, app.settings.max_files)
-    except Refusal as refusal:
-        return show_page(refusal.code, refusal.detail), refusal.status
+    contents = _sample() or uploaded_files(request, app.settings.max_files)
     maker, cards, refusals = CardMaker(_first(app)), [], []
     for step in classify(contents, _first(app), app, _second(app)):
         if isinstance(step, SlicesDone):
@@ -54,7 +52,10 @@ def predict() -> str | tuple[str, int]:
         cards.append(maker.card(step))
         refusals += [step.refusal] if isinstance(step, Refused) else []
     if len(refusals) == len(cards):
-        return show_page(refusals[0].code, refusals[0].detail, cards if len(cards) > 1 else []), refusals[0].status
+        first = refusals[0]
+        note_refusal(first.code)
+        page = show_page(first.code, first.detail, cards if len(cards) > 1 else [])
+        return page, first.status, first.headers
     return show_page(cards=cards)
 
 
@@ -98,7 +99,12 @@ def show_page(code: str = "", error: str = "", cards: list[ResultCard] | None = 
 
 
 def show_refusal(code: str, detail: Sentence) -> str:
-    """Render the page for an error anywhere outside the API. The body stays unread: it may be what is wrong."""
+    """Render the page for an error anywhere outside the API. The body stays unread: it may be what is wrong.
+
+    Whoever may not come in sees the sentence alone.
+    """
+    if code == "unauthorized":
+        return render_template("closed.html", error=detail, error_at_field=False, **_words())
     return show_page(code, detail)
 
 

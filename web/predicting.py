@@ -15,6 +15,7 @@ from model.sentences import Sentence
 from model.volumes import MriVolume, VolumeSummary, summarize
 from web.admission import overloaded
 from web.errors import Refusal
+from web.metrics import Metrics
 from web.uploads import App
 
 # Slices per pass of the network: enough to fill two cores, few enough to show progress and to stop when nobody waits.
@@ -107,6 +108,23 @@ def classify(
 
     second: another model to ask as well. Files of one series make one volume; of a volume come its slices first.
     """
+    for step in _steps(contents, classifier, app, second):
+        _count(step, app.metrics)
+        yield step
+
+
+def _count(step: Result | SlicesDone, metrics: Metrics) -> None:
+    if isinstance(step, Refused):
+        metrics.refused_files.labels(step.refusal.code).inc()
+    elif isinstance(step, Answer):
+        metrics.predictions.labels(step.classifier.card.name, step.prediction.answer).inc()
+    elif isinstance(step, VolumeAnswer):
+        metrics.predictions.labels(step.classifier.card.name, step.summary.answer).inc()
+
+
+def _steps(
+    contents: Sequence[bytes], classifier: Classifier, app: App, second: Classifier | None
+) -> Iterator[Result | SlicesDone]:
     started, asked = time.perf_counter(), _Asked(classifier, second, app.settings.max_wait_seconds)
     try:
         readings = app.readers.read(contents, app.settings.limits)

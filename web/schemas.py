@@ -1,5 +1,6 @@
 """What the API takes and gives, field by field; answers are made through these classes and documented from them."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -167,10 +168,16 @@ class AnyReading(fields.Raw):
         super().__init__(metadata={"oneOf": references})
 
     def _serialize(self, value: Any, *_: Any, **__: Any) -> Any:
-        return _schema_of(value)().dump(value)
+        return _made(_schema_of(value)).dump(value)
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
-        return _schema_of(value)().load(value)
+        return _made(_schema_of(value)).load(value)
+
+
+@functools.cache
+def _made(schema: type[Schema]) -> Schema:
+    """Give a schema's object, once: making it costs more than using it."""
+    return schema()
 
 
 def _schema_of(result: Mapping[str, Any]) -> type[Schema]:

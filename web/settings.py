@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+from limits import parse_many
 
 from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
 from model.files import Limits
@@ -23,12 +26,13 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Setting:
-    """One row of the table: the name, the default, one sentence, and how its text is read."""
+    """One row of the table: the name, the default, one sentence, how its text is read, and whether it is secret."""
 
     name: str
     default: Any
     sentence: str
     read: Callable[[str], Any]
+    secret: bool = False
 
 
 def _positive(text: str) -> int:
@@ -36,6 +40,38 @@ def _positive(text: str) -> int:
     if number < 1:
         raise ValueError("below 1")
     return number
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError("below 0")
+    return number
+
+
+def _digests(text: str) -> tuple[str, ...]:
+    digests = tuple(digest.strip().lower() for digest in text.split(",") if digest.strip())
+    if not all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in digests):
+        raise ValueError("no SHA-256")
+    return digests
+
+
+def _rate(text: str) -> str:
+    if text:
+        parse_many(text)
+    return text
+
+
+def _storage(text: str) -> str:
+    if urlsplit(text).scheme not in {"memory", "redis", "rediss", "redis+unix"}:
+        raise ValueError("no storage")
+    return text
+
+
+def _who_sees_metrics(text: str) -> str:
+    if text not in {"local", "on", "off"}:
+        raise ValueError("none of three")
+    return text
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -56,6 +92,12 @@ TABLE = (
     Setting("MODEL_NAMES", DEFAULT_MODELS, "Models to load, by name, the first is the default.", _names),
     Setting("MODELS_DIR", WEIGHTS_FOLDER, "Folder of the models' cards and weights.", Path),
     Setting("RESULTS_FILE", RESULTS_FILE, "File of the evaluation's results, if there is one.", Path),
+    Setting("TOKENS", (), "SHA-256 of each token that lets in, by commas; with none, all are let in.", _digests, True),
+    Setting("RATE_LIMIT", "", "Most uploads of one address, like 60/minute; empty for no limit.", _rate),
+    Setting("RATE_LIMIT_STORAGE", "memory://", "Where they are counted: memory://, or redis://HOST.", _storage, True),
+    Setting("PROXY_HOPS", 0, "Proxies in front whose X-Forwarded-For, -Proto and X-Request-Id are believed.", _count),
+    Setting("HSTS_SECONDS", 0, "How long browsers must come back by HTTPS only; 0 for no such demand.", _count),
+    Setting("METRICS", "local", "Who may read /metrics: local (this machine), on (all) or off.", _who_sees_metrics),
 )
 
 
@@ -73,6 +115,12 @@ class Settings:
     model_names: tuple[str, ...]
     models_dir: Path
     results_file: Path
+    tokens: tuple[str, ...]
+    rate_limit: str
+    rate_limit_storage: str
+    proxy_hops: int
+    hsts_seconds: int
+    metrics: str
 
     @property
     def max_upload_bytes(self) -> int:
@@ -111,6 +159,8 @@ def _value(setting: Setting, given: Mapping[str, Any]) -> Any:
     try:
         return setting.read(value)
     except ValueError as error:
+        received = f"{len(value)} other characters" if setting.secret else repr(value)
+        like = f" like {setting.default!r}" if setting.default not in ("", ()) else ""
         raise SettingsError(
-            f"Expected {PREFIX}{setting.name} like {setting.default!r} ({setting.sentence}) Received {value!r}."
+            f"Expected {PREFIX}{setting.name}{like} ({setting.sentence}) Received {received}."
         ) from error

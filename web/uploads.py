@@ -2,7 +2,7 @@
 
 import functools
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 from flask import Request, current_app
@@ -12,6 +12,7 @@ from model.reader import Readers
 from model.sentences import Sentence
 from web.admission import Places
 from web.errors import Refusal
+from web.metrics import Metrics
 from web.settings import Settings
 
 # Reading a large volume takes several times its size for a moment: so many may be read at once.
@@ -33,16 +34,16 @@ def _readers(seconds: float) -> Readers:
 
 @dataclass(frozen=True)
 class App:
-    """What a view needs: the settings, the loaded models by name, and the evaluation's results where there are any."""
+    """What a view needs: the settings, the loaded models by name, the evaluation's results where there are any.
+
+    places: the requests in work; metrics: where requests, refusals and answers are counted.
+    """
 
     settings: Settings
     classifiers: dict[str, Classifier]
+    places: Places
     results: dict[str, Any] | None = None
-
-    @functools.cached_property
-    def places(self) -> Places:
-        """The requests in work."""
-        return Places(self.settings.max_in_work)
+    metrics: Metrics = field(default_factory=Metrics)
 
     @property
     def readers(self) -> Readers:

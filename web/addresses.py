@@ -1,0 +1,38 @@
+"""The addresses that the server is to listen at: whether it can, before it starts."""
+
+import socket
+import sys
+from collections.abc import Iterable
+
+# gunicorn stops for good, instead of starting another worker, when one leaves with this exit code.
+EXIT_CANNOT_START = 4
+
+
+def exit_unless_free(addresses: Iterable[tuple[str, int] | str]) -> None:
+    """Exit with one line on standard error where an address cannot be listened at; gunicorn would try for seconds.
+
+    addresses: host and port of each; a path, that of a Unix socket, is left to gunicorn.
+    """
+    for address in addresses:
+        if not isinstance(address, str) and (reason := _why_not(*address)):
+            host, port = address
+            print(
+                f"Cannot start: Expected a free address. Received {host} port {port}: {reason}. "
+                "Set PORT to another, or stop what listens there.",
+                file=sys.stderr,
+            )
+            sys.exit(EXIT_CANNOT_START)
+
+
+def _why_not(host: str, port: int) -> str:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As gunicorn does: what a server before this one left behind is no obstacle.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error.strerror or "it cannot be used"
+        except OverflowError:
+            return "there is no such port"
+    return ""

@@ -1,0 +1,37 @@
+"""Refuse what another web site makes a visitor's browser send here."""
+
+from flask import Flask, request
+
+from model.sentences import Sentence
+from web.errors import Refusal
+
+_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+# "none": the person did it, not a page.
+_OWN_SITES = {"same-origin", "none"}
+
+
+def register(app: Flask) -> None:
+    """Refuse requests that change or compute something when a page of another site sent them."""
+
+    @app.before_request
+    def refuse_cross_site() -> None:
+        if request.method not in _SAFE_METHODS and not _comes_from_here():
+            raise Refusal(
+                "cross_site",
+                Sentence(
+                    "Expected a request of this application's own page, or of a program. "
+                    "Received one that another web site made. Open this page itself and send it there."
+                ),
+            )
+
+
+def _comes_from_here() -> bool:
+    """Tell whether page or program sent the request. Programs send neither header.
+
+    Browsers leave out Sec-Fetch-Site where the address is neither https nor this machine, and then send Origin.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in _OWN_SITES
+    origin = request.headers.get("Origin")
+    return origin is None or origin.partition("://")[2].lower() == request.host.lower()
