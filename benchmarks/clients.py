@@ -79,13 +79,15 @@ def _post_for(seconds: float, every: list[Client]) -> dict[str, object]:
     def post(client: Client) -> None:
         while time.perf_counter() - started < seconds and not failed:
             before = time.perf_counter()
-            status, body = client.answer()
-            if status in _REFUSED:
-                refused.append(status)
-            elif status == 200:
+            answer = client.answer()
+            if answer.status in _REFUSED:
+                refused.append(answer.status)
+                # As it was asked to, but not beyond the end.
+                time.sleep(max(0.0, min(answer.retry_after_seconds, started + seconds - time.perf_counter())))
+            elif answer.status == 200:
                 taken.append(time.perf_counter() - before)
             else:
-                failed.append(f"{status}: {body[:300]!r}")
+                failed.append(f"{answer.status}: {answer.body[:300]!r}")
 
     threads = [threading.Thread(target=post, args=(client,)) for client in every]
     for thread in threads:

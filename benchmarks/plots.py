@@ -11,6 +11,7 @@ from benchmarks.rows import LOWER
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 _DPI = 110
 # Colours that also differ in brightness, for readers who see no hue.
@@ -21,11 +22,16 @@ def bounds(rows: Mapping[str, dict[str, Any]], file: Path) -> None:
     """Draw how much of its bound each figure uses up: 1 is the bound, less is better, the tick is the aim."""
     figure, axis = plt.subplots(figsize=(9, 0.5 * len(rows) + 1.2), layout="constrained")
     for place, row in enumerate(reversed(rows.values())):
-        axis.barh(place, _share(row, row["value"]), color=_COLOURS[row["verdict"]])
+        share, colour = _share(row, row["value"]), _COLOURS[row["verdict"]]
+        axis.plot([1, share], [place] * 2, color=colour, linewidth=3)
+        axis.plot(share, place, marker="o", markersize=9, color=colour)
         axis.plot([_share(row, row["aim"])] * 2, [place - 0.4, place + 0.4], color="black", linewidth=1.5)
     axis.axvline(1, color="grey", linestyle="--", linewidth=1)
     axis.set_yticks(range(len(rows)), [row["title"] for row in reversed(rows.values())], fontsize=8)
     axis.set(xlabel="share of the bound (1: just kept; less is better; black: the aim)", xscale="log")
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    axis.xaxis.set_minor_formatter("{x:g}")
     _save(figure, file)
 
 
@@ -51,6 +57,11 @@ def growth(measured: dict[str, Any], file: Path) -> None:
 def _line(axis: Any, rows: list[dict[str, float]], x: str, y: str, x_label: str, y_label: str) -> None:
     axis.plot([row[x] for row in rows], [row[y] for row in rows], marker="o")
     axis.set(xscale="log", yscale="log", xlabel=x_label, ylabel=y_label)
+    axis.set_xticks([row[x] for row in rows], [f"{row[x]:g}" for row in rows])
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+    axis.yaxis.set_minor_formatter("{x:g}")
     axis.grid(alpha=0.3, which="both")
 
 

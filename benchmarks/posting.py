@@ -28,6 +28,15 @@ WITH_HEATMAP = Route(PREDICTIONS.path, {"heatmap": "yes"}, must_contain=b'"heatm
 TUTORIAL = Route("/predict", must_contain=b"heatmap")
 
 
+@dataclass(frozen=True)
+class HttpAnswer:
+    """An answer, whatever it says; retry_after_seconds: 0 where the server does not ask to come again later."""
+
+    status: int
+    body: bytes
+    retry_after_seconds: float
+
+
 class Client:
     """One connection to one server, which is opened again when the server closed it while nothing was sent."""
 
@@ -42,16 +51,16 @@ class Client:
         Raises:
             AnswerError: the status is not 200, or the answer lacks what it must contain.
         """
-        status, body = self.answer()
-        if status != 200 or self._route.must_contain not in body:
+        answer = self.answer()
+        if answer.status != 200 or self._route.must_contain not in answer.body:
             raise AnswerError(
                 f"Expected status 200 and {self._route.must_contain.decode()!r} from {self._route.path}. "
-                f"Received {status}: {body[:300].decode(errors='replace')}"
+                f"Received {answer.status}: {answer.body[:300].decode(errors='replace')}"
             )
-        return body
+        return answer.body
 
-    def answer(self) -> tuple[int, bytes]:
-        """Post the files and give status and body, whatever they are."""
+    def answer(self) -> HttpAnswer:
+        """Post the files and give the answer, whatever it says."""
         try:
             return self._send()
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
@@ -62,10 +71,10 @@ class Client:
         """Post the files and give what the answer's JSON says."""
         return json.loads(self.post())
 
-    def _send(self) -> tuple[int, bytes]:
+    def _send(self) -> HttpAnswer:
         self._connection.request("POST", self._route.path, self._body, self._headers)
         response = self._connection.getresponse()
-        return response.status, response.read()
+        return HttpAnswer(response.status, response.read(), float(response.headers.get("Retry-After", 0)))
 
 
 def multipart(files: Sequence[bytes], fields: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:
