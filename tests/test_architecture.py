@@ -138,3 +138,28 @@ def test_import_against_the_arrows_is_found(file, source, found):
 )
 def test_use_of_the_environment_is_found(source):
     assert touches_environment(source)
+
+
+def clock_readings(source):
+    """Give the calls that read the clock of the day, which may jump, as `module.function`."""
+    jumping = {
+        ("time", "time"),
+        ("time", "time_ns"),
+        ("datetime", "now"),
+        ("datetime", "utcnow"),
+        ("datetime", "today"),
+    }
+    return [
+        f"{node.value.id}.{node.attr}"
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and (node.value.id, node.attr) in jumping
+    ]
+
+
+@pytest.mark.parametrize("file", [file for file in source_files() if not file.startswith("training/")])
+def test_file_measures_time_by_a_clock_that_never_jumps(file):
+    # The date of an answer is the one thing that the clock of the day is for.
+    dates = {"web/api.py": ["datetime.now"], "web/records.py": ["datetime.now"]}
+    assert clock_readings((TOP / file).read_text(encoding="utf-8")) == dates.get(file, [])

@@ -1,0 +1,126 @@
+"""Write docs/reliability.md from the notes of `make test-faults` and from the quick tests: `make reliability`."""
+
+import ast
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.faults.rows import QUICK, REMARKS
+
+TOP = Path(__file__).parent.parent.parent
+NOTES = TOP / "runs" / "faults.json"
+DOCUMENT = TOP / "docs" / "reliability.md"
+SECTIONS = {"A": "Bad input", "B": "Load and slow clients", "C": "Process and host", "D": "Model integrity",
+            "P": "Privacy", "F": "Packaging"}  # fmt: skip
+HEAD = """# Reliability
+
+What was done to the service, and what was seen. Made by `make test-faults reliability`; do not edit. Every row is a
+test: those with a measured result break a real gunicorn with the shipped `gunicorn.conf.py` (and Debian's nginx with
+the shipped `deploy/nginx.conf`) over the loopback, the others are among the quick tests.
+`make test-faults FAULT_ARGS=--full` takes hours instead of minutes: longer loads, more requests.
+
+Made on {machine}, {date}. Loads are sent from the same machine and share its cores; the network of the load tests is
+made up and computes about as much as a shipped one.
+"""
+
+
+def main() -> int:
+    """Run the quick tests of the rows, and write the document; give 1 where a row failed."""
+    notes = json.loads(NOTES.read_text()) if NOTES.exists() else []
+    outcomes = _outcomes(sorted({_file(test) for _, tests in QUICK.values() for test in tests}))
+    rows = sorted({*QUICK, *REMARKS, *(note["row"] for note in notes)}, key=lambda row: (row[0], int(row[1:])))
+    lines = [HEAD.format(machine=_machine(), date=datetime.now(UTC).date().isoformat())]
+    failed = False
+    for letter, title in SECTIONS.items():
+        lines += [f"\n## {title}\n", "| row | what was done | what was seen |", "|---|---|---|"]
+        for row in rows:
+            if row.startswith(letter):
+                cells = [*_quick_cells(row, outcomes), *_note_cells(row, notes), *_remark_cells(row)]
+                failed |= any("failed" in seen for _, seen in cells)
+                lines += [f"| {row} | {_escape(done)} | {_escape(seen)} |" for done, seen in cells]
+    DOCUMENT.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"wrote {DOCUMENT.relative_to(TOP)}: {len(rows)} rows" + (", some failed" if failed else ""))
+    return int(failed)
+
+
+def named_tests(test: str) -> list[str]:
+    """Give the functions that a row names as `file:beginning`.
+
+    Raises:
+        LookupError: there is none.
+    """
+    file, _, beginning = test.partition(":")
+    tree = ast.parse((TOP / "tests" / f"test_{file}.py").read_text(encoding="utf-8"))
+    found = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+    chosen = [name for name in found if name.startswith(beginning)]
+    if not chosen:
+        raise LookupError(f"Expected a test in tests/test_{file}.py whose name begins with {beginning}.")
+    return chosen
+
+
+def _file(test: str) -> str:
+    return f"tests/test_{test.partition(':')[0]}.py"
+
+
+def _outcomes(files: Iterable[str]) -> dict[tuple[str, str], list[bool]]:
+    """Run quick tests; give, by file and function, whether each case passed; skipped ones are left out."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "result.xml"
+        command = [sys.executable, "-m", "pytest", "-q", "-m", "not slow and not fault", f"--junitxml={result}", *files]
+        subprocess.run(command, cwd=TOP, check=False)
+        cases = ET.parse(result).iter("testcase")
+        outcomes: dict[tuple[str, str], list[bool]] = {}
+        for case in cases:
+            file = case.attrib["classname"].removeprefix("tests.test_")
+            if case.find("skipped") is None:
+                passed = case.find("failure") is None and case.find("error") is None
+                outcomes.setdefault((file, case.attrib["name"].partition("[")[0]), []).append(passed)
+    return outcomes
+
+
+def _quick_cells(row: str, outcomes: dict[tuple[str, str], list[bool]]) -> list[tuple[str, str]]:
+    if row not in QUICK:
+        return []
+    done, tests = QUICK[row]
+    cases = [
+        passed
+        for test in tests
+        for name in named_tests(test)
+        for passed in outcomes.get((test.partition(":")[0], name), [])
+    ]
+    n_failed = cases.count(False)
+    files = ", ".join(dict.fromkeys(f"`{_file(test).removeprefix('tests/')}`" for test in tests))
+    return [
+        (done, f"{len(cases)} tests passed ({files})" if not n_failed else f"{n_failed} of {len(cases)} tests failed")
+    ]
+
+
+def _note_cells(row: str, notes: list[dict[str, str]]) -> list[tuple[str, str]]:
+    return [
+        (note["done"], note["seen"] + ("" if note["outcome"] == "passed" else f" — **the test {note['outcome']}**"))
+        for note in notes
+        if note["row"] == row
+    ]
+
+
+def _remark_cells(row: str) -> list[tuple[str, str]]:
+    return [("", REMARKS[row])] if row in REMARKS else []
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _machine() -> str:
+    return f"{os.cpu_count()} cores of {platform.machine()}, {platform.system()}, Python {platform.python_version()}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
