@@ -128,6 +128,11 @@ class Classifier:
             outputs.append(network.get_layer(card.gate.layer).input)
         self._pass = Turns(run_of(keras.Model(network.input, outputs)))
 
+    @property
+    def seconds_running(self) -> float:
+        """How long the pass that is running has taken so far; 0 where none is."""
+        return self._pass.seconds_running
+
     @classmethod
     def load(cls, card_path: Path) -> "Classifier":
         """Load a card and, once its file's SHA-256 was found to be the card's, the network; check its known answers.

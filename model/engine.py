@@ -1,6 +1,7 @@
 """Run a loaded network on ready inputs, as directly as its backend allows, and take the passes of threads in turn."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -47,6 +48,13 @@ class Turns:
         self._lock = threading.Lock()
         self._waiting: deque[threading.Event] = deque()
         self._is_taken = False
+        self._began: float | None = None
+
+    @property
+    def seconds_running(self) -> float:
+        """How long the pass that is running has taken so far; 0 where none is."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
 
     def __call__(self, inputs: NDArray[np.float32], timeout_seconds: float | None = None) -> Arrays:
         """Run a pass when all that came before are done.
@@ -55,9 +63,11 @@ class Turns:
             Busy: it was not this one's turn after so many seconds.
         """
         self._await_turn(timeout_seconds)
+        self._began = time.monotonic()
         try:
             return self._run(inputs)
         finally:
+            self._began = None
             self._pass_on()
 
     def _await_turn(self, timeout_seconds: float | None) -> None:

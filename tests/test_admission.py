@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -109,6 +110,19 @@ def test_picture_that_waits_too_long_for_the_network_is_refused(
         turns._run = run
     first.join(20)
     assert client.post(API, data={"files": sample()}).status_code == 200
+
+
+def test_process_whose_network_hangs_says_that_it_is_not_alive(
+    client: FlaskClient, classifiers: dict[str, Classifier]
+) -> None:
+    turns = classifiers["xception"]._pass
+    turns._began = time.monotonic() - 61
+    try:
+        answer = client.get("/livez")
+        assert (answer.status_code, answer.json) == (503, {"status": "stuck"})
+    finally:
+        turns._began = None
+    assert client.get("/livez").status_code == 200
 
 
 def test_place_that_is_freed_twice_counts_once() -> None:
