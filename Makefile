@@ -36,7 +36,7 @@ reliability: $(VENV)/.dev-stamp ## Write docs/reliability.md from the last `make
 	$(BIN)/python -m tests.faults.report
 
 fuzz: $(VENV)/.dev-stamp ## Feed the decoders damaged files for SECONDS=120 (Linux on x86-64)
-	$(PIP_INSTALL) --only-binary :all: atheris==3.0.0
+	$(PIP_INSTALL) --only-binary :all: -r tests/fuzz-requirements.txt
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 check: lint test ## Run what a commit must pass: formatting, ruff, mypy, quick tests

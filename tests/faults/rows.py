@@ -43,7 +43,11 @@ QUICK: dict[str, tuple[str, tuple[str, ...]]] = {
     "A18": ("hostile file names", ("bad_input:test_name_of_a_file", "pages:test_file_name")),
     "A19": ("mutations of 30 seeds by Hypothesis, ten of each here and 200 in `make test-all`; `make fuzz`", (
         "fuzz:test_damaged", "fuzz:test_seed", "fuzz:test_there", "dicom:test_any_damage", "nifti:test_any_damage")),
+    "A20": ("a reader that ends, aborts or hangs over a file", ("reader:test_file_over", "reader:test_only_the_file")),
     "A21": ("requests made from the OpenAPI document", ("openapi:test_no_request_gets",)),
+    "B2": ("a request beyond the places, and one that waits too long", (
+        "admission:test_request_beyond", "admission:test_picture_that_waits", "admission:test_place")),
+    "B11": ("the rate limit, and forged addresses", ("rate_limit:test_",)),
     "B6": ("the guarded worker alone, with a second instead of fifteen", ("guarded_worker:test_request_that_stalls",
         "guarded_worker:test_many_more", "guarded_worker:test_client_that_drips")),
     "B7": ("clients that do not close; large answers and uploads at usual speed", (
@@ -70,7 +74,9 @@ QUICK: dict[str, tuple[str, tuple[str, ...]]] = {
     "P6": ("burned-in annotations, secondary captures", ("dicom:test_burned", "dicom:test_secondary")),
     "P7": ("the limits that the worker has", ("guarded_worker:test_worker_writes",)),
     "F1": ("hadolint", ("packaging:test_hadolint",)),
-    "F5": ("the lowest versions that are let in", ("packaging:test_serving_requires_no_version",)),
+    "F4": ("versions and hashes of everything that is installed; `make test-all` installs from them", (
+        "locks:test_everything_locked", "packaging:test_everything_that_make", "packaging:test_image_installs")),
+    "F5": ("the lowest versions that are let in", ("locks:test_lock_holds_no_version",)),
     "F6": ("compose.yaml, nginx.conf, YAML", (
         "packaging:test_service", "packaging:test_app_is_reached", "packaging:test_proxy", "packaging:test_nginx",
         "packaging:test_yamllint")),
@@ -88,6 +94,4 @@ REMARKS = {
     "F3": "Tried by hand: that image's tree read-only, with a tmpfs at /tmp, as user 10001, without a network: ready "
     "after 14 s on a busy machine, the sample glioma.jpg got glioma 0.99, exit code 0 at SIGTERM; only keras.json was "
     "written.",
-    "F4": "Versions are pinned, hashes are not: there is no lock file with hashes.",
-    "F5": "There is no SBOM; a test holds the floors.",
 }

@@ -213,8 +213,7 @@ def test_b11_a_claimed_address_changes_nothing(server: Server, pictures: list[by
     statuses = [asyncio.run(ask(server, request)).status for request in (plain, claimed)]
     record(
         "B11", "a request with and without a made-up X-Forwarded-For",
-        f"{statuses}; there is no rate limit by address in the app, so nothing hangs on it; nginx counts connections "
-        "by the true address (limit_conn) and replaces the header",
+        f"{statuses}; nginx replaces the header, and counts connections by the true address (limit_conn)",
     )  # fmt: skip
     assert statuses == [200, 200]
 
