@@ -20,7 +20,7 @@ from model.gate import Gate
 from model.heatmap import FeatureGrid, Head, evidence_map, layer_webp, overlay_jpeg, shrink
 from model.images import MriImage
 from model.known_answers import check_known_answers
-from model.lean_keras import give_back_memory, import_keras
+from model.lean_keras import give_back_memory, import_keras, keep_memory_together
 from model.preprocessing import PREPROCESSING_VERSION, HeadBox, place_in_picture, preprocess
 from model.sentences import NO_SENTENCE, Sentence
 
@@ -112,8 +112,8 @@ class Prediction:
 class Classifier:
     """A saved network, ready to classify. Safe to use from several threads: passes are taken in turn."""
 
-    def __init__(self, card: ModelCard, network: Any, gate: Gate | None = None) -> None:
-        """Wrap a loaded Keras network, and the gate if there is one, that fit their card.
+    def __init__(self, card: ModelCard, network: Any, gate: Gate | None = None, has_beside: bool = True) -> None:
+        """Wrap a loaded Keras network, and the gate if there is one, that fit their card; see `model.engine`.
 
         Raises:
             ModelFileError: card and network contradict each other.
@@ -127,7 +127,7 @@ class Classifier:
         outputs = [network.get_layer(card.feature_layer).input, network.output]
         if card.gate:
             outputs.append(network.get_layer(card.gate.layer).input)
-        engine = engine_of(keras.Model(network.input, outputs))
+        engine = engine_of(keras.Model(network.input, outputs), has_beside)
         self._pass = Turns(engine)
         # Threads are started when there is something for them to do.
         self._beside = ThreadPoolExecutor(len(engine.beside), card.name) if engine.beside else None
@@ -138,7 +138,7 @@ class Classifier:
         return self._pass.seconds_running
 
     @classmethod
-    def load(cls, card_path: Path) -> "Classifier":
+    def load(cls, card_path: Path, has_beside: bool = True) -> "Classifier":
         """Load a card and, once its file's SHA-256 was found to be the card's, the network; check its known answers.
 
         Raises:
@@ -151,7 +151,8 @@ class Classifier:
             network = keras.saving.load_model(weights, compile=False)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ModelFileError(f"Expected a Keras network in {weights}. It cannot be loaded: {error}") from error
-        classifier = cls(card, network, Gate.read(card.gate, card_path.parent) if card.gate else None)
+        gate = Gate.read(card.gate, card_path.parent) if card.gate else None
+        classifier = cls(card, network, gate, has_beside)
         check_known_answers(card.name, card.known_answers, classifier.predict)
         return classifier
 
@@ -256,14 +257,16 @@ def calibrate(probabilities: NDArray[np.float32], temperature: float) -> NDArray
 
 
 def load_classifiers(folder: Path = WEIGHTS_FOLDER, names: Sequence[str] = DEFAULT_MODELS) -> dict[str, Classifier]:
-    """Load the named models of a folder, in that order.
+    """Load the named models of a folder, in that order; the first can answer several requests beside each other.
 
     Raises:
         ModelFileError: a model is missing, altered, or made for another version of this program.
     """
-    loaded = {}
+    keep_memory_together()
+    loaded: dict[str, Classifier] = {}
     for name in names:
-        loaded[name] = Classifier.load(folder / f"{name}.json")
+        # The first is the one that most are asked of; for the others speed under load is not worth the memory.
+        loaded[name] = Classifier.load(folder / f"{name}.json", has_beside=not loaded)
         give_back_memory()
     return loaded
 

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,19 +34,22 @@ class Engine:
     beside: tuple[Run, ...] = ()
 
 
-def engine_of(network: Any) -> Engine:
-    """Make the engine of a Keras network.
+def engine_of(network: Any, has_beside: bool = True) -> Engine:
+    """Make the engine of a Keras network, of one that was never run; `beside` costs as much memory again.
 
     On OpenVINO it is the compiled network: Keras's predict costs several milliseconds around each pass, and the Keras
     network, whose weights are then in memory twice, can be dropped.
     """
     if import_keras().backend.backend() != "openvino":
         return Engine(lambda inputs: [np.asarray(output) for output in network.predict(inputs, verbose=0)])
-    n_streams = n_cores()
-    alone, *_ = _requests(network, {"PERFORMANCE_HINT": "LATENCY"}, 1)
-    if n_streams == 1:
-        return Engine(alone)
-    return Engine(alone, tuple(_requests(network, {"NUM_STREAMS": n_streams}, n_streams)))
+    n_streams = n_cores() if has_beside else 1
+    options: list[dict[str, Any]] = [{"PERFORMANCE_HINT": "LATENCY"}]
+    if n_streams > 1:
+        options.append({"NUM_STREAMS": n_streams})
+    alone, *streamed = _compile(network, options)
+    n_outputs = len(network.outputs)
+    beside = [_run(compiled.create_infer_request(), n_outputs) for compiled in streamed for _ in range(n_streams)]
+    return Engine(_run(alone.create_infer_request(), n_outputs), tuple(beside))
 
 
 def n_cores() -> int:
@@ -56,20 +59,24 @@ def n_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _requests(network: Any, options: dict[str, Any], n_requests: int) -> list[Run]:
-    """Compile the network with options of OpenVINO, and give so many requests to it."""
+def _compile(network: Any, options: Sequence[dict[str, Any]]) -> list[Any]:
+    """Compile the network with each of several options of OpenVINO; what they are compiled from is in memory once."""
     openvino: Any = importlib.import_module("openvino")
     compile_model = openvino.compile_model
-    config = {**compile_model.keywords["config"], **_CONFIG, **options}
-    openvino.compile_model = lambda model, device: compile_model(model, device, config=config)
+    found: list[Any] = []
+
+    def compile_with_options(model: Any, device: str) -> Any:
+        config = {**compile_model.keywords["config"], **_CONFIG}
+        found.extend(compile_model(model, device, config={**config, **chosen}) for chosen in options)
+        return found[0]
+
+    openvino.compile_model = compile_with_options
     try:
         # Keras compiles on the first pass, with a free number of pictures, and takes no options for it.
-        network.ov_compiled_model = None
         network.predict(np.zeros((1, *network.input_shape[1:]), np.float32), verbose=0)
     finally:
         openvino.compile_model = compile_model
-    compiled = network.ov_compiled_model
-    return [_run(compiled.create_infer_request(), len(network.outputs)) for _ in range(n_requests)]
+    return found
 
 
 def _run(request: Any, n_outputs: int) -> Run:

@@ -57,6 +57,13 @@ def _compile_in_float32() -> None:
         openvino.compile_model = functools.partial(openvino.compile_model, config={"INFERENCE_PRECISION_HINT": "f32"})
 
 
+def keep_memory_together() -> None:
+    """Let all threads take memory from two pools: one per thread would hold on to many times what is in use."""
+    # Of the GNU C library alone; M_ARENA_MAX of <malloc.h>.
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").mallopt(-8, 2)
+
+
 def give_back_memory() -> None:
     """Return what is no longer used to the operating system: loading a network leaves as much behind as it holds."""
     gc.collect()
