@@ -1,6 +1,7 @@
 """Load a card and its network, and classify pictures: probabilities and feature maps in one pass."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from model.answers import REASONS as REASONS
 from model.answers import UNCERTAIN as UNCERTAIN
 from model.answers import answer_of, is_certain, shows_tumor, tumor_probability, why_uncertain
 from model.card import Decision, ModelCard, read_card, read_weights
-from model.engine import Turns, run_of
+from model.engine import Turns, engine_of
 from model.errors import ModelFileError
 from model.gate import Gate
 from model.heatmap import FeatureGrid, Head, evidence_map, layer_webp, overlay_jpeg, shrink
@@ -126,7 +127,15 @@ class Classifier:
         outputs = [network.get_layer(card.feature_layer).input, network.output]
         if card.gate:
             outputs.append(network.get_layer(card.gate.layer).input)
-        self._pass = Turns(run_of(keras.Model(network.input, outputs)))
+        engine = engine_of(keras.Model(network.input, outputs))
+        self._pass = Turns(engine)
+        # Threads are started when there is something for them to do.
+        self._beside = ThreadPoolExecutor(len(engine.beside), card.name) if engine.beside else None
+
+    @property
+    def seconds_running(self) -> float:
+        """How long the pass that is running has taken so far; 0 where none is."""
+        return self._pass.seconds_running
 
     @classmethod
     def load(cls, card_path: Path) -> "Classifier":
@@ -147,14 +156,20 @@ class Classifier:
         return classifier
 
     def predict(self, images: Sequence[MriImage], timeout_seconds: float | None = None) -> list[Prediction]:
-        """Classify pictures in one batch; the answers stand in the order of the pictures.
+        """Classify pictures; the answers stand in the order of the pictures.
+
+        Where the engine can run passes beside each other, several pictures share the cores: faster than in one batch,
+        since one is prepared while another is in the network.
 
         Raises:
             UnsuitableImage: one of the pictures is of one flat grey.
             Busy: it was not this call's turn after so many seconds.
         """
-        if not images:
-            return []
+        if self._beside and len(images) > 1:
+            return list(self._beside.map(lambda image: self._predict([image], timeout_seconds)[0], images))
+        return self._predict(images, timeout_seconds) if images else []
+
+    def _predict(self, images: Sequence[MriImage], timeout_seconds: float | None) -> list[Prediction]:
         inputs = [preprocess(image.pixels, self.card.input_size_px) for image in images]
         outputs = self.predict_inputs(np.stack([i.pixels for i in inputs])[..., None], timeout_seconds)
         probabilities = calibrate(outputs.probabilities, self.card.decision.temperature)

@@ -1,8 +1,12 @@
 """Run a loaded network on ready inputs, as directly as its backend allows, and take the passes of threads in turn."""
 
+import importlib
+import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,72 +17,136 @@ from model.lean_keras import import_keras
 
 Arrays = list[NDArray[np.float32]]
 Run = Callable[[NDArray[np.float32]], Arrays]
+# Threads that are tied to cores wait for those on which this process reads and draws, while others are free.
+_CONFIG = {"ENABLE_CPU_PINNING": False}
 
 
-def run_of(network: Any) -> Run:
-    """Give a function from float32 inputs, (n, height, width, 1), to the network's outputs, each (n, ...), new arrays.
+@dataclass(frozen=True)
+class Engine:
+    """Ways to run one network, on float32 inputs, (n, height, width, 1), to its outputs, each (n, ...), new arrays.
 
-    On OpenVINO it is the compiled network alone: Keras's predict costs several milliseconds around each pass, and the
-    Keras network, whose weights are then in memory twice, can be dropped. One thread may use it at a time.
+    alone: with all cores for one pass, so that one picture is answered as soon as can be. beside: each with its share
+    of the cores, to be used at the same time, which answers more pictures per second. One thread may use each at a
+    time, and none of `beside` while `alone` runs, or they take the cores from each other.
+    """
+
+    alone: Run
+    beside: tuple[Run, ...] = ()
+
+
+def engine_of(network: Any) -> Engine:
+    """Make the engine of a Keras network.
+
+    On OpenVINO it is the compiled network: Keras's predict costs several milliseconds around each pass, and the Keras
+    network, whose weights are then in memory twice, can be dropped.
     """
     if import_keras().backend.backend() != "openvino":
-        return lambda inputs: [np.asarray(output) for output in network.predict(inputs, verbose=0)]
-    # Keras compiles on the first pass and keeps what it compiled, with a free number of pictures.
-    network.predict(np.zeros((1, *network.input_shape[1:]), np.float32), verbose=0)
-    request = network.ov_compiled_model.create_infer_request()
-    indices = range(len(network.outputs))
+        return Engine(lambda inputs: [np.asarray(output) for output in network.predict(inputs, verbose=0)])
+    n_streams = n_cores()
+    alone, *_ = _requests(network, {"PERFORMANCE_HINT": "LATENCY"}, 1)
+    if n_streams == 1:
+        return Engine(alone)
+    return Engine(alone, tuple(_requests(network, {"NUM_STREAMS": n_streams}, n_streams)))
 
+
+def n_cores() -> int:
+    """Give how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _requests(network: Any, options: dict[str, Any], n_requests: int) -> list[Run]:
+    """Compile the network with options of OpenVINO, and give so many requests to it."""
+    openvino: Any = importlib.import_module("openvino")
+    compile_model = openvino.compile_model
+    config = {**compile_model.keywords["config"], **_CONFIG, **options}
+    openvino.compile_model = lambda model, device: compile_model(model, device, config=config)
+    try:
+        # Keras compiles on the first pass, with a free number of pictures, and takes no options for it.
+        network.ov_compiled_model = None
+        network.predict(np.zeros((1, *network.input_shape[1:]), np.float32), verbose=0)
+    finally:
+        openvino.compile_model = compile_model
+    compiled = network.ov_compiled_model
+    return [_run(compiled.create_infer_request(), len(network.outputs)) for _ in range(n_requests)]
+
+
+def _run(request: Any, n_outputs: int) -> Run:
     def run(inputs: NDArray[np.float32]) -> Arrays:
         results = request.infer([inputs], share_inputs=True, share_outputs=True)
         # They lie in the request's own memory, which its next pass overwrites.
-        return [np.array(results[i]) for i in indices]
+        return [np.array(results[i]) for i in range(n_outputs)]
 
     return run
 
 
+@dataclass(eq=False)
+class _Waiting:
+    called: threading.Event = field(default_factory=threading.Event)
+    run: Run | None = None
+
+
 class Turns:
-    """Lets threads run passes one after the other, in the order in which they came.
+    """Gives threads the engine in the order in which they came: to one alone, to several beside each other."""
 
-    A pass uses all cores, and pictures gain next to nothing from sharing one: the first is answered soonest this way.
-    """
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._lock = threading.Lock()
-        self._waiting: deque[threading.Event] = deque()
-        self._is_taken = False
+        self._waiting: deque[_Waiting] = deque()
+        self._free = list(engine.beside)
+        # When each pass that is running began.
+        self._running: dict[Run, float] = {}
+
+    @property
+    def seconds_running(self) -> float:
+        """How long the pass that is running the longest has taken so far; 0 where none is."""
+        with self._lock:
+            return max((time.monotonic() - began for began in self._running.values()), default=0.0)
 
     def __call__(self, inputs: NDArray[np.float32], timeout_seconds: float | None = None) -> Arrays:
-        """Run a pass when all that came before are done.
+        """Run a pass when its turn has come.
 
         Raises:
             Busy: it was not this one's turn after so many seconds.
         """
-        self._await_turn(timeout_seconds)
+        run = self._await_turn(timeout_seconds)
         try:
-            return self._run(inputs)
+            return run(inputs)
         finally:
-            self._pass_on()
+            with self._lock:
+                self._end(run)
+                self._call_next()
 
-    def _await_turn(self, timeout_seconds: float | None) -> None:
-        called = threading.Event()
+    def _await_turn(self, timeout_seconds: float | None) -> Run:
+        mine = _Waiting()
         with self._lock:
-            if not self._is_taken:
-                self._is_taken = True
-                return
-            self._waiting.append(called)
-        if called.wait(timeout_seconds):
-            return
+            self._waiting.append(mine)
+            self._call_next()
+        mine.called.wait(timeout_seconds)
         with self._lock:
-            # Called in the moment between: the turn is this one's, and it is late by nothing.
-            if called.is_set():
-                return
-            self._waiting.remove(called)
-        raise Busy
+            if mine.run is None:
+                self._waiting.remove(mine)
+                raise Busy
+            return mine.run
 
-    def _pass_on(self) -> None:
-        with self._lock:
-            if self._waiting:
-                self._waiting.popleft().set()
-            else:
-                self._is_taken = False
+    def _call_next(self) -> None:
+        """Call as many of those who wait as can run now; the lock is held."""
+        while self._waiting and (run := self._next_run()):
+            self._running[run] = time.monotonic()
+            first = self._waiting.popleft()
+            first.run = run
+            first.called.set()
+
+    def _next_run(self) -> Run | None:
+        """Give what the next pass may run on, None where it must wait."""
+        if self._engine.alone in self._running:
+            return None
+        if not self._running and (len(self._waiting) == 1 or not self._free):
+            return self._engine.alone
+        return self._free.pop() if self._free else None
+
+    def _end(self, run: Run) -> None:
+        del self._running[run]
+        if run is not self._engine.alone:
+            self._free.append(run)

@@ -76,6 +76,7 @@ def gunicorn(
     before: Sequence[str] = (),
     environment: dict[str, str] | None = None,
     output: int | IO[bytes] = subprocess.DEVNULL,
+    app: str = "app:create_app()",
     **settings: str,
 ) -> Iterator[Server]:
     """Serve the models of a folder with the shipped gunicorn.conf.py.
@@ -84,7 +85,7 @@ def gunicorn(
     """
     port = free_port()
     changes = {f"{PREFIX}{name}": value for name, value in {"MODELS_DIR": str(models), **settings}.items()}
-    command = [*before, sys.executable, "-m", "gunicorn", "app:create_app()", "--bind", f"127.0.0.1:{port}", *arguments]
+    command = [*before, sys.executable, "-m", "gunicorn", app, "--bind", f"127.0.0.1:{port}", *arguments]
     process = subprocess.Popen(
         command, cwd=TOP, env={**os.environ, **changes, **(environment or {})}, stdout=output, stderr=output
     )

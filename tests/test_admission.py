@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +12,7 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from model.classifier import Classifier
+from model.engine import Engine
 from tests.conftest import multipart
 from tests.test_api import assert_problem, sample
 from tests.test_bad_input import GOOD
@@ -91,14 +93,14 @@ def test_picture_that_waits_too_long_for_the_network_is_refused(
 ) -> None:
     may_go_on, runs = threading.Event(), threading.Event()
     turns = classifiers["xception"]._pass
-    run = turns._run
+    engine = turns._engine
 
     def slow(inputs: np.ndarray) -> list[np.ndarray]:
         runs.set()
         assert may_go_on.wait(20)
-        return run(inputs)
+        return engine.alone(inputs)
 
-    turns._run = slow
+    turns._engine = Engine(slow)
     try:
         first = threading.Thread(target=lambda: app.test_client().post(API, data={"files": sample()}))
         first.start()
@@ -106,9 +108,22 @@ def test_picture_that_waits_too_long_for_the_network_is_refused(
         assert_problem(client.post(API, data={"files": (io.BytesIO(GOOD), "a")}), 503, "overloaded")
     finally:
         may_go_on.set()
-        turns._run = run
+        turns._engine = engine
     first.join(20)
     assert client.post(API, data={"files": sample()}).status_code == 200
+
+
+def test_process_whose_network_hangs_says_that_it_is_not_alive(
+    client: FlaskClient, classifiers: dict[str, Classifier]
+) -> None:
+    turns = classifiers["xception"]._pass
+    turns._running["hangs"] = time.monotonic() - 61
+    try:
+        answer = client.get("/livez")
+        assert (answer.status_code, answer.json) == (503, {"status": "stuck"})
+    finally:
+        del turns._running["hangs"]
+    assert client.get("/livez").status_code == 200
 
 
 def test_place_that_is_freed_twice_counts_once() -> None:

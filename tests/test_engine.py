@@ -4,30 +4,43 @@ import threading
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
-from model.engine import Turns, run_of
+from model.engine import Engine, Run, Turns, engine_of, n_cores
 from model.errors import Busy
 from model.lean_keras import import_keras
 
 ONE = np.zeros((1, 2, 2, 1), np.float32)
 
 
-def test_direct_pass_gives_what_keras_predicts(tiny_models: Path) -> None:
-    network = import_keras().saving.load_model(tiny_models / "xception.keras")
+def network_of(tiny_models: Path) -> keras.Model:
+    return import_keras().saving.load_model(tiny_models / "xception.keras")
+
+
+def runs_of(engine: Engine) -> list[Run]:
+    return [engine.alone, *engine.beside]
+
+
+def test_every_way_to_run_gives_what_keras_predicts(tiny_models: Path) -> None:
     inputs = np.random.default_rng(0).integers(0, 255, (5, 32, 32, 1)).astype(np.float32)
-    (probabilities,) = run_of(network)(inputs)
-    np.testing.assert_allclose(probabilities, network.predict(inputs, verbose=0), atol=1e-6)
+    expected = network_of(tiny_models).predict(inputs, verbose=0)
+    for run in runs_of(engine_of(network_of(tiny_models))):
+        np.testing.assert_allclose(run(inputs)[0], expected, atol=1e-6)
 
 
 def test_outputs_of_a_pass_outlive_the_next_one(tiny_models: Path) -> None:
-    run = run_of(import_keras().saving.load_model(tiny_models / "xception.keras"))
     dark, bright = np.zeros((1, 32, 32, 1), np.float32), np.full((1, 32, 32, 1), 255, np.float32)
-    (first,) = run(dark)
-    kept = first.copy()
-    run(bright)
-    np.testing.assert_array_equal(first, kept)
+    for run in runs_of(engine_of(network_of(tiny_models))):
+        (first,) = run(dark)
+        kept = first.copy()
+        run(bright)
+        np.testing.assert_array_equal(first, kept)
+
+
+def test_engine_has_a_way_to_run_for_each_core_beside_the_one_that_takes_all(tiny_models: Path) -> None:
+    assert len(engine_of(network_of(tiny_models)).beside) == (n_cores() if n_cores() > 1 else 0)
 
 
 class SlowNetwork:
@@ -52,7 +65,7 @@ def start(turns: Turns, number: int, **options: float) -> threading.Thread:
 
 def test_threads_get_their_passes_in_the_order_in_which_they_came() -> None:
     network = SlowNetwork()
-    turns = Turns(network)
+    turns = Turns(Engine(network))
     threads = [start(turns, number) for number in range(6)]
     network.may_go_on.set()
     for thread in threads:
@@ -62,7 +75,7 @@ def test_threads_get_their_passes_in_the_order_in_which_they_came() -> None:
 
 def test_who_waited_too_long_is_sent_away_and_those_behind_are_not_held_up() -> None:
     network = SlowNetwork()
-    turns = Turns(network)
+    turns = Turns(Engine(network))
     first = start(turns, 0)
     with pytest.raises(Busy):
         turns(ONE + 1, timeout_seconds=0.05)
@@ -77,7 +90,7 @@ def test_failed_pass_leaves_the_turn_to_the_next() -> None:
     def fail(_: np.ndarray) -> list[np.ndarray]:
         raise ValueError("broken")
 
-    turns = Turns(fail)
+    turns = Turns(Engine(fail))
     for _ in range(2):
         with pytest.raises(ValueError, match="broken"):
             turns(ONE, timeout_seconds=1)
@@ -93,7 +106,7 @@ def test_passes_of_many_threads_never_overlap() -> None:
         running.pop()
         return [inputs]
 
-    turns, given = Turns(note), {}
+    turns, given = Turns(Engine(note)), {}
 
     def ask(number: int) -> None:
         for i in range(20):
@@ -105,3 +118,34 @@ def test_passes_of_many_threads_never_overlap() -> None:
     for thread in threads:
         thread.join(20)
     assert given == {(number, i): number for number in range(8) for i in range(20)}
+
+
+def test_one_that_comes_alone_gets_all_cores_and_those_that_wait_run_beside_each_other() -> None:
+    alone, left, right = SlowNetwork(), SlowNetwork(), SlowNetwork()
+    turns = Turns(Engine(alone, (right, left)))
+    first = start(turns, 1)
+    others = [start(turns, number) for number in (2, 3, 4)]
+    assert (alone.seen, left.seen, right.seen) == ([1], [], [])
+    alone.may_go_on.set()
+    first.join(10)
+    time.sleep(0.1)
+    assert (left.seen, right.seen) == ([2], [3])
+    left.may_go_on.set()
+    right.may_go_on.set()
+    for thread in others:
+        thread.join(10)
+    assert sorted(left.seen + right.seen) == [2, 3, 4]
+    turns(ONE + 5)
+    assert alone.seen == [1, 5]
+
+
+def test_time_of_the_pass_that_runs_the_longest_is_told() -> None:
+    network = SlowNetwork()
+    turns = Turns(Engine(network))
+    assert turns.seconds_running == 0
+    thread = start(turns, 0)
+    time.sleep(0.1)
+    assert 0.1 <= turns.seconds_running < 10
+    network.may_go_on.set()
+    thread.join(10)
+    assert turns.seconds_running == 0

@@ -48,6 +48,12 @@ class GuardedThreadWorker(ThreadWorker):
         forbid_core_dumps()
         super().init_process()
 
+    def notify(self) -> None:
+        """Send the heartbeat, but not while a network hangs: after its timeout gunicorn replaces this worker."""
+        parts = getattr(self.wsgi, "extensions", {}).get("brain_mri")
+        if not (parts and parts.is_stuck):
+            super().notify()
+
     def accept(self, listener: Any) -> None:
         """Let connections wait where no more files may be opened; gunicorn's worker would end, and what it works on."""
         try:

@@ -1,6 +1,7 @@
 """For operators: the process lives; it is ready for requests; what it counted."""
 
 import ipaddress
+from http import HTTPStatus
 
 from flask import Blueprint, Response, abort, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -12,9 +13,11 @@ _FORWARDED = ("X-Forwarded-For", "Forwarded")
 
 
 @blueprint.get("/livez")
-def livez() -> Response:
-    """Answer as long as the process can."""
-    return jsonify({"status": "alive"})
+def livez() -> tuple[Response, int]:
+    """Answer as long as the process can; one whose network hangs is not alive, and is to be started anew."""
+    if this_app().is_stuck:
+        return jsonify({"status": "stuck"}), HTTPStatus.SERVICE_UNAVAILABLE
+    return jsonify({"status": "alive"}), HTTPStatus.OK
 
 
 @blueprint.get("/readyz")

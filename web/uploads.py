@@ -17,6 +17,8 @@ from web.settings import Settings
 
 # Reading a large volume takes several times its size for a moment: so many may be read at once.
 _READ_AT_ONCE = 2
+# The longest pass, of eight slices, takes a second on two slow cores.
+STUCK_SECONDS = 60.0
 
 
 class MemoryRequest(Request):
@@ -49,6 +51,11 @@ class App:
     def readers(self) -> Readers:
         """The processes that read files: all apps of this process share them."""
         return _readers(self.settings.max_read_seconds)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a network has been at one pass for so long that it will not come back."""
+        return any(classifier.seconds_running > STUCK_SECONDS for classifier in self.classifiers.values())
 
     def classifier(self, name: str | None) -> Classifier:
         """Give the named model, or the default one where none is named.

@@ -152,6 +152,28 @@ def test_c5_stuck_worker_is_killed_by_its_heartbeat_and_replaced(
     assert seconds < 40
 
 
+def test_c5_worker_whose_network_hangs_is_replaced(
+    tiny_models: Path, pictures: list[bytes], record: Record, tmp_path: Path
+) -> None:
+    mark = tmp_path / "hang"
+    mark.touch()
+    environment = {"HANG_ONCE": str(mark)}
+    options = ["--timeout", "5", "--graceful-timeout", "2"]
+    with gunicorn(tiny_models, options, environment=environment, app="tests.stuck_app:create_app()") as server:
+        (stuck,) = server.workers()
+        began = time.monotonic()
+        reply = asyncio.run(_ask_until_answered(server, prediction(pictures[0]), 60))
+        seconds = time.monotonic() - began
+        workers = server.workers()
+    record(
+        "C5", "a network that hangs within a pass, with the bound for that at 1 s instead of 60 s and gunicorn's "
+        "timeout at 5 s instead of 120 s",
+        f"the worker sent no more heartbeats; a new one answered {reply.status} after {seconds:.1f} s",
+    )  # fmt: skip
+    assert reply.status == 200
+    assert stuck not in workers
+
+
 async def _ask_until_answered(server: Server, request: bytes, seconds: float) -> Reply:
     until = time.monotonic() + seconds
     reply = await ask(server, request, 2)
