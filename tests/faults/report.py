@@ -26,8 +26,9 @@ test: those with a measured result break a real gunicorn with the shipped `gunic
 the shipped `deploy/nginx.conf`) over the loopback, the others are among the quick tests.
 `make test-faults FAULT_ARGS=--full` takes hours instead of minutes: longer loads, more requests.
 
-Made on {machine}, {date}. Loads are sent from the same machine and share its cores; the network of the load tests is
-made up and computes about as much as a shipped one.
+Made on {machine}, {date}, load average {load:.1f} when this was written.
+Loads are sent from the same machine and share its cores; the network of the load tests is made up and computes about
+as much as a shipped one.
 """
 
 
@@ -36,7 +37,8 @@ def main() -> int:
     notes = json.loads(NOTES.read_text()) if NOTES.exists() else []
     outcomes = _outcomes(sorted({_file(test) for _, tests in QUICK.values() for test in tests}))
     rows = sorted({*QUICK, *REMARKS, *(note["row"] for note in notes)}, key=lambda row: (row[0], int(row[1:])))
-    lines = [HEAD.format(machine=_machine(), date=datetime.now(UTC).date().isoformat())]
+    date = datetime.now(UTC).date().isoformat()
+    lines = [HEAD.format(machine=_machine(), date=date, load=os.getloadavg()[0]).rstrip()]
     failed = False
     for letter, title in SECTIONS.items():
         lines += [f"\n## {title}\n", "| row | what was done | what was seen |", "|---|---|---|"]
@@ -98,8 +100,15 @@ def _quick_cells(row: str, outcomes: dict[tuple[str, str], list[bool]]) -> list[
     n_failed = cases.count(False)
     files = ", ".join(dict.fromkeys(f"`{_file(test).removeprefix('tests/')}`" for test in tests))
     return [
-        (done, f"{len(cases)} tests passed ({files})" if not n_failed else f"{n_failed} of {len(cases)} tests failed")
+        (
+            done,
+            f"{_tests(len(cases))} passed ({files})" if not n_failed else f"{n_failed} of {_tests(len(cases))} failed",
+        )
     ]
+
+
+def _tests(n: int) -> str:
+    return f"{n} test" if n == 1 else f"{n} tests"
 
 
 def _note_cells(row: str, notes: list[dict[str, str]]) -> list[tuple[str, str]]:

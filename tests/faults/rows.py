@@ -87,7 +87,8 @@ REMARKS = {
     "B5": "A client that drips into a body a byte each 5 s stays below nginx's client_body_timeout of 10 s and keeps "
     "its connection (one of 1024, 32 an address), but no thread of the app.",
     "C3": "/readyz does not say 503 first: gunicorn closes its listener at once, and nginx tries nobody else.",
-    "C11": "libfaketime was not used; gunicorn measures its timeouts by the monotonic clock too.",
+    "C11": "libfaketime was not used; gunicorn measures its timeouts by the monotonic clock too. The rate limit, where "
+    "there is one, counts by the clock of the day: a jump can lengthen or shorten one wait.",
     "D1": "An app whose model is refused does not start (exit code 4), rather than to answer 503 at /readyz.",
     "F2": "Tried by hand with buildah on a Debian stand-in for the base image: it builds; user 10001, no compiler, "
     "860 MB.",
