@@ -48,7 +48,9 @@ def engine_of(network: Any, has_beside: bool = True) -> Engine:
         options.append({"NUM_STREAMS": n_streams})
     alone, *streamed = _compile(network, options)
     n_outputs = len(network.outputs)
-    beside = [_run(compiled.create_infer_request(), n_outputs) for compiled in streamed for _ in range(n_streams)]
+    # One request waits behind each that computes: a thread of Python takes its time to notice that it is its turn.
+    n_requests = 2 * n_streams
+    beside = [_run(compiled.create_infer_request(), n_outputs) for compiled in streamed for _ in range(n_requests)]
     return Engine(_run(alone.create_infer_request(), n_outputs), tuple(beside))
 
 
@@ -66,13 +68,15 @@ def _compile(network: Any, options: Sequence[dict[str, Any]]) -> list[Any]:
     found: list[Any] = []
 
     def compile_with_options(model: Any, device: str) -> Any:
+        # A fixed number of pictures is a tenth faster than a free one, and several one by one as fast as in a batch.
+        model.reshape([1, *network.input_shape[1:]])
         config = {**compile_model.keywords["config"], **_CONFIG}
         found.extend(compile_model(model, device, config={**config, **chosen}) for chosen in options)
         return found[0]
 
     openvino.compile_model = compile_with_options
     try:
-        # Keras compiles on the first pass, with a free number of pictures, and takes no options for it.
+        # Keras compiles on the first pass, and takes no options for it.
         network.predict(np.zeros((1, *network.input_shape[1:]), np.float32), verbose=0)
     finally:
         openvino.compile_model = compile_model
@@ -80,10 +84,16 @@ def _compile(network: Any, options: Sequence[dict[str, Any]]) -> list[Any]:
 
 
 def _run(request: Any, n_outputs: int) -> Run:
-    def run(inputs: NDArray[np.float32]) -> Arrays:
+    def run_one(inputs: NDArray[np.float32]) -> Arrays:
         results = request.infer([inputs], share_inputs=True, share_outputs=True)
         # They lie in the request's own memory, which its next pass overwrites.
         return [np.array(results[i]) for i in range(n_outputs)]
+
+    def run(inputs: NDArray[np.float32]) -> Arrays:
+        if len(inputs) == 1:
+            return run_one(inputs)
+        each = [run_one(one[None]) for one in inputs]
+        return [np.concatenate(outputs) for outputs in zip(*each, strict=True)]
 
     return run
 

@@ -33,6 +33,13 @@ def _between_stops() -> NDArray[np.uint8]:
 
 
 _COLOURS = _between_stops()
+# By step: how much of the colour covers the picture, 0..255; the colour's luminance; and how blue and how red the
+# picture becomes, 128 being grey, with the colour laid over it at that opacity.
+_OPACITY = [round(STRONGEST_OPACITY * step) for step in range(256)]
+_LUMINANCE, *_CHROMINANCES = np.asarray(Image.fromarray(_COLOURS[None]).convert("YCbCr"))[0].T.astype(int).tolist()
+_BLUENESS, _REDNESS = (
+    [round(128 + (channel[step] - 128) * _OPACITY[step] / 255) for step in range(256)] for channel in _CHROMINANCES
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,17 +170,15 @@ def overlay_jpeg(pixels: NDArray[np.uint8], placed_map: NDArray[np.float32]) -> 
 
 
 def overlay(pixels: NDArray[np.uint8], placed_map: NDArray[np.float32]) -> Image.Image:
-    """Draw the positive evidence over the grey picture: an RGB picture of its size.
+    """Draw the positive evidence over the grey picture: a picture of its size, in JPEG's colours (YCbCr).
 
     pixels: uint8, shape (height, width); placed_map: float32 of the same shape, any unit. The strongest place gets
     STRONGEST_OPACITY; a map without positive evidence leaves the picture grey.
     """
     strength = Image.fromarray(_in_steps(placed_map, float(placed_map.max())))
-    opacity = strength.point([round(STRONGEST_OPACITY * step) for step in range(256)])
-    strength.putpalette(_COLOURS.tobytes())
-    drawn = Image.fromarray(pixels).convert("RGB")
-    drawn.paste(strength.convert("RGB"), mask=opacity)
-    return drawn
+    # The picture is grey, so that two of the three channels depend on the strength alone.
+    grey = Image.composite(strength.point(_LUMINANCE), Image.fromarray(pixels), strength.point(_OPACITY))
+    return Image.merge("YCbCr", (grey, strength.point(_BLUENESS), strength.point(_REDNESS)))
 
 
 def layer_webp(placed_map: NDArray[np.float32], strongest: float) -> bytes:

@@ -39,8 +39,12 @@ def test_outputs_of_a_pass_outlive_the_next_one(tiny_models: Path) -> None:
         np.testing.assert_array_equal(first, kept)
 
 
-def test_engine_has_a_way_to_run_for_each_core_beside_the_one_that_takes_all(tiny_models: Path) -> None:
-    assert len(engine_of(network_of(tiny_models)).beside) == (n_cores() if n_cores() > 1 else 0)
+def test_engine_has_ways_to_run_for_every_core_beside_the_one_that_takes_all(tiny_models: Path) -> None:
+    assert len(engine_of(network_of(tiny_models)).beside) == (2 * n_cores() if n_cores() > 1 else 0)
+
+
+def test_engine_that_shall_save_memory_has_one_way_to_run(tiny_models: Path) -> None:
+    assert engine_of(network_of(tiny_models), has_beside=False).beside == ()
 
 
 class SlowNetwork:

@@ -176,7 +176,7 @@ def _explained(classifier: Classifier, scoring: Scoring, place: int) -> NDArray[
     pixels = scoring.decoded.pixels[place]
     maps = classifier.predict_inputs(pixels[None, ..., None]).feature_maps[0]
     given = scoring.class_names[int(scoring.probabilities[place].argmax())]
-    return np.asarray(overlay(pixels, classifier.evidence(maps, given)))
+    return np.asarray(overlay(pixels, classifier.evidence(maps, given)).convert("RGB"))
 
 
 def _worst_mistakes(scoring: Scoring) -> NDArray[np.int64]:

@@ -8,6 +8,7 @@ TLS is not guarded: the connection that TLS wraps is another one. Let a proxy en
 """
 
 import errno
+import gc
 import sys
 import time
 from functools import partial
@@ -22,6 +23,8 @@ from web.guarded_socket import GuardedSocket
 
 # A connection that has sent nothing for so long is closed, as gunicorn does.
 _FIRST_BYTE_SECONDS = 5.0
+# How long a thread of Python may hold up the others, a tenth of the usual: the network waits for them to go on.
+_SWITCH_SECONDS = 0.0005
 # How long to wait for a connection to end when no more may be opened.
 _NO_FILES_SECONDS = 0.05
 
@@ -46,7 +49,14 @@ class GuardedThreadWorker(ThreadWorker):
     def init_process(self) -> None:
         """Keep what is in memory out of core dumps before anything is received."""
         forbid_core_dumps()
+        sys.setswitchinterval(_SWITCH_SECONDS)
         super().init_process()
+
+    def load_wsgi(self) -> None:
+        """Load the app; what it is made of stays, and need not be searched for garbage again and again."""
+        super().load_wsgi()
+        gc.collect()
+        gc.freeze()
 
     def notify(self) -> None:
         """Send the heartbeat, but not while a network hangs: after its timeout gunicorn replaces this worker."""

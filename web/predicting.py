@@ -19,7 +19,7 @@ from web.metrics import Metrics
 from web.uploads import App
 
 # Slices per pass of the network: enough to fill two cores, few enough to show progress and to stop when nobody waits.
-SLICES_PER_PASS = 8
+SLICES_PER_PASS = 24
 _NO_MAPS = np.zeros((0, 0, 0), np.float32)
 
 
