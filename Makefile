@@ -21,7 +21,7 @@ run: $(VENV)/.serve-stamp ## Start the web app (PORT=8000)
 test: $(VENV)/.dev-stamp ## Run the quick tests (PYTEST_ARGS="-k name")
 	$(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
 
-test-all: $(VENV)/.dev-stamp ## Run all tests
+test-all: $(VENV)/.dev-stamp $(VENV)/.ray-stamp ## Run all tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: lint test ## Run what a commit must pass: formatting, ruff, mypy, quick tests
@@ -76,6 +76,14 @@ $(VENV)/.train-stamp: requirements-train.txt requirements.txt | $(VENV)/bin/pyth
 	$(PIP_INSTALL) -r requirements-train.txt
 	@touch $@
 
-$(VENV)/.dev-stamp: requirements-dev.txt requirements-train.txt requirements.txt | $(VENV)/bin/python
+$(VENV)/.dev-stamp: requirements-dev.txt requirements-train.txt requirements-scan.txt requirements.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.scan-stamp: requirements-scan.txt requirements.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -r requirements-scan.txt
+	@touch $@
+
+$(VENV)/.ray-stamp: requirements-ray.txt requirements-scan.txt requirements.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -r requirements-ray.txt
 	@touch $@
