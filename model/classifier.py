@@ -19,7 +19,7 @@ from model.gate import Gate
 from model.heatmap import FeatureGrid, Head, evidence_map, layer_webp, overlay_png, shrink
 from model.images import MriImage
 from model.lean_keras import import_keras
-from model.preprocessing import PREPROCESSING_VERSION, HeadBox, NetworkInput, place_in_picture, preprocess
+from model.preprocessing import PREPROCESSING_VERSION, HeadBox, place_in_picture, preprocess
 from model.sentences import NO_SENTENCE, Sentence
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
@@ -151,12 +151,9 @@ class Classifier:
         Raises:
             UnsuitableImage: one of the pictures is of one flat grey.
         """
-        return self.predict_prepared([preprocess(image.pixels, self.card.input_size_px) for image in images])
-
-    def predict_prepared(self, inputs: Sequence[NetworkInput]) -> list[Prediction]:
-        """Classify in one batch what `preprocess` made of pictures, elsewhere perhaps; in their order."""
-        if not inputs:
+        if not images:
             return []
+        inputs = [preprocess(image.pixels, self.card.input_size_px) for image in images]
         outputs = self.predict_inputs(np.stack([i.pixels for i in inputs])[..., None])
         probabilities = calibrate(outputs.probabilities, self.card.decision.temperature)
         distances = self.distances(outputs)
@@ -165,7 +162,7 @@ class Classifier:
                 self.card.name, self.card.class_names, probabilities[i], outputs.feature_maps[i], inputs[i].box,
                 self.card.decision, float(distances[i]),
             )
-            for i in range(len(inputs))
+            for i in range(len(images))
         ]  # fmt: skip
 
     def predict_inputs(self, inputs: NDArray[np.uint8]) -> Outputs:

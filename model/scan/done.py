@@ -46,6 +46,8 @@ class Done:
 
     def has(self, item: Input) -> bool:
         """Tell whether an input needs nothing more, and remember that it was listed."""
+        if not len(self):
+            return False
         high, low = _halves(item.id)
         place = int(np.searchsorted(self._high, high))
         while place < len(self) and self._high[place] == high:

@@ -1,9 +1,10 @@
 """One file of an archive, or one file inside a zip file: its address, its stable id, and which job it belongs to."""
 
+import functools
 import hashlib
 import json
 import os
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 from model.scan.errors import ScanError
 
@@ -28,7 +29,7 @@ class Input:
     member: str = ""
     place: int = -1
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """32 hexadecimal digits that depend on the address alone, so that every run gives the same."""
         return hashlib.sha256(_as_bytes(self.full_address)).hexdigest()[: 2 * ID_BYTES]
@@ -50,7 +51,7 @@ class Input:
 
     def to_line(self) -> str:
         """Write it as one line of text, without a line break."""
-        return json.dumps(astuple(self))
+        return json.dumps([self.address, self.size_bytes, self.version, self.member, self.place])
 
     @classmethod
     def from_line(cls, line: str) -> "Input":
@@ -89,7 +90,7 @@ class Shard:
 
     def __contains__(self, item: Input) -> bool:
         """Tell by the id alone: every input belongs to exactly one of the n jobs, in every run and on every machine."""
-        return int(item.id[:8], 16) % self.n_shards == self.index
+        return self.n_shards == 1 or int(item.id[:8], 16) % self.n_shards == self.index
 
     def __str__(self) -> str:
         return f"shard-{self.index:05}-of-{self.n_shards:05}"

@@ -2,15 +2,15 @@
 
 import functools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.classifier import NOT_BRAIN_MRI, Classifier, Prediction
+from model.classifier import NOT_BRAIN_MRI, Classifier, Prediction, calibrate
 from model.errors import ImageError
-from model.preprocessing import HeadBox, NetworkInput
+from model.preprocessing import HeadBox
 from model.scan.inputs import Input
 from model.scan.pool import Crash, Pool
 from model.scan.preparing import DECODER_FAILED, Prepared, preparer
@@ -89,12 +89,10 @@ class Predictor:
 
     def _predict(self, waiting: Sequence[tuple[_Open, NDArray[np.uint8]]]) -> Iterator[Row]:
         size = self._classifier.card.input_size_px
-        whole = HeadBox(0, size, 0, size)
-        filled = [pixels for _, pixels in waiting] + [np.zeros((size, size), np.uint8)] * (self._batch - len(waiting))
-        predictions = self._classifier.predict_prepared([NetworkInput(pixels, whole) for pixels in filled])
-        for (opened, _), prediction in zip(waiting, predictions, strict=False):
-            # Feature maps are for pictures of the evidence; those of a volume's slices would take most of the memory.
-            opened.predictions.append(replace(prediction, feature_maps=_NO_FEATURES))
+        filled = np.zeros((self._batch, size, size, 1), np.uint8)
+        filled[: len(waiting), :, :, 0] = [pixels for _, pixels in waiting]
+        for (opened, _), prediction in zip(waiting, predictions_of(self._classifier, filled), strict=False):
+            opened.predictions.append(prediction)
             if len(opened.predictions) == len(opened.prepared.slice_indices):
                 yield self._row(opened.prepared, opened.predictions)
 
@@ -112,6 +110,22 @@ class Predictor:
             return row | _said(prepared, predictions)
         except ImageError as error:
             return row | {"error_code": error.code, "error": str(error)}
+
+
+def predictions_of(classifier: Classifier, inputs: NDArray[np.uint8]) -> list[Prediction]:
+    """Classify what `preprocess` made of pictures: uint8, shape (n, size, size, 1). The answers have no feature maps.
+
+    These are for pictures of the evidence; those of all slices of a volume would take most of the memory.
+    """
+    card = classifier.card
+    outputs = classifier.predict_inputs(inputs)
+    probabilities = calibrate(outputs.probabilities, card.decision.temperature)
+    distances = classifier.distances(outputs)
+    whole = HeadBox(0, card.input_size_px, 0, card.input_size_px)
+    return [
+        Prediction(card.name, card.class_names, said, _NO_FEATURES, whole, card.decision, float(distance))
+        for said, distance in zip(probabilities, distances, strict=True)
+    ]
 
 
 def _said(prepared: Prepared, predictions: Sequence[Prediction]) -> Row:
