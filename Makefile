@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test test-all check lint format train screenshots translations lint-docker clean
+.PHONY: help venv run test test-all check lint format train screenshots translations kubernetes lint-docker clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ screenshots: $(VENV)/.dev-stamp ## Take the screenshots of README (needs Chromiu
 
 translations: $(VENV)/.dev-stamp ## Gather new sentences for the translators, and compile the catalogues
 	$(BIN)/python -m web.catalogue
+
+kubernetes: ## Give the Kubernetes manifests the current deploy/nginx.conf
+	cp deploy/nginx.conf deploy/kubernetes/base/nginx.conf
 
 lint-docker: $(VENV)/.dev-stamp ## Check Dockerfile, compose.yaml and the other YAML files
 	$(BIN)/hadolint Dockerfile
