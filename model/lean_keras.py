@@ -35,3 +35,13 @@ def _compile_in_float32() -> None:
     openvino: Any = importlib.import_module("openvino")
     if not isinstance(openvino.compile_model, functools.partial):
         openvino.compile_model = functools.partial(openvino.compile_model, config={"INFERENCE_PRECISION_HINT": "f32"})
+
+
+def use_threads(n_threads: int) -> None:
+    """Have what is loaded from now on compute on so many threads, instead of one per core; OpenVINO's backend alone."""
+    keras = import_keras()
+    if keras.backend.backend() != "openvino":
+        return
+    openvino: Any = importlib.import_module("openvino")
+    config = {**openvino.compile_model.keywords["config"], "INFERENCE_NUM_THREADS": n_threads}
+    openvino.compile_model = functools.partial(openvino.compile_model.func, config=config)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parent.parent
-PACKAGES = ("model", "training", "web")
+PACKAGES = ("model", "scaling", "training", "web")
 
 # What each part may import of this project.
 ARROWS = {
@@ -15,6 +15,7 @@ ARROWS = {
     "web": {"web", "model"},
     "model": {"model"},
     "training": {"training", "model"},
+    "scaling": {"scaling", "model"},
 }
 # Who may import a library that would tie a part to the web or to a training engine.
 IMPORTERS = {

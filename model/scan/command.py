@@ -1,6 +1,7 @@
 """`python -m model scan SOURCE... --out DIR`: classify an archive, on one machine or as one of many jobs."""
 
 import argparse
+import dataclasses
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from model.scan.errors import ScanError
 from model.scan.folder import Request, ScanFolder
 from model.scan.inputs import Shard, absolute
 from model.scan.predictor import Effort, Predictor
+from model.scan.ray_engine import RayEngine
 from model.scan.remote import is_remote
 from model.scan.running import ALL_DONE, NOTHING_DONE, SOME_FAILED, Engine, finish, list_todo, work_through
 from model.scan.sources import normalized
@@ -21,6 +23,7 @@ from model.scan.table import arrow
 
 # Reading from an object store waits more than it computes.
 _REMOTE_DECODERS = 8
+_DECODERS_PER_ACTOR = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -60,6 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--model", default=DEFAULT_MODELS[0], metavar="NAME", help="default: %(default)s")
     parser.add_argument(
         "--models", type=Path, default=WEIGHTS_FOLDER, metavar="DIR", help="folder of cards and weights"
+    )
+    parser.add_argument(
+        "--engine", choices=["plain", "ray"], default="plain",
+        help="plain: this machine alone; ray: a Ray cluster (pip install -r requirements-ray.txt)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--address", metavar="HOST:PORT", help="the Ray cluster to join (default: start Ray on this machine)"
     )
     _add_effort(parser)
     return parser
@@ -134,6 +144,12 @@ def _engine(card_path: Path, options: argparse.Namespace, sources: Sequence[str]
         options.decoders or _usual_decoders(sources), options.batch, options.decoder_memory_mb,
         options.seconds_per_file,
     )  # fmt: skip
+    if options.engine == "ray":
+        # An actor takes one core; on it, one process decodes while the network waits for nothing.
+        effort = dataclasses.replace(effort, n_decoders=options.decoders or _DECODERS_PER_ACTOR)
+        with RayEngine(card_path, effort, options.address) as cluster:
+            yield cluster
+        return
     with Predictor(Classifier.load(card_path), effort) as predictor:
         yield predictor
 

@@ -85,13 +85,17 @@ def work_through(folder: ScanFolder, engine: Engine, todo: Todo, checkpoint_seco
     """Write a row for everything that is to be done. Rows that are ready are kept, whatever ends this.
 
     Raises:
-        ScanError: rows cannot be written, or decoding processes do not start.
+        ScanError: rows cannot be written, the engine stopped before the end, or decoding processes do not start.
         KeyboardInterrupt: Ctrl-C or SIGTERM.
     """
     with _stops_on_sigterm(), _Writer(folder.parts, checkpoint_seconds) as writer:
+        n_rows = 0
         rows = engine.rows(todo.inputs())
         for row in _shown(rows, "scanning", todo.n_listed, todo.n_listed - todo.n_left):
             writer.add(row)
+            n_rows += 1
+    if n_rows != todo.n_left:
+        raise ScanError(f"Expected {todo.n_left} rows. The engine gave {n_rows}. Go on with --resume.")
 
 
 class _Writer:
