@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
 FIGURES, PAGE = Path("docs/scaling.json"), Path("docs/scaling.md")
 
@@ -25,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-_Steps = "argparse._SubParsersAction[argparse.ArgumentParser]"
+_Steps: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _add_tree(steps: _Steps) -> None:

@@ -61,7 +61,7 @@ def _played(n_machines: int, hours: float, measured: dict[str, Any]) -> dict[str
 
 
 def play(fleet: Fleet, chance: random.Random) -> dict[str, float]:
-    """Give the time until the last shard is done, the number of failures, and the share of machine time that scanned."""
+    """Give the time until the last shard is done, the number of failures, and the share of all time that scanned."""
     each = fleet.n_slices / fleet.n_machines / fleet.slices_per_second
     times, n_failures = [], 0
     for _ in range(fleet.n_machines):
