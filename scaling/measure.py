@@ -15,6 +15,7 @@ from model.scan.inputs import Shard
 from model.scan.sources import list_inputs
 from scaling.figures import add_figures
 from scaling.processes import own_module, run_scan
+from scaling.serving import serving
 from scaling.tree import make_tree
 
 _BATCHES = (1, 8, 32)
@@ -39,6 +40,7 @@ def measure(pictures: Path, n_files: int, n_memory: int, n_runs: int, with_ray: 
             found["ray"] = {f"{cores} cores": _scan(few, many, n_files, cores, 1, "--engine", "ray")
                             for cores in _cores()}  # fmt: skip
         found["files_listed_per_second"] = _listing(Path(folder) / "listed")
+        found["serving"] = serving()
         found["memory"] = _memory(pictures, many, n_files, n_memory, Path(folder) / "large")
     add_figures(figures, "measure", found)
 

@@ -17,6 +17,7 @@ def write_page(figures: Path, page: Path) -> None:
     parts = [(_TEXTS / "head.md").read_text(encoding="utf-8")]
     if "measure" in found:
         parts += [_throughput(found["measure"]), _memory(found["measure"]), _costs(found["measure"])]
+        parts.append(_serving(found["measure"]))
     parts += [_survived(found[name], name) for name in ("survive_plain", "survive_ray") if name in found]
     if "simulate" in found:
         parts.append(_fleets(found["simulate"]))
@@ -53,6 +54,16 @@ def _memory(measured: dict[str, Any]) -> str:
     ]
     return "## Memory\n\nThe largest that was seen, in shares (PSS); it must not grow with the archive.\n\n" + _table(
         ("files", "first process, with the network", "each decoding process", "took"), rows
+    )
+
+
+def _serving(measured: dict[str, Any]) -> str:
+    found = measured["serving"]
+    return (
+        "## A replica of the service\n\nOne gunicorn worker with both models, asked about one picture after the other: "
+        f"ready after {found['seconds_until_ready']:.1f} s, {found['loaded_mb']:.0f} MB then and "
+        f"{found['working_mb']:.0f} MB while it works, {found['pictures_per_second']:.1f} pictures per second. The "
+        "requests in `deploy/kubernetes` come from here.\n"
     )
 
 

@@ -20,6 +20,7 @@ MEASURED = {
                                   "seconds_to_start_and_end": 6.0}},
     "slices_per_core_second": 13.5, "scaling_from_1_core": 1.9, "share_of_engine": 0.9,
     "files_listed_per_second": 100_000.0,
+    "serving": {"seconds_until_ready": 4.0, "loaded_mb": 690.0, "working_mb": 720.0, "pictures_per_second": 15.0},
     "memory": {"1000": {"parent_mb": 600.0, "decoder_mb": 90.0, "seconds": 40.0}},
 }  # fmt: skip
 

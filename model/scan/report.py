@@ -17,6 +17,7 @@ code { overflow-wrap: anywhere; }
 .bar { fill: #2a6592; } text { font: 13px system-ui, sans-serif; fill: #1d2733; }
 """
 _WIDTH_PX, _BAR_PX, _LABEL_PX = 760, 26, 280
+_LABEL_LENGTH = 36
 _HISTOGRAM_PX = 200
 
 
@@ -80,7 +81,7 @@ def _bars(heading: str, counts: dict[str, int]) -> str:
     drawn = []
     for i, (name, n) in enumerate(counts.items()):
         top, length = i * _BAR_PX, (_WIDTH_PX - _LABEL_PX - 90) * n / most
-        label = name if len(name) <= 40 else f"{name[:39]}…"
+        label = name if len(name) <= _LABEL_LENGTH else f"{name[: _LABEL_LENGTH - 1]}…"
         drawn.append(
             f'<text x="{_LABEL_PX - 8}" y="{top + 18}" text-anchor="end">{html.escape(label)}</text>'
             f'<rect class="bar" x="{_LABEL_PX}" y="{top + 4}" width="{max(length, 1):.1f}" height="{_BAR_PX - 8}"/>'
@@ -99,6 +100,7 @@ def _histogram(counts: Sequence[int]) -> str:
             f'<rect class="bar" x="{i * width + 1:.1f}" y="{_HISTOGRAM_PX - height:.1f}" width="{width - 2:.1f}" '
             f'height="{height:.1f}"><title>{i / N_BINS:.2f} to {(i + 1) / N_BINS:.2f}: {n:,} files</title></rect>'
         )
+    drawn.append(f'<text x="0" y="14">{most:,} files</text>')
     for share in (0, 0.5, 1):
         anchor = {0: "start", 0.5: "middle", 1: "end"}[share]
         drawn.append(f'<text x="{share * _WIDTH_PX}" y="{_HISTOGRAM_PX + 18}" text-anchor="{anchor}">{share}</text>')

@@ -12,6 +12,9 @@ from model.scan.inputs import Input, Shard, absolute
 from model.scan.remote import file_system, is_remote, open_remote, remote_files
 from model.scan.zips import is_named_zip, members
 
+# A named pipe would wait for a writer for ever, unless opened so; other systems have none.
+_AT_ONCE = getattr(os, "O_NONBLOCK", 0)
+
 
 def normalized(sources: Sequence[str]) -> list[str]:
     """Give the sources as a job on another day must give them again: local ones absolute.
@@ -90,8 +93,7 @@ def open_seekable(address: str) -> BinaryIO:
     """
     if is_remote(address):
         return open_remote(*file_system(address))
-    # A named pipe would wait for a writer for ever, unless opened so.
-    opened = open(address, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK))  # noqa: SIM115
+    opened = open(address, "rb", opener=lambda path, flags: os.open(path, flags | _AT_ONCE))  # noqa: SIM115
     if not opened.seekable():
         opened.close()
         raise OSError("not an ordinary file")
