@@ -2,12 +2,14 @@
 ARG BASE_IMAGE=python:3.11-slim
 
 FROM ${BASE_IMAGE} AS packages
-COPY requirements.txt /
+# An image that scans archives: docker build --build-arg REQUIREMENTS=requirements-scan.txt -t brain-mri-scan .
+ARG REQUIREMENTS=requirements.txt
+COPY requirements.txt requirements-scan.txt /
 # The environment is made without pip: the base's pip fills it, and nothing in the final image can install packages there.
 # Removed: OpenVINO's telemetry, its drivers for other devices and its readers of files, and the packages' own tests.
 RUN python -m venv --without-pip /opt/venv \
     && python -m pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --require-hashes \
-        -r /requirements.txt \
+        -r "/${REQUIREMENTS}" \
     && python -m pip --python /opt/venv/bin/python uninstall --yes openvino-telemetry \
     && find /opt/venv/lib -path '*/openvino/libs/*' \( -name '*_intel_[gn]pu_plugin.so' -o -name cache.json \
         -o -name '*_frontend.so.*' \) -delete \

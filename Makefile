@@ -12,7 +12,8 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test test-all test-faults reliability fuzz check lint format train benchmarks screenshots translations lock sbom lint-docker clean
+.PHONY: help venv run test test-all test-faults reliability fuzz check lint format train benchmarks screenshots
+.PHONY: translations lock sbom kubernetes lint-docker clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +27,7 @@ run: $(VENV)/.serve-stamp ## Start the web app (PORT=8000)
 test: $(VENV)/.dev-stamp ## Run the quick tests (PYTEST_ARGS="-k name")
 	$(BIN)/python -m pytest -m "not slow and not fault" $(PYTEST_ARGS)
 
-test-all: $(VENV)/.dev-stamp ## Run all tests but those of faults
+test-all: $(VENV)/.dev-stamp $(VENV)/.ray-stamp ## Run all tests but those of faults
 	$(BIN)/python -m pytest -m "not fault" $(PYTEST_ARGS)
 
 test-faults: $(VENV)/.dev-stamp ## Break the running service on purpose, in ten minutes (FAULT_ARGS=--full: in hours)
@@ -83,6 +84,9 @@ sbom: $(VENV)/.dev-stamp ## List what serving needs as a CycloneDX document (SBO
 	$(BIN)/cyclonedx-py requirements requirements.txt --pyproject pyproject.toml --output-reproducible \
 		--output-file $(SBOM)
 
+kubernetes: ## Give the Kubernetes manifests the current deploy/nginx.conf
+	cp deploy/nginx.conf deploy/kubernetes/base/nginx.conf
+
 lint-docker: $(VENV)/.dev-stamp ## Check Dockerfile, compose.yaml and the other YAML files
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/yamllint --strict .
@@ -111,4 +115,12 @@ $(VENV)/.bench-stamp: requirements-bench.txt | $(VENV)/bin/python
 
 $(VENV)/.dev-stamp: requirements-dev.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
+
+$(VENV)/.scan-stamp: requirements-scan.txt requirements.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -r requirements-scan.txt
+	@touch $@
+
+$(VENV)/.ray-stamp: requirements-ray.txt requirements-scan.txt requirements.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -r requirements-ray.txt
 	@touch $@

@@ -7,6 +7,9 @@ import sys
 # memory; whoever wants another backend sets KERAS_BACKEND before importing this package (training does).
 BACKEND = os.environ.setdefault("KERAS_BACKEND", "openvino")
 
+# Ray reports its use as well, unless told not to.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
 # `import openvino` reports its use to a web analytics service and leaves an identifier in the home folder, unless its
 # telemetry package cannot be imported. A program that reads MR pictures calls nobody.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

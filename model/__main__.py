@@ -14,6 +14,7 @@ from model.dicom import is_dicom, series_of
 from model.errors import ImageError, ModelFileError
 from model.files import Limits, read_files
 from model.images import MAX_VOXELS, MriImage
+from model.scan.command import main as scan
 from model.volumes import MriVolume, VolumeSummary, summarize
 
 # On one's own machine a series may be larger than what a server takes from strangers.
@@ -24,6 +25,9 @@ BATCH = 16
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Classify each file; give 0 when all succeeded, 1 when a file failed, 2 when nothing could be done."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments[:1] == ["scan"]:
+        return scan(arguments[1:])
     options = _parse(arguments)
     missing = [path for path in options.paths if not path.exists()]
     if missing:
@@ -44,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m model", description="Classify brain MRI pictures and volumes.", epilog=DISCLAIMER
+        prog="python -m model",
+        description="Classify brain MRI pictures and volumes. For whole archives: python -m model scan --help.",
+        epilog=DISCLAIMER,
     )
     parser.add_argument(
         "paths",

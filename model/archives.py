@@ -38,7 +38,7 @@ def read_archive(content: bytes, max_files: int, max_bytes: int) -> list[bytes]:
         raise _too_many_files(max_files)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = [entry for entry in archive.infolist() if _counts(entry)]
+            entries = [entry for entry in archive.infolist() if counts(entry)]
             _check(entries, max_files, max_bytes)
             return _read(archive, entries, max_bytes)
     except ImageError:
@@ -50,10 +50,16 @@ def read_archive(content: bytes, max_files: int, max_bytes: int) -> list[bytes]:
         ) from error
 
 
-def _counts(entry: zipfile.ZipInfo) -> bool:
+def counts(entry: zipfile.ZipInfo) -> bool:
+    """Tell whether an entry is a file to read: no folder, nothing hidden, no table of contents."""
     parts = PurePosixPath(entry.filename).parts
     is_hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
     return bool(parts) and not (entry.is_dir() or is_hidden or parts[-1].upper() == "DICOMDIR")
+
+
+def is_usual(entry: zipfile.ZipInfo) -> bool:
+    """Tell whether an entry is of a usual compression and not encrypted."""
+    return not entry.flag_bits & _ENCRYPTED and entry.compress_type in _METHODS
 
 
 def _check(entries: list[zipfile.ZipInfo], max_files: int, max_bytes: int) -> None:

@@ -14,7 +14,7 @@ from model.answers import REASONS as REASONS
 from model.answers import UNCERTAIN as UNCERTAIN
 from model.answers import answer_of, is_certain, shows_tumor, tumor_probability, why_uncertain
 from model.card import Decision, ModelCard, read_card, read_weights
-from model.engine import Turns, engine_of
+from model.engine import Arrays, Turns, engine_of
 from model.errors import ModelFileError
 from model.gate import Gate
 from model.heatmap import FeatureGrid, Head, evidence_map, layer_webp, overlay_jpeg, shrink
@@ -189,8 +189,14 @@ class Classifier:
         Raises:
             Busy: it was not this call's turn after so many seconds.
         """
-        feature_maps, probabilities, *gated = self._pass(inputs.astype(np.float32), timeout_seconds)
+        feature_maps, probabilities, *gated = self._run(inputs.astype(np.float32), timeout_seconds)
         return Outputs(feature_maps, probabilities, gated[0].mean(axis=(1, 2)) if gated else None)
+
+    def _run(self, inputs: NDArray[np.float32], timeout_seconds: float | None) -> Arrays:
+        if self._beside is None or len(inputs) < 2:
+            return self._pass(inputs, timeout_seconds)
+        each = self._beside.map(lambda one: self._pass(one[None], timeout_seconds), inputs)
+        return [np.concatenate(outputs) for outputs in zip(*each, strict=True)]
 
     def distances(self, outputs: Outputs) -> NDArray[np.float32]:
         """Give how far pictures are from the training pictures, float32, (n,): above 1 is no brain MRI; 0 ungated."""

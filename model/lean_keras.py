@@ -70,3 +70,13 @@ def give_back_memory() -> None:
     # Of the GNU C library alone.
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def use_threads(n_threads: int) -> None:
+    """Have what is loaded from now on compute on so many threads, instead of one per core; OpenVINO's backend alone."""
+    keras = import_keras()
+    if keras.backend.backend() != "openvino":
+        return
+    openvino: Any = importlib.import_module("openvino")
+    config = {**openvino.compile_model.keywords["config"], "INFERENCE_NUM_THREADS": n_threads}
+    openvino.compile_model = functools.partial(openvino.compile_model.func, config=config)

@@ -29,7 +29,7 @@ def start(models: Path, *command: str, **settings: str) -> subprocess.CompletedP
 def test_starting_imports_no_training_package(tiny_models: Path) -> None:
     code = (
         "import app, sys; app.create_app(); "
-        "print([m for m in ('tensorflow', 'sklearn', 'matplotlib', 'training') if m in sys.modules])"
+        "print([m for m in ('tensorflow', 'sklearn', 'matplotlib', 'pyarrow', 'ray', 'training') if m in sys.modules])"
     )
     started = start(tiny_models, sys.executable, "-c", code)
     assert started.returncode == 0, started.stderr

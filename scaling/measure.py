@@ -1,0 +1,115 @@
+"""Measure the engine and the scan on one and on two cores, their memory, and how long a scan takes to start."""
+
+import itertools
+import json
+import os
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.scan.inputs import Shard
+from model.scan.sources import list_inputs
+from scaling.figures import add_figures
+from scaling.processes import own_module, run_scan
+from scaling.serving import serving
+from scaling.tree import make_tree
+
+_BATCHES = (1, 8, 32)
+# The smaller of two archives: the difference of two scans is free of what a scan takes to start.
+_FEW = 100
+_N_LISTED = 100_000
+
+
+def measure(pictures: Path, n_files: int, n_memory: int, n_runs: int, with_ray: bool, figures: Path) -> None:
+    """Measure, print and keep."""
+    with tempfile.TemporaryDirectory() as folder:
+        few, many = Path(folder) / "few", Path(folder) / "many"
+        make_tree(pictures, few, _FEW)
+        make_tree(pictures, many, n_files)
+        engine = {f"{cores} cores, batch {batch}": _engine(many, cores, batch, n_runs)
+                  for cores, batch in itertools.product(_cores(), _BATCHES)}  # fmt: skip
+        scan = {f"{cores} cores, batch {batch}": _scan(few, many, n_files, cores, n_runs, "--batch", str(batch))
+                for cores, batch in itertools.product(_cores(), _BATCHES)}  # fmt: skip
+        found: dict[str, Any] = {"n_files": n_files, "engine": engine, "scan": scan}
+        found |= _conclusions(engine, scan)
+        if with_ray:
+            found["ray"] = {f"{cores} cores": _scan(few, many, n_files, cores, 1, "--engine", "ray")
+                            for cores in _cores()}  # fmt: skip
+        found["files_listed_per_second"] = _listing(Path(folder) / "listed")
+        found["serving"] = serving()
+        found["memory"] = _memory(pictures, many, n_files, n_memory, Path(folder) / "large")
+    add_figures(figures, "measure", found)
+
+
+def _cores() -> list[int]:
+    return [n for n in (1, 2) if n <= len(os.sched_getaffinity(0))]
+
+
+def _engine(pictures: Path, n_cores: int, batch: int, n_runs: int) -> dict[str, float]:
+    runs = [
+        json.loads(own_module("scaling.engine", str(pictures), str(batch), n_cores=n_cores)) for _ in range(n_runs)
+    ]  # fmt: skip
+    return {
+        name: statistics.median(run[name] for run in runs) for name in ("slices_per_second", "cpu_seconds_per_slice")
+    }
+
+
+def _scan(few: Path, many: Path, n_files: int, n_cores: int, n_runs: int, *arguments: str) -> dict[str, float]:
+    """Give rates from the difference between a long and a short scan, medians of several runs."""
+    rates, costs, starts = [], [], []
+    for _ in range(n_runs):
+        short, long = run_scan(few, n_cores, *arguments), run_scan(many, n_cores, *arguments)
+        rates.append((n_files - _FEW) / (long.seconds - short.seconds))
+        costs.append((long.cpu_seconds - short.cpu_seconds) / (n_files - _FEW))
+        starts.append(short.seconds - _FEW / rates[-1])
+    return {
+        "slices_per_second": statistics.median(rates),
+        "cpu_seconds_per_slice": statistics.median(costs),
+        "seconds_to_start_and_end": statistics.median(starts),
+    }
+
+
+def _conclusions(engine: dict[str, Any], scan: dict[str, Any]) -> dict[str, Any]:
+    """Give the fit over the number of cores, how it scales, and the scan as a share of the engine."""
+    best = {cores: max(scan[f"{cores} cores, batch {b}"]["slices_per_second"] for b in _BATCHES) for cores in _cores()}
+    alone = {
+        cores: max(engine[f"{cores} cores, batch {b}"]["slices_per_second"] for b in _BATCHES) for cores in _cores()
+    }  # fmt: skip
+    cores = np.array(list(best), float)
+    # Through zero: no cores, no slices.
+    slope = float(cores @ np.array(list(best.values())) / (cores @ cores))
+    last = max(best)
+    return {
+        "slices_per_core_second": slope,
+        "scaling_from_1_core": best[last] / best[1],
+        "share_of_engine": best[last] / alone[last],
+    }
+
+
+def _listing(folder: Path) -> float:
+    for i in range(_N_LISTED):
+        place = folder / f"{i // 1000:03}"
+        if i % 1000 == 0:
+            place.mkdir(parents=True)
+        (place / f"{i:06}").touch()
+    started = time.monotonic()
+    n = sum(1 for _ in list_inputs([str(folder)], Shard(0, 2), str(folder / "out")))
+    assert 0 < n < _N_LISTED
+    return _N_LISTED / (time.monotonic() - started)
+
+
+def _memory(pictures: Path, many: Path, n_files: int, n_memory: int, folder: Path) -> dict[str, dict[str, float]]:
+    """Give the largest memory of the scan's first process and of a decoding process, on archives of two sizes."""
+    trees = {n_files: many}
+    if n_memory > n_files:
+        make_tree(pictures, folder, n_memory, seed=1)
+        trees[n_memory] = folder
+    found = {}
+    for n, tree in trees.items():
+        run = run_scan(tree, max(_cores()))
+        found[str(n)] = {"parent_mb": run.parent_mb, "decoder_mb": run.decoder_mb, "seconds": run.seconds}
+    return found
