@@ -19,25 +19,22 @@ from scaling.serving import serving
 from scaling.tree import make_tree
 
 _BATCHES = (1, 8, 32)
-# The smaller of two archives: the difference of two scans is free of what a scan takes to start.
-_FEW = 100
 _N_LISTED = 100_000
 
 
 def measure(pictures: Path, n_files: int, n_memory: int, n_runs: int, with_ray: bool, figures: Path) -> None:
     """Measure, print and keep."""
     with tempfile.TemporaryDirectory() as folder:
-        few, many = Path(folder) / "few", Path(folder) / "many"
-        make_tree(pictures, few, _FEW)
+        many = Path(folder) / "many"
         make_tree(pictures, many, n_files)
         engine = {f"{cores} cores, batch {batch}": _engine(many, cores, batch, n_runs)
                   for cores, batch in itertools.product(_cores(), _BATCHES)}  # fmt: skip
-        scan = {f"{cores} cores, batch {batch}": _scan(few, many, n_files, cores, n_runs, "--batch", str(batch))
+        scan = {f"{cores} cores, batch {batch}": _scan(many, n_files, cores, n_runs, "--batch", str(batch))
                 for cores, batch in itertools.product(_cores(), _BATCHES)}  # fmt: skip
         found: dict[str, Any] = {"n_files": n_files, "engine": engine, "scan": scan}
         found |= _conclusions(engine, scan)
         if with_ray:
-            found["ray"] = {f"{cores} cores": _scan(few, many, n_files, cores, 1, "--engine", "ray")
+            found["ray"] = {f"{cores} cores": _scan(many, n_files, cores, 1, "--engine", "ray")
                             for cores in _cores()}  # fmt: skip
         found["files_listed_per_second"] = _listing(Path(folder) / "listed")
         found["serving"] = serving()
@@ -58,18 +55,13 @@ def _engine(pictures: Path, n_cores: int, batch: int, n_runs: int) -> dict[str, 
     }
 
 
-def _scan(few: Path, many: Path, n_files: int, n_cores: int, n_runs: int, *arguments: str) -> dict[str, float]:
-    """Give rates from the difference between a long and a short scan, medians of several runs."""
-    rates, costs, starts = [], [], []
-    for _ in range(n_runs):
-        short, long = run_scan(few, n_cores, *arguments), run_scan(many, n_cores, *arguments)
-        rates.append((n_files - _FEW) / (long.seconds - short.seconds))
-        costs.append((long.cpu_seconds - short.cpu_seconds) / (n_files - _FEW))
-        starts.append(short.seconds - _FEW / rates[-1])
+def _scan(tree: Path, n_files: int, n_cores: int, n_runs: int, *arguments: str) -> dict[str, float]:
+    """Give medians of several scans."""
+    runs = [run_scan(tree, n_cores, *arguments) for _ in range(n_runs)]
     return {
-        "slices_per_second": statistics.median(rates),
-        "cpu_seconds_per_slice": statistics.median(costs),
-        "seconds_to_start_and_end": statistics.median(starts),
+        "slices_per_second": statistics.median(run.slices_per_second for run in runs),
+        "cpu_seconds_per_slice": statistics.median(run.cpu_seconds for run in runs) / n_files,
+        "seconds_to_start_and_end": statistics.median(run.seconds - n_files / run.slices_per_second for run in runs),
     }
 
 

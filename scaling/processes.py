@@ -10,20 +10,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from model.scan.table import arrow
+
 _LOOK_SECONDS = 0.5
+# Often enough to see a rate, and seldom enough not to be one.
+_CHECKPOINT_SECONDS = 1.0
+_FEWEST_PARTS = 5
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a scan took. seconds: by the clock; cpu_seconds: of all its processes.
+    """What a scan took. seconds: by the clock; cpu_seconds: of all processes that it waited for, starting included.
 
-    start_seconds: until the first rows were written. parent_mb, decoder_mb: the largest memory of its own of the first
-    process and of the largest decoding process.
+    slices_per_second: from the first part that was written to the last, so that starting and merging do not count;
+    parent_mb, decoder_mb: the largest memory of the first process and of the largest decoding process.
     """
 
     seconds: float
     cpu_seconds: float
-    start_seconds: float
+    slices_per_second: float
     parent_mb: float
     decoder_mb: float
 
@@ -32,11 +37,12 @@ def run_scan(source: Path, n_cores: int, *arguments: str) -> Run:
     """Scan into a folder that is removed afterwards; exit code 1, for damaged files, is expected."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out"
-        command = [sys.executable, "-m", "model", "scan", str(source), "--out", str(out), *arguments]
+        often = ["--out", str(out), "--checkpoint-seconds", str(_CHECKPOINT_SECONDS)]
+        command = [sys.executable, "-m", "model", "scan", str(source), *often, *arguments]
         started, before = time.monotonic(), os.times()
         with (Path(folder) / "log").open("w+") as log:
             scanning = subprocess.Popen(command, stderr=log, preexec_fn=lambda: use_cores(n_cores))
-            watch = _Watch(scanning.pid, out / "parts")
+            watch = _Watch(scanning.pid)
             watch.start()
             code = scanning.wait()
             seconds, after = time.monotonic() - started, os.times()
@@ -45,7 +51,17 @@ def run_scan(source: Path, n_cores: int, *arguments: str) -> Run:
                 log.seek(0)
                 raise SystemExit(f"Expected a scan to end. Exit code {code}: {log.read()[-2000:]}")
         cpu_seconds = after.children_user + after.children_system - before.children_user - before.children_system
-    return Run(seconds, cpu_seconds, watch.first_rows - started, watch.parent_mb, watch.decoder_mb)
+        return Run(seconds, cpu_seconds, _rate(out / "parts"), watch.parent_mb, watch.decoder_mb)
+
+
+def _rate(parts: Path) -> float:
+    """Give rows per second between the first part and the last, by the time at which each was written."""
+    files = sorted(parts.glob("*.parquet"))
+    n_rows = [arrow().parquet.read_metadata(file).num_rows for file in files]
+    seconds = files[-1].stat().st_mtime - files[0].stat().st_mtime
+    if len(files) < _FEWEST_PARTS:
+        raise SystemExit(f"Expected a scan of some {_FEWEST_PARTS} s and more. Give it more --files.")
+    return float(sum(n_rows[1:]) / seconds)
 
 
 def use_cores(n_cores: int) -> None:
@@ -56,20 +72,16 @@ def use_cores(n_cores: int) -> None:
 class _Watch(threading.Thread):
     """Looks at a process and its children until it ends."""
 
-    def __init__(self, pid: int, parts: Path) -> None:
+    def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
-        self._pid, self._parts = pid, parts
-        self.first_rows = 0.0
+        self._pid = pid
         self.parent_mb = self.decoder_mb = 0.0
 
     def run(self) -> None:
         while Path(f"/proc/{self._pid}/smaps_rollup").is_file():
-            if not self.first_rows and any(self._parts.glob("*.parquet")):
-                self.first_rows = time.monotonic()
             self.parent_mb = max(self.parent_mb, memory_mb(self._pid))
             self.decoder_mb = max([self.decoder_mb, *map(memory_mb, children_of(self._pid))])
             time.sleep(_LOOK_SECONDS)
-        self.first_rows = self.first_rows or time.monotonic()
 
 
 def children_of(pid: int) -> list[int]:
