@@ -38,8 +38,8 @@ def measure(plan: Plan) -> list[Finding]:
     note = (
         "VGG16 with random weights and the whole base frozen, the head alone learning on its cached features; whole "
         "epochs from the second on; without a cache the same head learns on pictures augmented anew. The shipped "
-        "recipe does not freeze all: it also trains the three convolutions behind the layer that it caches, which leaves a "
-        f"ratio of {as_it_is.value:.3g}."
+        "recipe does not freeze all: it also trains the three convolutions behind the layer that it caches, which "
+        f"leaves a ratio of {as_it_is.value:.3g}."
     )
     return [Finding.of_ratio("frozen-phase", head_alone, samples=samples, notes=(note,),
                              facts={"as_the_recipe": as_it_is.value})]  # fmt: skip
