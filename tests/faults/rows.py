@@ -90,6 +90,8 @@ REMARKS = {
     "C11": "libfaketime was not used; gunicorn measures its timeouts by the monotonic clock too. The rate limit, where "
     "there is one, counts by the clock of the day: a jump can lengthen or shorten one wait.",
     "D1": "An app whose model is refused does not start (exit code 4), rather than to answer 503 at /readyz.",
+    "D4": "`python -m benchmarks engines` compares engines on 200 pictures: largest difference of a probability, and "
+    "changed classes. Only OpenVINO is served.",
     "F2": "Tried by hand with buildah on a Debian stand-in for the base image: it builds; user 10001, no compiler, "
     "860 MB.",
     "F3": "Tried by hand: that image's tree read-only, with a tmpfs at /tmp, as user 10001, without a network: ready "
