@@ -17,7 +17,16 @@ from model.scan.inputs import Shard, absolute
 from model.scan.predictor import Effort, Predictor
 from model.scan.ray_engine import RayEngine
 from model.scan.remote import is_remote
-from model.scan.running import ALL_DONE, NOTHING_DONE, SOME_FAILED, Engine, finish, list_todo, work_through
+from model.scan.running import (
+    ALL_DONE,
+    NOTHING_DONE,
+    SOME_FAILED,
+    Engine,
+    finish,
+    list_todo,
+    stops_on_sigterm,
+    work_through,
+)
 from model.scan.sources import normalized
 from model.scan.table import arrow
 
@@ -37,7 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(DISCLAIMER, file=sys.stderr)
     with folder:
         try:
-            return _scan(folder, card_path, options)
+            with stops_on_sigterm():
+                return _scan(folder, card_path, options)
         except (ScanError, ModelFileError) as error:
             print(error, file=sys.stderr)
         except KeyboardInterrupt:

@@ -88,7 +88,7 @@ def work_through(folder: ScanFolder, engine: Engine, todo: Todo, checkpoint_seco
         ScanError: rows cannot be written, the engine stopped before the end, or decoding processes do not start.
         KeyboardInterrupt: Ctrl-C or SIGTERM.
     """
-    with _stops_on_sigterm(), _Writer(folder.parts, checkpoint_seconds) as writer:
+    with _Writer(folder.parts, checkpoint_seconds) as writer:
         n_rows = 0
         rows = engine.rows(todo.inputs())
         for row in _shown(rows, "scanning", todo.n_listed, todo.n_listed - todo.n_left):
@@ -170,7 +170,7 @@ def _shown(things: Iterable[Any], name: str, total: int | None, n_before: int) -
 
 
 @contextmanager
-def _stops_on_sigterm() -> Iterator[None]:
+def stops_on_sigterm() -> Iterator[None]:
     """Have SIGTERM, which schedulers send before they kill, end the scan as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
