@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,15 +15,21 @@ from tests.serving import Server
 PROBES_PER_SECOND = 5
 # Nobody waits longer for an answer.
 PATIENCE_SECONDS = 60
+# Until then nothing was answered that had waited: such answers would count against a load that is sent for seconds.
+SETTLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Load:
-    """What came of a load, which began at `began` by the monotonic clock and was sent for so many seconds."""
+    """What came of a load, which began at `began` by the monotonic clock and was sent for so many seconds.
+
+    own_cores: how many cores the sending of it took, on the average; the service has only the others.
+    """
 
     replies: tuple[Reply, ...]
     seconds: float
     began: float = 0.0
+    own_cores: float = 0.0
 
     def with_status(self, *statuses: int) -> list[Reply]:
         """Give the replies of these statuses; 0 is no answer."""
@@ -30,9 +37,15 @@ class Load:
 
     @property
     def per_second(self) -> float:
-        """Good answers per second; what is answered after the last request was sent does not count."""
-        until = self.began + self.seconds
-        return sum(reply.began + reply.seconds <= until for reply in self.with_status(200)) / self.seconds
+        """Good answers per second, from when the queue has filled until the last request was sent."""
+        since, until = self.began + SETTLE_SECONDS, self.began + self.seconds
+        ends = [reply.began + reply.seconds for reply in self.with_status(200)]
+        return sum(since < end <= until for end in ends) / (self.seconds - SETTLE_SECONDS)
+
+    @property
+    def per_core_second(self) -> float:
+        """Good answers per second and core that the sending of the load left to the service."""
+        return self.per_second / (len(os.sched_getaffinity(0)) - self.own_cores)
 
     def percentile(self, percent: float, status: int = 200) -> float:
         """Give a percentile of the seconds that answers of a status took; 0 where there are none."""
@@ -52,7 +65,7 @@ def closed_loop(server: Server, requests: Sequence[bytes], n_clients: int, secon
 
 async def keep_asking(server: Server, requests: Sequence[bytes], n_clients: int, seconds: float) -> Load:
     """Do the work of `closed_loop` in a running event loop."""
-    started = time.monotonic()
+    started, cpu = time.monotonic(), time.process_time()
     replies: list[Reply] = []
 
     async def client(number: int) -> None:
@@ -62,7 +75,8 @@ async def keep_asking(server: Server, requests: Sequence[bytes], n_clients: int,
             replies.append(await ask(server, requests[i % len(requests)], PATIENCE_SECONDS))
 
     await asyncio.gather(*(client(number) for number in range(n_clients)))
-    return Load(tuple(replies), time.monotonic() - started, started)
+    seconds = time.monotonic() - started
+    return Load(tuple(replies), seconds, started, (time.process_time() - cpu) / seconds)
 
 
 def open_loop(server: Server, request: bytes, per_second: float, seconds: float) -> tuple[Load, Load]:
@@ -80,10 +94,10 @@ def open_loop(server: Server, request: bytes, per_second: float, seconds: float)
 
 
 async def _at_rate(server: Server, requests: Sequence[bytes], per_second: float, seconds: float) -> Load:
-    started = time.monotonic()
+    started, cpu = time.monotonic(), time.process_time()
     asked = []
     for i in range(max(1, round(per_second * seconds))):
         await asyncio.sleep(max(0.0, started + i / per_second - time.monotonic()))
         asked.append(asyncio.create_task(ask(server, requests[i % len(requests)], PATIENCE_SECONDS)))
-    sent_for = time.monotonic() - started
-    return Load(tuple(await asyncio.gather(*asked)), sent_for, started)
+    sent_for, own_cores = time.monotonic() - started, (time.process_time() - cpu) / (time.monotonic() - started)
+    return Load(tuple(await asyncio.gather(*asked)), sent_for, started, own_cores)
