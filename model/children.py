@@ -9,6 +9,8 @@ from typing import Any, BinaryIO
 _LENGTH = struct.Struct("<Q")
 # What a pipe holds by default, 64 kB, makes two processes take turns over a picture.
 _PIPE_BYTES = 1 << 20
+# More than any upload or answer; beyond it, a child has lost its way.
+_MAX_MESSAGE_BYTES = 2_000_000_000
 
 
 def send(stream: BinaryIO | Any, *parts: bytes | memoryview) -> None:
@@ -19,13 +21,13 @@ def send(stream: BinaryIO | Any, *parts: bytes | memoryview) -> None:
     stream.flush()
 
 
-def receive(stream: BinaryIO | Any, max_bytes: int) -> bytearray | None:
-    """Give the next message; None at the end of the stream, or where the message would be longer than allowed."""
+def receive(stream: BinaryIO | Any) -> bytearray | None:
+    """Give the next message; None at the end of the stream, or where the message would be longer than any is."""
     length = stream.read(_LENGTH.size)
     if len(length) < _LENGTH.size:
         return None
     expected = _LENGTH.unpack(length)[0]
-    if expected > max_bytes:
+    if expected > _MAX_MESSAGE_BYTES:
         return None
     message = bytearray(expected)
     return message if _fill(stream, memoryview(message)) else None

@@ -27,7 +27,6 @@ from model.errors import ImageError
 SECONDS_PER_FILE = 20
 # Address space of the child, in bytes: libraries take about 1 GB of it before anything is decoded.
 MAX_MEMORY_BYTES = 4_000_000_000
-_MAX_MESSAGE_BYTES = 2_000_000_000
 
 
 class Decoder:
@@ -85,7 +84,7 @@ def _ask(child: subprocess.Popen[bytes], content: bytes) -> bytearray | None:
         return None
     try:
         send(child.stdin, content)
-        return receive(child.stdout, _MAX_MESSAGE_BYTES)
+        return receive(child.stdout)
     except OSError:
         return None
 
@@ -96,7 +95,7 @@ def _serve() -> None:
     forbid_core_dumps()
     limit_memory(MAX_MEMORY_BYTES)
     answers = private_output()
-    while (content := receive(sys.stdin.buffer, _MAX_MESSAGE_BYTES)) is not None:
+    while (content := receive(sys.stdin.buffer)) is not None:
         send(answers, _decoded(bytes(content)))
 
 

@@ -68,7 +68,7 @@ def _compile(network: Any, options: Sequence[dict[str, Any]]) -> list[Any]:
     found: list[Any] = []
 
     def compile_with_options(model: Any, device: str) -> Any:
-        # A fixed number of pictures is a tenth faster than a free one, and several one by one as fast as in a batch.
+        # A fixed number of pictures is faster than a free one, and several go one by one as fast as in a batch.
         model.reshape([1, *network.input_shape[1:]])
         config = {**compile_model.keywords["config"], **_CONFIG}
         found.extend(compile_model(model, device, config={**config, **chosen}) for chosen in options)

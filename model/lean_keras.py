@@ -18,7 +18,7 @@ from model import BACKEND
 
 _NOT_NEEDED = ("matplotlib", "pandas", "sklearn")
 # Keras's OpenVINO backend imports these for one window of a spectrogram, and fails without them. They are not installed
-# for serving: 140 MB, and a third of a second at each start.
+# for serving: they are large, and slow to import.
 _FOR_SPECTROGRAMS = ("scipy", "scipy.signal")
 
 

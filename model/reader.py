@@ -27,10 +27,8 @@ from model.sentences import Sentence
 # Address space of a child, in bytes: libraries take about 1 GB of it before anything is read, and the largest volume
 # that is let through several times its 64 MB.
 MAX_MEMORY_BYTES = 3_000_000_000
-# A child gives up what it was asked no later than this. The largest series of compressed slices take some 20 s.
+# A child gives up what it was asked no later than this: below the minute for which the proxy waits for an answer.
 SECONDS = 45.0
-# More than any upload or answer; beyond it, a child has lost its way.
-_MAX_MESSAGE_BYTES = 2_000_000_000
 # After files that need more than this, memory is given back, which takes too long to be done after each picture.
 _LARGE_BYTES = 10_000_000
 # How late an overdue child is noticed at most.
@@ -96,7 +94,7 @@ class _Child:
         """Give what is read from files; None, and no more process, where it ended over them or took too long."""
         with self._watch.until(deadline, self._process), contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             send(self._process.stdin, *pack_files(contents, limits))
-            message = receive(self._process.stdout, _MAX_MESSAGE_BYTES)
+            message = receive(self._process.stdout)
             if message is not None:
                 return unpack_readings(message)
         self.end()
@@ -201,7 +199,7 @@ def serve() -> None:
 
 def _answer_one(answers: BinaryIO) -> int | None:
     """Answer the next message; give its length and its answer's in bytes, None where there was none."""
-    message = receive(sys.stdin.buffer, _MAX_MESSAGE_BYTES)
+    message = receive(sys.stdin.buffer)
     if message is None:
         return None
     n_bytes = len(message)

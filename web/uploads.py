@@ -17,7 +17,7 @@ from web.settings import Settings
 
 # Reading a large volume takes several times its size for a moment: so many may be read at once.
 _READ_AT_ONCE = 2
-# The longest pass, of eight slices, takes a second on two slow cores.
+# A pass is one picture: a fraction of a second, also on one slow core.
 STUCK_SECONDS = 60.0
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from model.card import DISCLAIMER, read_card
 from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER, Classifier
+from model.engine import n_cores
 from model.errors import ModelFileError
 from model.scan.errors import ScanError
 from model.scan.folder import Request, ScanFolder
@@ -165,8 +165,7 @@ def _engine(card_path: Path, options: argparse.Namespace, sources: Sequence[str]
 
 
 def _usual_decoders(sources: Sequence[str]) -> int:
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(n_cores, _REMOTE_DECODERS) if any(map(is_remote, sources)) else n_cores
+    return max(n_cores(), _REMOTE_DECODERS) if any(map(is_remote, sources)) else n_cores()
 
 
 def _conclusion(folder: ScanFolder, code: int) -> str:

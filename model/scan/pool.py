@@ -3,7 +3,6 @@
 Started with spawn, never with fork: a fork of a process in which OpenVINO or Keras run threads hangs.
 """
 
-import importlib
 import multiprocessing
 import os
 import queue
@@ -19,6 +18,7 @@ from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Any, Generic, TypeVar, cast
 
+from model.children import limit_memory
 from model.scan.errors import ScanError
 
 T = TypeVar("T")
@@ -243,10 +243,3 @@ def _serve(channel: Connection, make_work: Callable[[], Callable[[T], R]], memor
             except MemoryError:
                 os._exit(_OUT_OF_MEMORY)
             channel.send(result)
-
-
-def limit_memory(n_bytes: int) -> None:
-    """Bound this process's address space, where the system can."""
-    with suppress(ImportError, ValueError, OSError):
-        resource = importlib.import_module("resource")
-        resource.setrlimit(resource.RLIMIT_AS, (n_bytes, n_bytes))
