@@ -77,6 +77,14 @@ def test_place_is_free_again_after_every_kind_of_answer(app: Flask, client: Flas
         free()
 
 
+def test_stream_keeps_its_place_until_it_ends(client: FlaskClient) -> None:
+    streams = [client.post("/cards", data={"sample": "glioma"}, buffered=False) for _ in range(2)]
+    assert client.post(API, data={"files": sample()}).status_code == 503
+    for stream in streams:
+        stream.close()
+    assert client.post(API, data={"files": sample()}).status_code == 200
+
+
 def test_body_of_a_refused_request_is_read_to_its_end(app: Flask, client: FlaskClient) -> None:
     take_all_places(app)
     body = multipart({"files": (io.BytesIO(bytes(3_000_000)), "a")})

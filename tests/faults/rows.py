@@ -85,8 +85,8 @@ QUICK: dict[str, tuple[str, tuple[str, ...]]] = {
 REMARKS = {
     "A7": "MPO and animated files: the first picture is read, with a note.",
     "B2": "At 200 and 400 % of the peak less than 90 % of it is answered: each refusal takes time of the cores, most "
-    "of it gunicorn's and the system's for a connection and 20 kB, and what sends the load shares the two cores. Held by "
-    "the test: 75 and 60 %, per core that is left to the service.",
+    "of it gunicorn's and the system's for a connection and 20 kB, and what sends the load shares the two cores. "
+    "Held by the test: 75 and 60 %, per core that is left to the service.",
     "B5": "A client that drips into a body a byte each 5 s stays below nginx's client_body_timeout of 10 s and keeps "
     "its connection (one of 1024, 32 an address), but no thread of the app.",
     "C3": "/readyz does not say 503 first: gunicorn closes its listener at once, and nginx tries nobody else.",
