@@ -73,8 +73,9 @@ def _rates(recipe: Any, n_pictures: int, n_rounds: int) -> dict[str, tuple[float
     settings = {"n_classes": 2, "batch_size": recipe.batch_size, "seed": 0, "first_epoch": 0}
     with tempfile.TemporaryDirectory() as folder:
         features = cached_features(
-            frozen, pictures, recipe.frozen_views, recipe.augmentation, 0, Path(folder, "features.npy")
-        )
+            frozen, pictures, recipe.frozen_views, recipe.augmentation, recipe.batch_size, 0,
+            Path(folder, "features.npy"),
+        )  # fmt: skip
     trainees = {
         _CACHED: (upper, FeatureBatches(features, labels, **settings)),
         _UNCACHED: (network, AugmentedPictures(pictures.pixels[:few], labels[:few], recipe.augmentation, **settings)),

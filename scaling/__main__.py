@@ -50,7 +50,8 @@ def _add_measure(steps: _Steps) -> None:
     step.add_argument("--memory-files", type=int, default=20_000, metavar="N",
                       help="of the archive on which memory must stay flat (default: %(default)s)")  # fmt: skip
     step.add_argument("--runs", type=int, default=3, metavar="N", help="of each measurement (default: %(default)s)")
-    step.add_argument("--ray", action="store_true", help="measure --engine ray too")
+    step.add_argument("--ray-files", type=int, default=4000, metavar="N",
+                      help="of the archive that --engine ray scans too; 0 for none (default: %(default)s)")  # fmt: skip
     step.add_argument("--figures", type=Path, default=FIGURES, metavar="FILE")
     step.set_defaults(step=_measure)
 
@@ -88,7 +89,7 @@ def _tree(options: argparse.Namespace) -> None:
 def _measure(options: argparse.Namespace) -> None:
     from scaling.measure import measure
 
-    measure(options.pictures, options.files, options.memory_files, options.runs, options.ray, options.figures)
+    measure(options.pictures, options.files, options.memory_files, options.runs, options.ray_files, options.figures)
 
 
 def _survive(options: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ _BATCHES = (1, 8, 32)
 _N_LISTED = 100_000
 
 
-def measure(pictures: Path, n_files: int, n_memory: int, n_runs: int, with_ray: bool, figures: Path) -> None:
+def measure(pictures: Path, n_files: int, n_memory: int, n_runs: int, n_ray: int, figures: Path) -> None:
     """Measure, print and keep."""
     with tempfile.TemporaryDirectory() as folder:
         many = Path(folder) / "many"
@@ -33,9 +33,8 @@ def measure(pictures: Path, n_files: int, n_memory: int, n_runs: int, with_ray: 
                 for cores, batch in itertools.product(_cores(), _BATCHES)}  # fmt: skip
         found: dict[str, Any] = {"n_files": n_files, "engine": engine, "scan": scan}
         found |= _conclusions(engine, scan)
-        if with_ray:
-            found["ray"] = {f"{cores} cores": _scan(many, n_files, cores, 1, "--engine", "ray")
-                            for cores in _cores()}  # fmt: skip
+        if n_ray:
+            found["ray"] = _ray(pictures, n_ray, Path(folder) / "for_ray")
         found["files_listed_per_second"] = _listing(Path(folder) / "listed")
         found["serving"] = serving()
         found["memory"] = _memory(pictures, many, n_files, n_memory, Path(folder) / "large")
@@ -62,6 +61,21 @@ def _scan(tree: Path, n_files: int, n_cores: int, n_runs: int, *arguments: str) 
         "slices_per_second": statistics.median(run.slices_per_second for run in runs),
         "cpu_seconds_per_slice": statistics.median(run.cpu_seconds for run in runs) / n_files,
         "seconds_to_start_and_end": statistics.median(run.seconds - n_files / run.slices_per_second for run in runs),
+    }
+
+
+def _ray(pictures: Path, n_files: int, folder: Path) -> dict[str, Any]:
+    """Give one scan by Ray on each number of cores, and how much longer it takes on all of them than the plain scan."""
+    make_tree(pictures, folder, n_files, seed=2)
+    by_cores = {cores: run_scan(folder, cores, "--engine", "ray") for cores in _cores()}
+    plain = run_scan(folder, max(_cores()))
+    return {
+        "n_files": n_files,
+        "slices_per_second": {f"{cores} cores": run.slices_per_second for cores, run in by_cores.items()},
+        "seconds": {f"{cores} cores": run.seconds for cores, run in by_cores.items()},
+        "plain_seconds": plain.seconds,
+        "plain_slices_per_second": plain.slices_per_second,
+        "time_over_plain": by_cores[max(_cores())].seconds / plain.seconds,
     }
 
 

@@ -31,11 +31,6 @@ def _throughput(measured: dict[str, Any]) -> str:
          f"{1000 * scan['cpu_seconds_per_slice']:.0f} ms", f"{scan['seconds_to_start_and_end']:.1f} s")
         for name, scan in measured["scan"].items()
     ]  # fmt: skip
-    ray = "".join(
-        f"\nWith `--engine ray` on {name}: {run['slices_per_second']:.1f} slices per second, "
-        f"{run['seconds_to_start_and_end']:.0f} s to start and end.\n"
-        for name, run in measured.get("ray", {}).items()
-    )
     return (
         f"## Slices per second\n\nMeasured on {measured['machine']}; {measured['date']}; {measured['n_files']} slices. "
         "The engine alone has its pictures decoded already; the scan reads, decodes, predicts and writes.\n\n"
@@ -43,8 +38,22 @@ def _throughput(measured: dict[str, Any]) -> str:
         + f"\nThe scan reaches {measured['share_of_engine']:.2f} of the engine's best on the same pictures, and "
         f"{measured['scaling_from_1_core']:.2f} times one core's best on two (bounds: 0.85 and 1.7). A line through "
         f"zero over both gives **{measured['slices_per_core_second']:.1f} slices per core and second**. "
-        f"{measured['files_listed_per_second']:,.0f} files are listed per second.\n{ray}"
+        f"{measured['files_listed_per_second']:,.0f} files are listed per second.\n"
+        + (_ray(measured["ray"]) if "ray" in measured else "")
     )
+
+
+def _ray(measured: dict[str, Any]) -> str:
+    rows = [(name, f"{rate:.1f}", f"{measured['seconds'][name]:.0f} s")
+            for name, rate in measured["slices_per_second"].items()]  # fmt: skip
+    plain = (f"{max(measured['seconds'])}, without Ray", f"{measured['plain_slices_per_second']:.1f}",
+             f"{measured['plain_seconds']:.0f} s")  # fmt: skip
+    return (
+        f"\n## Ray on one machine\n\n{measured['n_files']:,} files, start and end included. Ray takes "
+        f"{measured['time_over_plain']:.2f} times as long as the plain scan.\n\n"
+        + _table(("`--engine ray`", "slices per second between the first part and the last", "whole scan"),
+                 [*rows, plain])
+    )  # fmt: skip
 
 
 def _memory(measured: dict[str, Any]) -> str:

@@ -65,8 +65,10 @@ def nginx(ports: list[int], folder: Path) -> Iterator[int]:
     if not program:
         pytest.skip("nginx is not installed")
     port = free_port()
-    servers = " ".join(f"server 127.0.0.1:{each};" for each in ports)
-    text = (TOP / "deploy" / "nginx.conf").read_text(encoding="utf-8").replace("server app:8000;", servers)
+    text = re.sub(
+        r"server app:8000([^;]*);", lambda found: " ".join(f"server 127.0.0.1:{each}{found[1]};" for each in ports),
+        (TOP / "deploy" / "nginx.conf").read_text(encoding="utf-8"),
+    )  # fmt: skip
     text = text.replace("listen 8080", f"listen 127.0.0.1:{port}").replace("/tmp/", f"{folder}/")
     (folder / "nginx.conf").write_text(text)
     # Started by root, Debian's nginx would run its workers as another user, who may not write here.

@@ -33,10 +33,11 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
 
 
-def run_step(*arguments: object) -> subprocess.CompletedProcess[str]:
+def run_step(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "training", *map(str, arguments)],
-        cwd=TOP, env=environment(), capture_output=True, text=True, timeout=STEP_TIMEOUT_SECONDS, check=False,
+        cwd=TOP, env=environment() | variables, capture_output=True, text=True, timeout=STEP_TIMEOUT_SECONDS,
+        check=False,
     )  # fmt: skip
 
 
@@ -308,6 +309,41 @@ def test_killed_run_goes_on_where_it_was_and_loses_one_epoch_at_most(drawn_data:
     assert [(row["phase"], row["epoch"]) for row in after["history"]] == [
         ("fine_tune", 1), ("fine_tune", 2),
     ]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", ["vgg16", "xception"])
+def test_devices_that_share_batches_train_as_one_device_does(recipe: str, drawn_data: Path, tmp_path: Path) -> None:
+    histories = {}
+    for n_devices, options in ((1, []), (2, ["--distribute"])):
+        step = run_step(
+            "train", "--recipe", recipe, "--task", "tumor_presence", "--quick", "--weights", "random",
+            "--data", drawn_data, "--out", tmp_path / str(n_devices), "--cache", tmp_path / "cache", *options,
+            KERAS_BACKEND="jax", XLA_FLAGS=f"--xla_force_host_platform_device_count={n_devices}",
+        )  # fmt: skip
+        assert step.returncode == 0, step.stderr
+        histories[n_devices] = rows_of(tmp_path / str(n_devices) / "history.csv")
+    for alone, shared in zip(histories[1], histories[2], strict=True):
+        assert float(shared["loss"]) == pytest.approx(float(alone["loss"]), rel=0.01)
+    metrics = json.loads((tmp_path / "2" / "validation.json").read_text())
+    assert metrics["n_pictures"] == json.loads((tmp_path / "1" / "validation.json").read_text())["n_pictures"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("backend", "n_devices", "expected"),
+    [("tensorflow", 2, "KERAS_BACKEND=jax"), ("jax", 1, "several devices"), ("jax", 7, "equally")],
+)
+def test_devices_that_cannot_share_are_refused_with_what_to_do(
+    backend: str, n_devices: int, expected: str, drawn_data: Path, tmp_path: Path
+) -> None:
+    step = run_step(
+        "train", "--recipe", "vgg16", "--quick", "--weights", "random", "--data", drawn_data, "--distribute",
+        "--out", tmp_path / "run", "--cache", tmp_path / "cache",
+        KERAS_BACKEND=backend, XLA_FLAGS=f"--xla_force_host_platform_device_count={n_devices}",
+    )  # fmt: skip
+    assert step.returncode == 2
+    assert expected in step.stderr
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.augmentation import Augmentation, augment
+from training.devices import equal_shares
 
 
 def balanced_order(labels: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
@@ -44,7 +45,7 @@ class _Balanced(keras.utils.PyDataset):
         self._order = self._draw()
 
     def _draw(self) -> NDArray[np.int64]:
-        return balanced_order(self._labels, np.random.default_rng((self._seed, self._epoch)))
+        return equal_shares(balanced_order(self._labels, np.random.default_rng((self._seed, self._epoch))))
 
     def _inputs(self, chosen: NDArray[np.int64], places: NDArray[np.int64]) -> Any:
         raise NotImplementedError

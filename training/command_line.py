@@ -22,12 +22,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one step; give 0 when it was done and 2 when it cannot be done."""
     options = _parser().parse_args(arguments)
     # The steps need seconds to import; --help does not wait for them.
+    from training.devices import DevicesError
     from training.networks import WeightsError
     from training.publish import PublishError
 
     try:
         options.step(options)
-    except (DataError, WeightsError, ModelFileError, PublishError) as error:
+    except (DataError, DevicesError, WeightsError, ModelFileError, PublishError) as error:
         print(error, file=sys.stderr)
         return 2
     return 0
@@ -110,6 +111,8 @@ def _add_training(step: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     step.add_argument("--precision", choices=["float32", "mixed_bfloat16"], default="float32",
                       help="mixed_bfloat16 is faster on processors and GPUs that compute with it")  # fmt: skip
+    step.add_argument("--distribute", action="store_true",
+                      help="share each batch among all GPUs or other devices (KERAS_BACKEND=jax)")  # fmt: skip
     step.add_argument("--weights", default="imagenet", metavar="WEIGHTS",
                       help='"imagenet" (downloads), "random", or the path of a .weights.h5 file')  # fmt: skip
     step.add_argument("--start-from", type=Path, metavar="RUN", help="go on from the best network of another run")
@@ -246,7 +249,8 @@ def _request(options: argparse.Namespace, run: Path) -> "Request":
     return Request(
         recipe=_recipe(options), start=options.start_from, folders=tuple(options.data), boxes=options.boxes,
         left_out=tuple(options.exclude_near_duplicates_of), precision=options.precision, weights=options.weights,
-        run=run, cache=options.cache, seed=options.seed, quick=options.quick, bars=sys.stdout.isatty(),
+        run=run, cache=options.cache, seed=options.seed, quick=options.quick,
+        distribute=options.distribute, bars=sys.stdout.isatty(),
     )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ from training.dataset import (
     require_classes,
 )
 from training.decoding import Decoded, decode
+from training.devices import equal_shares, shared_by_devices
 from training.environment import describe_environment
 from training.features import cached_features
 from training.grouping import Split, copies_of, group, split_by_group
@@ -62,6 +63,8 @@ class Request:
     cache: Path
     seed: int
     quick: bool
+    # Share each batch among all devices that Keras sees.
+    distribute: bool
     # Show a bar per epoch instead of a line: for a person who watches.
     bars: bool
 
@@ -82,18 +85,20 @@ def train(request: Request) -> None:
     Raises:
         DataError: the data folders cannot be used.
         networks.WeightsError: the starting weights cannot be loaded.
+        devices.DevicesError: `distribute`, and there are no devices that could share.
     """
     started = time.monotonic()
     keras.utils.set_random_seed(request.seed)
     material = prepare(request)
-    network = networks.build(request.recipe, "random" if request.start else request.weights)
-    if request.start:
-        network.set_weights(_network_of(request.start).get_weights())
     progress = Progress.read(request.run)
-    if progress.phase == FROZEN:
-        train_frozen(request, material, network, progress)
-    if progress.phase == FINE_TUNE:
-        fine_tune(request, material, network, progress)
+    with shared_by_devices(request.distribute, request.recipe.batch_size):
+        network = networks.build(request.recipe, "random" if request.start else request.weights)
+        if request.start:
+            network.set_weights(_network_of(request.start).get_weights())
+        if progress.phase == FROZEN:
+            train_frozen(request, material, network, progress)
+        if progress.phase == FINE_TUNE:
+            fine_tune(request, material, network, progress)
     finish(request, material, progress, time.monotonic() - started)
 
 
@@ -221,18 +226,19 @@ def train_frozen(request: Request, material: Material, network: keras.Model, pro
     cut = network.get_layer(recipe.cached_layer).output
     frozen, upper = keras.Model(network.input, cut), keras.Model(cut, network.output)
     training_features = cached_features(
-        frozen, material.decoded.subset(split.training), recipe.frozen_views, recipe.augmentation, request.seed,
-        request.run / "features-training.npy",
+        frozen, material.decoded.subset(split.training), recipe.frozen_views, recipe.augmentation,
+        recipe.batch_size, request.seed, request.run / "features-training.npy",
     )  # fmt: skip
     validation_features = cached_features(
-        frozen, material.decoded.subset(split.validation), 1, recipe.augmentation, request.seed,
-        request.run / "features-validation.npy",
+        frozen, material.decoded.subset(split.validation), 1, recipe.augmentation,
+        recipe.batch_size, request.seed, request.run / "features-validation.npy",
     )  # fmt: skip
     batches = FeatureBatches(
         training_features, material.labels[split.training], n_classes=len(CLASS_NAMES[recipe.task]),
         batch_size=recipe.batch_size, seed=request.seed, first_epoch=progress.finished_epochs,
     )  # fmt: skip
-    validation = (validation_features[0].astype(np.float32), _targets(material, recipe))
+    watched = equal_shares(np.arange(len(split.validation)))
+    validation = (validation_features[0][watched].astype(np.float32), _targets(material, recipe)[watched])
     _fit(request, upper, batches, validation, progress, recipe.frozen_epochs, recipe.frozen_rate,
          SaveEachEpoch(request.run, network, progress, recipe.patience))  # fmt: skip
     progress.start_phase(request.run, FINE_TUNE if recipe.fine_tune_epochs else DONE)
@@ -280,8 +286,9 @@ def _fine_tuning_batches(
 
 
 def _validation(recipe: Recipe, material: Material, network: keras.Model) -> tuple[NDArray[np.float32], Any]:
-    chosen = material.known.subset(material.split.validation)
-    targets = _targets(material, recipe)
+    watched = equal_shares(np.arange(len(material.split.validation)))
+    chosen = material.known.subset(material.split.validation[watched])
+    targets = _targets(material, recipe)[watched]
     pixels = chosen.pixels[..., None].astype(np.float32)
     if not recipe.synthesis:
         return pixels, targets

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ import pytest
 from tests.faults.clients import Reply, ask, prediction, request_bytes
 from tests.faults.conftest import Record
 from tests.faults.load import Load, closed_loop, open_loop
+from tests.faults.proxy import nginx
 from tests.serving import Server, gunicorn
 from tests.test_bad_input import OTHER_KINDS, encoded
 
@@ -56,25 +57,12 @@ def test_b2_b3_b4_overload_is_refused_at_once_and_leaves_the_rest_its_speed(
     request, seconds = prediction(pictures[0]), 60 if is_full else 6
     closed_loop(busy_server, [request], 1, 1)
     alone = closed_loop(busy_server, [request], 1, seconds)
-    loads: dict[int, Load] = {}
-    probes: list[Reply] = []
-    # Other work on the machine comes and goes: the peak is measured on both sides of each load.
-    peaks = [_peak(busy_server, request)]
-    for percent in (50, 80, 100, 200, 400):
-        loads[percent], probed = open_loop(busy_server, request, peaks[-1].per_second * percent / 100, seconds)
-        probes += probed.replies
-        peaks.append(_peak(busy_server, request))
+    loads, peaks, probes = _rising(busy_server, request, (50, 80, 100, 200, 400), seconds)
     recovered = _recovery_seconds(busy_server, request, alone)
 
     record(
-        "B2", f"requests at 50, 80, 100, 200, 400 % of the peak, {seconds} s each, whether answered or not",
-        f"peak {min(peaks, key=_rate).per_second:.1f} to {max(peaks, key=_rate).per_second:.1f}/s; "
-        + "; ".join(
-            f"{percent} %: {load.per_second:.1f}/s answered ({load.own_cores:.2f} cores to send it), "
-            f"p99 {load.percentile(99):.2f} s, {load.counts()}"
-            + (f", refused within {load.percentile(99, 503) * 1000:.0f} ms (p99)" if load.with_status(503) else "")
-            for percent, load in loads.items()
-        ),
+        "B2", f"straight at gunicorn, requests at 50, 80, 100, 200, 400 % of the peak, {seconds} s each, whether "
+        "answered or not", _seen(loads, peaks),
     )  # fmt: skip
     slowest = max(reply.seconds for reply in probes)
     record(
@@ -98,8 +86,54 @@ def test_b2_b3_b4_overload_is_refused_at_once_and_leaves_the_rest_its_speed(
     assert recovered <= 10
 
 
-def _rate(load: Load) -> float:
-    return load.per_second
+def test_b2_overload_behind_nginx_leaves_the_rest_nine_tenths_of_the_peak(
+    busy_server: Server, pictures: list[bytes], record: Record, is_full: bool, tmp_path: Path
+) -> None:
+    request, seconds = prediction(pictures[0]), 60 if is_full else 6
+    # The load comes from one address, which is bounded otherwise.
+    with nginx(busy_server, tmp_path, limit_conn="by_address 1000") as proxy:
+        closed_loop(proxy, [request], 4, 1)
+        loads, peaks, probes = _rising(proxy, request, (200, 400), seconds)
+    record(
+        "B2", f"behind nginx, requests at 200 and 400 % of the peak, {seconds} s each, whether answered or not",
+        _seen(loads, peaks),
+    )  # fmt: skip
+    for percent, before, after in ((200, *peaks[:2]), (400, *peaks[1:])):
+        load = loads[percent]
+        # What sends the load shares the cores with the service, and takes more of them the more it sends.
+        assert load.per_core_second >= 0.9 * min(before.per_core_second, after.per_core_second), percent
+        assert {reply.status for reply in load.replies} <= {200, 503}, percent
+        assert all(reply.headers["retry-after"].isdigit() for reply in load.with_status(503))
+        assert load.percentile(99, 503) < REFUSAL_SECONDS
+    assert loads[400].with_status(503)
+    assert {reply.status for reply in probes} == {200}
+
+
+def _rising(
+    server: Server, request: bytes, percents: Sequence[int], seconds: float
+) -> tuple[dict[int, Load], list[Load], list[Reply]]:
+    """Send loads of so many percent of the peak; give them, the peak before and after each, and probes meanwhile."""
+    loads: dict[int, Load] = {}
+    probes: list[Reply] = []
+    # Other work on the machine comes and goes: the peak is measured on both sides of each load.
+    peaks = [_peak(server, request)]
+    for percent in percents:
+        loads[percent], probed = open_loop(server, request, peaks[-1].per_second * percent / 100, seconds)
+        probes += probed.replies
+        peaks.append(_peak(server, request))
+    return loads, peaks, probes
+
+
+def _seen(loads: dict[int, Load], peaks: Sequence[Load]) -> str:
+    rates = [peak.per_second for peak in peaks]
+    at_peak = [peak.per_core_second for peak in peaks]
+    return f"peak {min(rates):.1f} to {max(rates):.1f}/s; " + "; ".join(
+        f"{percent} %: {load.per_second:.1f}/s answered ({load.own_cores:.2f} cores to send it; per core that was left "
+        f"{load.per_core_second / min(at_peak[i : i + 2]):.2f} of the peak), p99 {load.percentile(99):.2f} s, "
+        f"{load.counts()}"
+        + (f", refused within {load.percentile(99, 503) * 1000:.0f} ms (p99)" if load.with_status(503) else "")
+        for i, (percent, load) in enumerate(loads.items())
+    )
 
 
 def _peak(server: Server, request: bytes) -> Load:
