@@ -3,10 +3,11 @@
 from benchmarks.plan import PICTURE, Plan
 from benchmarks.rows import Finding
 from benchmarks.timing import times_in_turn
-from model.files import Limits, Reading, read_files
+from model.files import read_files
 from model.images import MriImage
 from model.preprocessing import preprocess
-from model.reader import Readers
+from model.readers import Readers
+from model.readings import Limits, Reading
 
 
 def measure(plan: Plan) -> list[Finding]:

@@ -10,10 +10,12 @@ from tqdm import tqdm
 
 from model.card import DISCLAIMER
 from model.classifier import DEFAULT_MODELS, NOT_BRAIN_MRI, WEIGHTS_FOLDER, Classifier, Prediction
-from model.dicom import is_dicom, series_of
+from model.dicom import series_of
 from model.errors import ImageError, ModelFileError
-from model.files import Limits, read_files
+from model.files import read_files
+from model.formats import is_dicom
 from model.images import MAX_VOXELS, MriImage
+from model.readings import Limits
 from model.scan.command import main as scan
 from model.volumes import MriVolume, VolumeSummary, summarize
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from model.decoder import Decoder
 from model.dicom_header import Header, Window, read_header
-from model.dicom_header import is_dicom as is_dicom
 from model.dicom_pixels import Slice, decode, no_pixels
 from model.dicom_suitability import check_suitable, notes_on
 from model.errors import ImageError

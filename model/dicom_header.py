@@ -54,9 +54,6 @@ _MACROS = {
     "WindowWidth": "FrameVOILUTSequence",
     "VOILUTFunction": "FrameVOILUTSequence",
 }
-# What a file without preamble starts with: groups 0002 or 0008, whose first elements are these.
-_FIRST_GROUPS, _LAST_FIRST_ELEMENT, _LONGEST_FIRST_VALUE = (0x0002, 0x0008), 0x0018, 1024
-_FIRST_VRS = {b"UI", b"CS", b"UL", b"OB", b"DA", b"TM", b"SH", b"LO"}
 # Deflated Explicit VR Little Endian: pydicom would inflate it whole, however much that is.
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 # What pydicom, gdcm and numpy answer to damaged files.
@@ -135,22 +132,6 @@ class Header:
             if each or self.n_frames == 1:
                 return [_frame([*each[i : i + 1], *shared], self.dataset) for i in range(self.n_frames)]
             return [_frame(shared, self.dataset, has_position=False)] * self.n_frames
-
-
-def is_dicom(content: bytes) -> bool:
-    """Tell by "DICM" after the preamble, or by the first element of a file without one.
-
-    Source: DICOM PS3.10, 7.1; files from before it, and of some archives, start with group 0008.
-    """
-    return content[128:132] == b"DICM" or any(_starts_with_an_element(content, order) for order in ("little", "big"))
-
-
-def _starts_with_an_element(content: bytes, order: Any) -> bool:
-    group, element = int.from_bytes(content[:2], order), int.from_bytes(content[2:4], order)
-    if len(content) < 8 or group not in _FIRST_GROUPS or element > _LAST_FIRST_ELEMENT:
-        return False
-    is_implicit = order == "little" and int.from_bytes(content[4:8], order) <= _LONGEST_FIRST_VALUE
-    return content[4:6] in _FIRST_VRS or is_implicit
 
 
 def read_header(content: bytes) -> Header:

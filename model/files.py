@@ -1,47 +1,22 @@
 """Read files that belong together or not: pictures, volumes, DICOM series in any order, and zip archives of these."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from model.archives import is_zip, read_archive
-from model.dicom import is_dicom, read_dicom_files
 from model.errors import ImageError, TooManyFiles, UnsupportedFormat
-from model.images import MAX_PIXELS, MAX_VOXELS, MriImage
-from model.nifti import is_nifti, read_nifti
+from model.formats import is_dicom, is_nifti
+from model.images import MriImage
 from model.reading import read_image
+from model.readings import Content, Limits, Reading
 from model.sentences import Sentence
 from model.volumes import MriVolume
 
 # Unpacked bytes of an archive per voxel that is let through: scanners write 16 bits; half as much again for headers.
 _BYTES_PER_VOXEL = 3
-Content = MriImage | MriVolume | ImageError
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How much is read in one call.
-
-    max_pixels: of one picture or slice. max_voxels: of all volumes and of all that comes out of archives, together.
-    max_files: files, those in archives counted one by one.
-    """
-
-    max_pixels: int = MAX_PIXELS
-    max_voxels: int = MAX_VOXELS
-    max_files: int = 600
 
 
 _DEFAULT_LIMITS = Limits()
-
-
-@dataclass(frozen=True, eq=False)
-class Reading:
-    """One picture, one volume, or one refusal.
-
-    files: the places of the files that it came from, ascending, in the order in which they were given.
-    """
-
-    files: tuple[int, ...]
-    content: Content
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +66,7 @@ def _unpack(contents: Sequence[bytes], limits: Limits) -> tuple[list[_Piece], li
 def _read_pieces(pieces: Sequence[_Piece], limits: Limits) -> list[tuple[tuple[int, ...], Content]]:
     """Give the indices of pieces with what was read from them: DICOM files together, then the others one by one."""
     dicom = {i: piece.content for i, piece in enumerate(pieces) if is_dicom(piece.content)}
-    found: list[tuple[tuple[int, ...], Content]] = [*read_dicom_files(dicom, limits.max_pixels, limits.max_voxels)]
+    found = _read_dicom(dicom, limits) if dicom else []
     n_left = limits.max_voxels - sum(_n_voxels(content) for _, content in found)
     for i, piece in enumerate(pieces):
         if i not in dicom:
@@ -102,6 +77,13 @@ def _read_pieces(pieces: Sequence[_Piece], limits: Limits) -> list[tuple[tuple[i
     return found
 
 
+def _read_dicom(contents: Mapping[int, bytes], limits: Limits) -> list[tuple[tuple[int, ...], Content]]:
+    # Not before there is a DICOM file: see model.formats.
+    from model.dicom import read_dicom_files
+
+    return [*read_dicom_files(contents, limits.max_pixels, limits.max_voxels)]
+
+
 def _read_one(piece: _Piece, max_pixels: int, n_left: int) -> Content:
     try:
         if piece.is_packed and is_zip(piece.content):
@@ -109,6 +91,8 @@ def _read_one(piece: _Piece, max_pixels: int, n_left: int) -> Content:
                 Sentence("Expected pictures in the zip file. Received a zip file in it. Unpack it and try again.")
             )
         if is_nifti(piece.content):
+            from model.nifti import read_nifti
+
             return read_nifti(piece.content, max_pixels, n_left)
         return read_image(piece.content, min(max_pixels, n_left) if piece.is_packed else max_pixels)
     except ImageError as error:

@@ -5,7 +5,6 @@ Source: NIfTI-1.1 and NIfTI-2 headers, https://nifti.nimh.nih.gov.
 """
 
 import logging
-import struct
 import zlib
 from dataclasses import dataclass
 from typing import Any, cast
@@ -18,6 +17,7 @@ from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from model.errors import UnreadableImage, UnsuitableImage
+from model.formats import GZIP, GZIP_BITS, NIFTI_MAGICS, first_bytes, header_size
 from model.images import MAX_VOXELS, MriImage, check_size, check_voxels
 from model.sentences import Sentence
 from model.stacks import BY_PERCENTILES, MAX_MEASURED_SLICES, Stack, grey_range, to_content, to_grey
@@ -26,12 +26,6 @@ from model.volumes import MriVolume, a_volume
 # nibabel logs what it finds in damaged headers; what is in a file stays out of logs.
 logging.getLogger("nibabel.global").setLevel(logging.CRITICAL + 1)
 
-_GZIP = b"\x1f\x8b"
-# zlib: a gzip header and trailer around the stream.
-_GZIP_BITS = 16 + zlib.MAX_WBITS
-# By size of the header, which is its first number: where its magic is, and the magics of one file and of a pair.
-_MAGICS = {348: (344, b"n+1\0", b"ni1\0"), 540: (4, b"n+2\0\r\n\x1a\n", b"ni2\0\r\n\x1a\n")}
-_HEADER_BYTES = 540
 # Bytes of the largest voxel that is read (float64, complex64) are bounded together, as if each took this many.
 _BYTES_PER_VOXEL = 4
 # Extensions before the voxels, and padding after them, take no more in files that are whole.
@@ -71,17 +65,6 @@ class _Header:
         return self.offset + self.n_voxels * self.dtype.itemsize
 
 
-def is_nifti(content: bytes) -> bool:
-    """Tell by the header's size and magic, of gzip by those of its first bytes."""
-    head = _first_bytes(content)
-    if len(head) < 4 or not (size := _header_size(head)):
-        return False
-    place, *magics = _MAGICS[size]
-    # A file cut off before its magic is NIfTI as far as it goes.
-    magic = head[place : place + len(magics[0])]
-    return any(candidate.startswith(magic) for candidate in magics)
-
-
 def read_nifti(content: bytes, max_pixels: int, max_voxels: int = MAX_VOXELS) -> MriImage | MriVolume:
     """Read a file that `is_nifti` recognised.
 
@@ -118,27 +101,12 @@ def read_nifti_slice(content: bytes, max_pixels: int) -> MriImage:
     return cast(MriImage, read_nifti(content, max_pixels))
 
 
-def _first_bytes(content: bytes) -> bytes:
-    if not content.startswith(_GZIP):
-        return content[:_HEADER_BYTES]
-    try:
-        return zlib.decompressobj(_GZIP_BITS).decompress(content[:65_536], _HEADER_BYTES)
-    except zlib.error:
-        return b""
-
-
-def _header_size(head: bytes) -> int:
-    """Give 348 or 540, in the byte order that the header is in, or 0."""
-    sizes = {int(struct.unpack(order + "i", head[:4])[0]) for order in "<>"}
-    return next(iter(sizes & _MAGICS.keys()), 0)
-
-
 def _read_header(content: bytes) -> _Header:
-    head = _first_bytes(content)
-    size = _header_size(head)
+    head = first_bytes(content)
+    size = header_size(head)
     if len(head) < size:
         raise _damaged()
-    place, _, pair = _MAGICS[size]
+    place, _, pair = NIFTI_MAGICS[size]
     if head[place : place + len(pair)] == pair:
         raise UnsuitableImage(
             Sentence(
@@ -225,7 +193,7 @@ def _slice_axis(header: _Header) -> int:
 
 def _voxels(content: bytes, header: _Header) -> NDArray[Any]:
     """Give the stored values, shape as in the header; a view of the content where it is not compressed."""
-    if content.startswith(_GZIP):
+    if content.startswith(GZIP):
         content = _unzipped(content, header.end + _MAX_BYTES_AFTER)
     if len(content) < header.end:
         raise _damaged()
@@ -240,8 +208,8 @@ def _unzipped(content: bytes, max_bytes: int) -> bytes:
         UnreadableImage: it is cut off, damaged, or longer than its header says.
     """
     parts: list[bytes] = []
-    while content.startswith(_GZIP):
-        member = zlib.decompressobj(_GZIP_BITS)
+    while content.startswith(GZIP):
+        member = zlib.decompressobj(GZIP_BITS)
         try:
             parts.append(member.decompress(content, max_bytes))
         except zlib.error as error:

@@ -17,8 +17,8 @@ from model.errors import (
     UnsuitableImage,
     UnsupportedFormat,
 )
-from model.files import Content, Limits, Reading
 from model.images import MriImage
+from model.readings import Content, Limits, Reading
 from model.sentences import Sentence
 from model.volumes import MriVolume
 

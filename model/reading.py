@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from model.dicom import is_dicom, read_dicom_slice
 from model.errors import EmptyFile, UnsupportedFormat
+from model.formats import is_dicom, is_nifti
 from model.images import MAX_PIXELS as MAX_PIXELS
 from model.images import MriImage as MriImage
-from model.nifti import is_nifti, read_nifti_slice
 from model.pictures import is_picture, read_picture
 from model.sentences import Sentence
 
@@ -42,9 +41,22 @@ def read_image(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> MriImage:
     )
 
 
+def _read_dicom(content: bytes, max_pixels: int) -> MriImage:
+    # Not before there is a DICOM file: see model.formats.
+    from model.dicom import read_dicom_slice
+
+    return read_dicom_slice(content, max_pixels)
+
+
+def _read_nifti(content: bytes, max_pixels: int) -> MriImage:
+    from model.nifti import read_nifti_slice
+
+    return read_nifti_slice(content, max_pixels)
+
+
 # DICOM comes first: its preamble may be that of a TIFF file, which most viewers of DICOM also ignore.
 _READERS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes, int], MriImage]], ...] = (
-    (is_dicom, read_dicom_slice),
+    (is_dicom, _read_dicom),
     (is_picture, read_picture),
-    (is_nifti, read_nifti_slice),
+    (is_nifti, _read_nifti),
 )

@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 
 import model.reader
-from model.files import Limits, Reading, read_files
+from model.files import read_files
+from model.readings import Limits, Reading
 
 
 def read_clumsily(contents: Sequence[bytes], limits: Limits) -> list[Reading]:

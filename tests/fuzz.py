@@ -50,7 +50,8 @@ def _fuzz(arguments: list[str]) -> None:
 
     # What is imported from here on tells which of its lines were reached.
     with atheris.instrument_imports(include=["model", "pydicom", "nibabel", "PIL"]):
-        from model.files import Limits, read_files
+        from model.files import read_files
+        from model.readings import Limits
 
     limits = Limits(max_pixels=1_000_000, max_voxels=1_000_000, max_files=5)
 

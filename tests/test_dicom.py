@@ -14,9 +14,9 @@ from pydicom.pixels import apply_voi_lut
 from pydicom.sequence import Sequence
 from pydicom.uid import MPEG2MPML, JPEG2000Lossless
 
-from model.dicom import is_dicom
 from model.errors import ImageError, TooManyPixels, UnreadableImage, UnsuitableImage, UnsupportedFormat
 from model.files import read_files
+from model.formats import is_dicom
 from model.images import MriImage
 from model.reading import read_image
 from model.stacks import BY_PERCENTILES, BY_WINDOW

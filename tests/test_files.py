@@ -11,9 +11,10 @@ from PIL import Image
 
 from model.classifier import WEIGHTS_FOLDER, Classifier
 from model.errors import EmptyFile, TooManyFiles, TooManyPixels, UnreadableImage, UnsupportedFormat
-from model.files import Limits, Reading, read_files
+from model.files import read_files
 from model.images import MriImage
 from model.reading import read_image
+from model.readings import Limits, Reading
 from model.volumes import MriVolume
 from tests.heads import dicom, head, nifti, series
 

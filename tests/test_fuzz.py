@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from model.errors import ImageError
-from model.files import Limits, read_files
+from model.files import read_files
 from model.images import MriImage
+from model.readings import Limits
 from model.volumes import MriVolume
 from tests.seeds import seeds
 

@@ -11,10 +11,12 @@ import pytest
 from nibabel.testing import data_path
 
 from model.errors import ImageError, TooManyPixels, UnreadableImage, UnsuitableImage, UnsupportedFormat
-from model.files import Limits, read_files
+from model.files import read_files
+from model.formats import is_nifti
 from model.images import MriImage
-from model.nifti import ORIENTATION_NOTE, is_nifti, read_nifti
+from model.nifti import ORIENTATION_NOTE, read_nifti
 from model.reading import read_image
+from model.readings import Limits
 from model.volumes import MriVolume
 from tests.heads import grey, head, nifti, upright
 

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from model.errors import Busy, TooManyPixels
-from model.files import Limits, Reading, read_files
+from model.files import read_files
 from model.images import MriImage
 from model.parcels import pack_files, pack_readings, unpack_files, unpack_readings
-from model.reader import DecoderFailed, Readers
+from model.readers import DecoderFailed, Readers
+from model.readings import Limits, Reading
 from model.volumes import MriVolume
 from tests.heads import nifti, series
 from tests.test_bad_input import GOOD, OTHER_KINDS, drawn_slice, encoded

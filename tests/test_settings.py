@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
-from model.files import Limits
+from model.readings import Limits
 from web.settings import PREFIX, TABLE, Settings, SettingsError, load_settings
 
 TOP = Path(__file__).parent.parent

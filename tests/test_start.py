@@ -26,11 +26,19 @@ def start(models: Path, *command: str, **settings: str) -> subprocess.CompletedP
     return subprocess.run(command, cwd=TOP, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_starting_imports_no_training_package(tiny_models: Path) -> None:
-    code = (
-        "import app, sys; app.create_app(); "
-        "print([m for m in ('tensorflow', 'sklearn', 'matplotlib', 'pyarrow', 'ray', 'training') if m in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    ("program", "too_large"),
+    [
+        ("import app; app.create_app()", "tensorflow sklearn matplotlib pyarrow ray training pydicom nibabel"),
+        # What reads the files: a picture needs no more than Pillow.
+        (
+            "from model.files import read_files; read_files([open('static/samples/glioma.jpg', 'rb').read()])",
+            "tensorflow keras pydicom nibabel",
+        ),
+    ],
+)
+def test_memory_holds_no_package_that_is_not_needed(tiny_models: Path, program: str, too_large: str) -> None:
+    code = f"import sys; {program}; print([name for name in {too_large.split()} if name in sys.modules])"
     started = start(tiny_models, sys.executable, "-c", code)
     assert started.returncode == 0, started.stderr
     assert started.stdout.strip() == "[]"

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from training.augmentation import Augmentation, augment
 from training.decoding import Decoded
 
+
 def cached_features(
     frozen: keras.Model, decoded: Decoded, views: int, strength: Augmentation, batch_size: int, seed: int, file: Path
 ) -> NDArray[np.float16]:

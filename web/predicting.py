@@ -9,8 +9,8 @@ import numpy as np
 
 from model.classifier import Classifier, Prediction
 from model.errors import Busy, ImageError
-from model.files import Reading
 from model.images import MriImage, coarse_note
+from model.readings import Reading
 from model.sentences import Sentence
 from model.volumes import MriVolume, VolumeSummary, summarize
 from web.admission import overloaded

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from limits import parse_many
 
 from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
-from model.files import Limits
+from model.readings import Limits
 
 RESULTS_FILE = Path(__file__).parent.parent / "training" / "results" / "results.json"
 PREFIX = "BRAIN_MRI_"

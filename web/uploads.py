@@ -8,7 +8,7 @@ from typing import IO, Any
 from flask import Request, current_app
 
 from model.classifier import Classifier
-from model.reader import Readers
+from model.readers import Readers
 from model.sentences import Sentence
 from web.admission import Places
 from web.errors import Refusal

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from model.archives import is_zip
 from model.errors import ImageError
-from model.files import Content, Limits, read_files
+from model.files import read_files
 from model.images import MAX_VOXELS, MriImage
 from model.preprocessing import preprocess
+from model.readings import Content, Limits
 from model.scan.contents import Contents, refuse_archive
 from model.scan.inputs import Input
 from model.volumes import MriVolume
