@@ -17,11 +17,11 @@ from model.card import Decision, ModelCard, read_card, read_weights
 from model.engine import Arrays, Turns, engine_of
 from model.errors import ModelFileError
 from model.gate import Gate
-from model.heatmap import FeatureGrid, Head, evidence_map, layer_webp, overlay_jpeg, shrink
+from model.heatmap import FeatureGrid, Head, evidence_map, in_steps, layer_webp, overlay_jpeg, shrink
 from model.images import MriImage
 from model.known_answers import check_known_answers
 from model.lean_keras import give_back_memory, import_keras, keep_memory_together
-from model.preprocessing import PREPROCESSING_VERSION, HeadBox, place_in_picture, preprocess
+from model.preprocessing import PREPROCESSING_VERSION, HeadBox, part_with_head, place_in_picture, preprocess
 from model.sentences import NO_SENTENCE, Sentence
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
@@ -229,10 +229,14 @@ class Classifier:
         """
         new = _bounded(image.pixels.shape, max_side_px)
         box = prediction.box.in_resized((image.pixels.shape[0], image.pixels.shape[1]), new)
-        maps = {n: place_in_picture(self._drawn(prediction, n), box, new) for n in self.card.class_names}
-        strongest = max(float(placed.max()) for placed in maps.values())
+        maps = {name: self._drawn(prediction, name) for name in self.card.class_names}
+        peaks = {name: float(part_with_head(drawn, box).max()) for name, drawn in maps.items()}
+        strongest = max(peaks.values())
         visible = LEAST_VISIBLE * max(strongest, 1e-12)
-        return [(layer_webp(maps[name], strongest), float(maps[name].max()) > visible) for name in class_names]
+        return [
+            (layer_webp(place_in_picture(in_steps(maps[name], strongest), box, new)), peaks[name] > visible)
+            for name in class_names
+        ]
 
     def heatmap_jpeg(self, image: MriImage, prediction: Prediction, class_name: str | None = None) -> bytes:
         """Draw where the evidence for a class (the predicted one by default) lies, over the picture, as JPEG.
@@ -242,8 +246,9 @@ class Classifier:
         shown = shrink(image.pixels, DISPLAY_SIDE_PX)
         evidence = self._drawn(prediction, class_name or prediction.predicted_class)
         old, new = (image.pixels.shape[0], image.pixels.shape[1]), (shown.shape[0], shown.shape[1])
-        placed = place_in_picture(evidence, prediction.box.in_resized(old, new), new)
-        return overlay_jpeg(shown, placed)
+        box = prediction.box.in_resized(old, new)
+        strength = in_steps(evidence, float(part_with_head(evidence, box).max()))
+        return overlay_jpeg(shown, place_in_picture(strength, box, new))
 
 
 def _bounded(shape: tuple[int, ...], max_side_px: int) -> tuple[int, int]:

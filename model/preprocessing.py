@@ -3,7 +3,9 @@
 Whoever changes what comes out of `preprocess` raises PREPROCESSING_VERSION: a saved network refuses another version.
 """
 
+import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +29,8 @@ HEAD_MIN_EXTENT = 0.2
 BLACK_PERCENTILE, WHITE_PERCENTILE = 0.5, 99.5
 # Fewer grey levels apart than this, and there is no picture in the picture.
 MIN_CONTRAST = 8
+
+Level = TypeVar("Level", np.float32, np.uint8)
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,8 @@ def preprocess(pixels: NDArray[np.uint8], input_size_px: int) -> NetworkInput:
 def find_head(pixels: NDArray[np.uint8]) -> HeadBox:
     """Find the box around everything clearly brighter than air; the whole picture where that finds too little."""
     height, width = pixels.shape
-    head = pixels > head_threshold(pixels)
+    # Whole levels above it are those above its whole part, and are compared eight times faster.
+    head = pixels > int(head_threshold(pixels))
     frame = 1 + int(FRAME_SHARE * min(height, width))
     head[:frame] = head[-frame:] = False
     head[:, :frame] = head[:, -frame:] = False
@@ -164,15 +169,28 @@ def resize_square(square: NDArray[np.uint8], input_size_px: int) -> NDArray[np.u
     return np.asarray(picture.resize((input_size_px, input_size_px), Image.Resampling.BILINEAR), dtype=np.uint8)
 
 
-def place_in_picture(square_map: NDArray[np.float32], box: HeadBox, shape: tuple[int, int]) -> NDArray[np.float32]:
+def part_with_head(square_map: NDArray[Level], box: HeadBox) -> NDArray[Level]:
+    """Give the part of a map of the network's square input, (rows, columns), in which the head's box lies: a view."""
+    top, bottom, left, right = _edges_in(square_map, box)
+    return square_map[int(top) : math.ceil(bottom), int(left) : math.ceil(right)]
+
+
+def place_in_picture(square_map: NDArray[Level], box: HeadBox, shape: tuple[int, int]) -> NDArray[Level]:
     """Lay a map of the network's square input over the picture as it was read; zero outside the head's box.
 
-    square_map: float32, shape (rows, columns), any size. Returns float32 of `shape` (height, width).
+    square_map: float32 or, several times faster, uint8, shape (rows, columns), any size. Returns the same type, of
+    `shape` (height, width).
     """
-    side = box.square_side
-    height, width = box.bottom - box.top, box.right - box.left
-    top, left = (side - height) // 2, (side - width) // 2
-    square = Image.fromarray(square_map).resize((side, side), Image.Resampling.BICUBIC)
-    placed = np.zeros(shape, np.float32)
-    placed[box.top : box.bottom, box.left : box.right] = np.asarray(square)[top : top + height, left : left + width]
+    top, bottom, left, right = _edges_in(square_map, box)
+    size = (box.right - box.left, box.bottom - box.top)
+    enlarged = Image.fromarray(square_map).resize(size, Image.Resampling.BICUBIC, (left, top, right, bottom))
+    placed = np.zeros(shape, square_map.dtype)
+    placed[box.top : box.bottom, box.left : box.right] = np.asarray(enlarged)
     return placed
+
+
+def _edges_in(square_map: NDArray[Level], box: HeadBox) -> tuple[float, float, float, float]:
+    """Give top, bottom, left and right of the head's box in the square, in places of a map of it."""
+    rows, columns = square_map.shape
+    (top, left), (bottom, right) = box.to_input(box.top, box.left), box.to_input(box.bottom, box.right)
+    return top * rows, bottom * rows, left * columns, right * columns

@@ -58,11 +58,11 @@ def _ray(measured: dict[str, Any]) -> str:
 
 def _memory(measured: dict[str, Any]) -> str:
     rows = [
-        (f"{int(n):,}", f"{run['parent_mb']:.0f} MB", f"{run['decoder_mb']:.0f} MB", f"{run['seconds']:.0f} s")
+        (f"{int(n):,}", f"{run['parent_mb']:.0f} MB", f"{run['decoder_mb']:.0f} MB")
         for n, run in measured["memory"].items()
     ]
     return "## Memory\n\nThe largest that was seen, in shares (PSS); it must not grow with the archive.\n\n" + _table(
-        ("files", "first process, with the network", "each decoding process", "took"), rows
+        ("files", "first process, with the network", "each decoding process"), rows
     )
 
 

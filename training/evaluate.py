@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from model.card import write_atomically
 from model.classifier import Classifier, calibrate
 from model.gate import Gate
-from model.heatmap import overlay
+from model.heatmap import in_steps, overlay
 from training import plots
 from training.cards import card_of_run
 from training.dataset import TESTING, TRAINING, UNSPLIT, find_pictures, fingerprint
@@ -176,7 +176,8 @@ def _explained(classifier: Classifier, scoring: Scoring, place: int) -> NDArray[
     pixels = scoring.decoded.pixels[place]
     maps = classifier.predict_inputs(pixels[None, ..., None]).feature_maps[0]
     given = scoring.class_names[int(scoring.probabilities[place].argmax())]
-    return np.asarray(overlay(pixels, classifier.evidence(maps, given)).convert("RGB"))
+    evidence = classifier.evidence(maps, given)
+    return np.asarray(overlay(pixels, in_steps(evidence, float(evidence.max()))).convert("RGB"))
 
 
 def _worst_mistakes(scoring: Scoring) -> NDArray[np.int64]:
