@@ -70,7 +70,8 @@ def _growth_parser() -> argparse.ArgumentParser:
 
 
 def _profile_parser() -> argparse.ArgumentParser:
-    parser = _parser("profile", "Print where a worker spends its time while JPEGs are posted (py-spy; needs root).")
+    parser = _parser("profile", "Find where a worker spends its time while JPEGs are posted (py-spy; needs root).")
+    _add_places(parser)
     parser.add_argument("--seconds", type=int, default=20, help="how long the worker is watched")
     parser.set_defaults(step=_profile)
     return parser

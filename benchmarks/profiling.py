@@ -8,13 +8,14 @@ import tempfile
 import threading
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from benchmarks import serving
 from benchmarks.plan import Plan
 from benchmarks.posting import WITH_HEATMAP, Client
 from benchmarks.processes import ChildError
-from benchmarks.report import table
-from benchmarks.run import plan_of
+from benchmarks.report import profile_tables
+from benchmarks.run import run_other
 from benchmarks.stages import count, own_function_of, stage_of
 
 _SAMPLES_PER_SECOND = 200
@@ -24,20 +25,24 @@ LEAST_SHARE = 0.005
 
 
 def run(options: argparse.Namespace) -> None:
-    """Post pictures while the worker is watched; print the share of each stage, and of the functions in it."""
-    plan = plan_of(options)
-    lines = folded_stacks(plan, _QUICK_SECONDS if plan.quick else options.seconds)
-    by_stage, by_function = count(lines, stage_of), count(lines, own_function_of)
-    print(
-        "\n".join([*shares_table("stage", by_stage), "", *shares_table("innermost function of the app", by_function)])
-    )
+    """Post pictures while the worker is watched; write the share of each stage, and of the functions in it."""
+    run_other(options, "profile", lambda plan: measure(plan, options.seconds), profile_tables)
 
 
-def shares_table(head: str, counts: Counter[str]) -> list[str]:
+def measure(plan: Plan, seconds: int) -> dict[str, Any]:
+    """Give the shares of stages and of functions in the time of the worker and the processes below it."""
+    seconds = _QUICK_SECONDS if plan.quick else seconds
+    lines = folded_stacks(plan, seconds)
+    return {
+        "seconds": seconds, "samples_per_second": _SAMPLES_PER_SECOND,
+        "stages": shares(count(lines, stage_of)), "functions": shares(count(lines, own_function_of)),
+    }  # fmt: skip
+
+
+def shares(counts: Counter[str]) -> dict[str, float]:
     """Give what has at least LEAST_SHARE of the samples, the largest first."""
     total = counts.total()
-    shares = [(kind, n / total) for kind, n in counts.most_common() if n / total >= LEAST_SHARE]
-    return table((head, "share"), [(kind, f"{share:.1%}") for kind, share in shares])
+    return {kind: n / total for kind, n in counts.most_common() if n / total >= LEAST_SHARE}
 
 
 def folded_stacks(plan: Plan, seconds: int) -> list[str]:

@@ -53,6 +53,16 @@ def _growth(measured: dict[str, Any], folder: Path) -> list[str]:
     ]  # fmt: skip
 
 
+def _profile(measured: dict[str, Any], _: Path) -> list[str]:
+    return [
+        "## Where the time goes", "",
+        f"Made by `python -m benchmarks profile`: one client posts one JPEG after the other for {measured['seconds']} s "
+        "and asks for heat maps, while py-spy looks at the worker and the processes that read files. Threads that wait "
+        "for work are left out.", "",
+        *_conditions(measured), "", *profile_tables(measured),
+    ]  # fmt: skip
+
+
 def rows_table(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Give the table of the bounds."""
     return table(
@@ -95,6 +105,16 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
 
 
+def profile_tables(measured: dict[str, Any]) -> list[str]:
+    """Give the shares of stages, with what each is there for, and of functions."""
+    stages = [(stage, f"{share:.1%}", _WHY.get(stage, "")) for stage, share in measured["stages"].items()]
+    functions = [(name, f"{share:.1%}") for name, share in measured["functions"].items()]
+    return [
+        *table(("stage", "share", "what it is there for"), stages), "",
+        *table(("innermost function of the app", "share"), functions),
+    ]  # fmt: skip
+
+
 def _samples_table(rows: Sequence[dict[str, Any]]) -> list[str]:
     return table(
         ("figure", "what, unit", "median", "95th percentile", "n"),
@@ -121,4 +141,15 @@ def _number(value: float) -> str:
     return f"{value:.0f}" if value >= 100 or float(value).is_integer() else f"{value:.3g}"
 
 
-_SECTIONS = {"rows": _rows, "engines": _engines, "growth": _growth}
+_SECTIONS = {"rows": _rows, "profile": _profile, "engines": _engines, "growth": _growth}
+_WHY = {
+    "engine": "the network's pass",
+    "heat map": "enlarged and laid over the picture as JPEG: only where a client asks for it",
+    "preprocess": "finding the head, grey levels, resizing: what the network was trained with",
+    "decode": "the JPEG's own decompression, by libjpeg-turbo",
+    "to and from the reading process": "file and pixels cross two pipes, so that no file can crash the worker",
+    "JSON, base64, templates": "the answer's text, with the heat map in it",
+    "HTTP": "gunicorn, Werkzeug and Flask: form, headers, socket",
+    "gate and calibration": "whether it is a brain MRI, and the probabilities' temperature",
+    "other code of the app": "hashes, metrics, the log's line",
+}
