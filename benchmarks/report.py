@@ -56,7 +56,7 @@ def _growth(measured: dict[str, Any], folder: Path) -> list[str]:
 def _profile(measured: dict[str, Any], _: Path) -> list[str]:
     return [
         "## Where the time goes", "",
-        f"Made by `python -m benchmarks profile`: one client posts one JPEG after the other for {measured['seconds']} s "
+        f"Made by `python -m benchmarks profile`: one client posts one JPEG after another for {measured['seconds']} s "
         "and asks for heat maps, while py-spy looks at the worker and the processes that read files. Threads that wait "
         "for work are left out.", "",
         *_conditions(measured), "", *profile_tables(measured),
