@@ -1,4 +1,4 @@
-"""`python -m scaling tree | measure | survive | simulate | page`: each --help says what it takes."""
+"""`python -m scaling tree | measure | memory | survive | simulate | page`: each --help says what it takes."""
 
 import argparse
 import sys
@@ -20,6 +20,7 @@ def _parser() -> argparse.ArgumentParser:
     steps = parser.add_subparsers(required=True, metavar="STEP")
     _add_tree(steps)
     _add_measure(steps)
+    _add_memory(steps)
     _add_survive(steps)
     _add_simulate(steps)
     _add_page(steps)
@@ -42,18 +43,24 @@ def _add_pictures(step: argparse.ArgumentParser) -> None:
 
 
 def _add_measure(steps: _Steps) -> None:
-    step = steps.add_parser("measure", help="slices per second on 1 and 2 cores, memory, time to start and to list")
-    _add_pictures(step)
-    step.add_argument(
-        "--files", type=int, default=1000, metavar="N", help="of the larger archive (default: %(default)s)"
+    step = steps.add_parser(
+        "measure", help="slices per second on 1 and 2 cores, start, listing; a web replica"
     )
-    step.add_argument("--memory-files", type=int, default=20_000, metavar="N",
-                      help="of the archive on which memory must stay flat (default: %(default)s)")  # fmt: skip
+    _add_pictures(step)
+    step.add_argument("--files", type=int, default=1000, metavar="N", help="of the archive (default: %(default)s)")
     step.add_argument("--runs", type=int, default=3, metavar="N", help="of each measurement (default: %(default)s)")
     step.add_argument("--ray-files", type=int, default=4000, metavar="N",
                       help="of the archive that --engine ray scans too; 0 for none (default: %(default)s)")  # fmt: skip
     step.add_argument("--figures", type=Path, default=FIGURES, metavar="FILE")
     step.set_defaults(step=_measure)
+
+
+def _add_memory(steps: _Steps) -> None:
+    step = steps.add_parser("memory", help="memory of a scan on archives of several sizes, which must not grow")
+    _add_pictures(step)
+    step.add_argument("--files", type=int, nargs="+", default=[1000, 20_000], metavar="N")
+    step.add_argument("--figures", type=Path, default=FIGURES, metavar="FILE")
+    step.set_defaults(step=_memory)
 
 
 def _add_survive(steps: _Steps) -> None:
@@ -89,7 +96,13 @@ def _tree(options: argparse.Namespace) -> None:
 def _measure(options: argparse.Namespace) -> None:
     from scaling.measure import measure
 
-    measure(options.pictures, options.files, options.memory_files, options.runs, options.ray_files, options.figures)
+    measure(options.pictures, options.files, options.runs, options.ray_files, options.figures)
+
+
+def _memory(options: argparse.Namespace) -> None:
+    from scaling.measure import measure_memory
+
+    measure_memory(options.pictures, options.files, options.figures)
 
 
 def _survive(options: argparse.Namespace) -> int:

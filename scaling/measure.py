@@ -6,6 +6,7 @@ import os
 import statistics
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ _BATCHES = (1, 8, 32)
 _N_LISTED = 100_000
 
 
-def measure(pictures: Path, n_files: int, n_memory: int, n_runs: int, n_ray: int, figures: Path) -> None:
+def measure(pictures: Path, n_files: int, n_runs: int, n_ray: int, figures: Path) -> None:
     """Measure, print and keep."""
     with tempfile.TemporaryDirectory() as folder:
         many = Path(folder) / "many"
@@ -37,7 +38,6 @@ def measure(pictures: Path, n_files: int, n_memory: int, n_runs: int, n_ray: int
             found["ray"] = _ray(pictures, n_ray, Path(folder) / "for_ray")
         found["files_listed_per_second"] = _listing(Path(folder) / "listed")
         found["serving"] = serving()
-        found["memory"] = _memory(pictures, many, n_files, n_memory, Path(folder) / "large")
     add_figures(figures, "measure", found)
 
 
@@ -108,14 +108,13 @@ def _listing(folder: Path) -> float:
     return _N_LISTED / (time.monotonic() - started)
 
 
-def _memory(pictures: Path, many: Path, n_files: int, n_memory: int, folder: Path) -> dict[str, dict[str, float]]:
-    """Give the largest memory of the scan's first process and of a decoding process, on archives of two sizes."""
-    trees = {n_files: many}
-    if n_memory > n_files:
-        make_tree(pictures, folder, n_memory, seed=1)
-        trees[n_memory] = folder
+def measure_memory(pictures: Path, sizes: Sequence[int], figures: Path) -> None:
+    """Print and keep the largest memory of a scan's processes on archives of several sizes, in files."""
     found = {}
-    for n, tree in trees.items():
-        run = run_scan(tree, max(_cores()))
-        found[str(n)] = {"parent_mb": run.parent_mb, "decoder_mb": run.decoder_mb, "seconds": run.seconds}
-    return found
+    for n in sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            make_tree(pictures, Path(folder), n, seed=1)
+            run = run_scan(Path(folder), max(_cores()))
+        found[str(n)] = {"parent_mb": run.parent_mb, "decoder_mb": run.decoder_mb}
+    first, last = (found[str(n)] for n in (sizes[0], sizes[-1]))
+    add_figures(figures, "memory", {"by_files": found, "growth": last["parent_mb"] / first["parent_mb"]})

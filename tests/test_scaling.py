@@ -21,7 +21,10 @@ MEASURED = {
     "slices_per_core_second": 13.5, "scaling_from_1_core": 1.9, "share_of_engine": 0.9,
     "files_listed_per_second": 100_000.0,
     "serving": {"seconds_until_ready": 4.0, "loaded_mb": 690.0, "working_mb": 720.0, "pictures_per_second": 15.0},
-    "memory": {"1000": {"parent_mb": 600.0, "decoder_mb": 90.0, "seconds": 40.0}},
+}  # fmt: skip
+MEMORY = {
+    "date": "2026-01-01", "machine": "a machine", "growth": 1.02,
+    "by_files": {"1000": {"parent_mb": 600.0, "decoder_mb": 90.0}, "20000": {"parent_mb": 612.0, "decoder_mb": 90.0}},
 }  # fmt: skip
 
 
@@ -60,13 +63,15 @@ def test_fleet_that_fails_more_often_takes_longer() -> None:
 
 def test_simulation_and_page_are_made_of_the_measured_figures(tmp_path: Path) -> None:
     figures, page = tmp_path / "figures.json", tmp_path / "page.md"
-    figures.write_text(json.dumps({"measure": MEASURED}))
+    figures.write_text(json.dumps({"measure": MEASURED, "memory": MEMORY}))
     simulate(figures)
     write_page(figures, page)
     text = page.read_text()
     assert "**13.5 slices per core and second**" in text
     assert "| 100,000,000 | 85.73 |" in text
     assert "A fleet that fails" in text
+    assert "1.02 times as much" in text
+    assert "| 20,000 | 612 MB |" in text
 
 
 def test_simulation_without_measured_figures_says_what_to_run_first(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import io
 import os
 import socket
+import tracemalloc
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -13,6 +14,8 @@ from PIL import Image
 
 from model.scan.command import main
 from model.scan.inputs import Input, Shard
+from model.scan.merging import merge
+from model.scan.table import PARTS, Parts
 from tests.heads import dicom, nifti, series
 from tests.scanning import ids_in_parts, rows_of, scan, write_slices
 
@@ -257,3 +260,19 @@ def test_socket_is_a_row_that_failed(tmp_path: Path, tiny_models: Path) -> None:
         listening.bind(str(tmp_path / "socket.png"))
         assert main([str(tmp_path), "--out", str(tmp_path / "out"), "--models", str(tiny_models)]) == 1
     assert [row["error_code"] for row in rows_of(tmp_path / "out")] == ["unreadable_file"]
+
+
+def test_memory_for_the_table_does_not_grow_with_its_rows(tmp_path: Path) -> None:
+    (tmp_path / PARTS).mkdir()
+    parts = Parts(tmp_path, Shard(0, 1), ("no_tumor", "tumor"))
+    row = {"sha256": "0" * 64, "size_bytes": 1, "n_slices": 1, "answer": "tumor", "tumor_probability": 0.9,
+           "reason": "", "error_code": "", "notes": "x" * 100}  # fmt: skip
+    for start in range(0, 20_000, 5000):
+        parts.add([row | {"id": f"{i:032x}", "path": f"/{i:06}"} for i in range(start, start + 5000)])
+    tracemalloc.start()
+    try:
+        assert merge(tmp_path, ("no_tumor", "tumor")).n_rows == 20_000
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 20_000 * 500

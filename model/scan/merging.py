@@ -19,6 +19,7 @@ from model.scan.table import PARTS, arrow, columns, schema
 TABLE, SPREADSHEET, SUMMARY = "results.parquet", "results.csv", "summary.json"
 # Rows that are sorted in memory at a time: some hundred megabytes.
 _ROWS_AT_ONCE = 500_000
+_DICTIONARIES_AT_ONCE = 1000
 # Bars of the histogram of tumor probabilities, each 0.05 wide.
 N_BINS = 20
 
@@ -60,10 +61,17 @@ def merge(folder: Path, class_names: Sequence[str]) -> Summary:
             lines = csv.DictWriter(text, list(columns(class_names)))
             lines.writeheader()
             for table in _sorted_tables(files, class_names):
-                counts.add(table)
                 writer.write_table(table)
-                lines.writerows(table.to_pylist())
+                for rows in _in_python(table):
+                    counts.add(rows)
+                    lines.writerows(rows)
     return counts.summary()
+
+
+def _in_python(table: Any) -> Iterator[list[dict[str, Any]]]:
+    """Give rows as dictionaries, some at a time: they take ten times the memory that they take in the table."""
+    for batch in table.to_batches(max_chunksize=_DICTIONARIES_AT_ONCE):
+        yield batch.to_pylist()
 
 
 def _sorted_tables(files: Sequence[Path], class_names: Sequence[str]) -> Iterator[Any]:
@@ -105,7 +113,7 @@ def _between(table: Any, start: str, end: str | None) -> Any:
 
 
 class _Counts:
-    """Adds up what tables say."""
+    """Adds up what rows say."""
 
     def __init__(self) -> None:
         self._answers: Counter[str] = Counter()
@@ -115,8 +123,7 @@ class _Counts:
         self._contents: list[Any] = []
         self._n_slices = self._n_bytes = 0
 
-    def add(self, table: Any) -> None:
-        rows = table.select(["answer", "error_code", "reason", "sha256", "n_slices", "size_bytes"]).to_pylist()
+    def add(self, rows: Sequence[dict[str, Any]]) -> None:
         self._answers.update(row["answer"] for row in rows if not row["error_code"])
         self._errors.update(row["error_code"] for row in rows if row["error_code"])
         self._reasons.update(row["reason"] for row in rows if row["reason"])
@@ -124,7 +131,7 @@ class _Counts:
         self._n_bytes += sum(max(row["size_bytes"], 0) for row in rows)
         # The first eight bytes tell contents apart well enough to count them.
         self._contents.append(np.array([int(row["sha256"][:16], 16) for row in rows if row["sha256"]], np.uint64))
-        shares = table.column("tumor_probability").drop_null().to_numpy()
+        shares = [row["tumor_probability"] for row in rows if row["tumor_probability"] is not None]
         self._bins += np.histogram(shares, N_BINS, (0, 1))[0]
 
     def summary(self) -> Summary:

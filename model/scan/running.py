@@ -136,11 +136,13 @@ def finish(folder: ScanFolder) -> tuple[int, Summary | None]:
     Raises:
         ScanError: the disk is full.
     """
-    codes = [code for _, table in folder.parts.read(["error_code"]) for code in table.column("error_code").to_pylist()]
-    n_failed = sum(map(bool, codes))
+    n_rows = n_failed = 0
+    for _, table in folder.parts.read(["error_code"]):
+        n_rows += table.num_rows
+        n_failed += sum(map(bool, table.column("error_code").to_pylist()))
     date = datetime.now(UTC).isoformat(timespec="seconds")
     try:
-        is_last = folder.finish({"date": date, "n_rows": len(codes), "n_failed": n_failed})
+        is_last = folder.finish({"date": date, "n_rows": n_rows, "n_failed": n_failed})
         summary = _write_results(folder, date) if is_last else None
         folder.todo.unlink(missing_ok=True)
     except OSError as error:
