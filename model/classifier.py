@@ -1,7 +1,9 @@
 """Load a card and its network, and classify pictures: probabilities and feature maps in one pass."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from model.card import Decision, ModelCard, read_card, read_weights
 from model.engine import Arrays, Turns, engine_of
 from model.errors import ModelFileError
 from model.gate import Gate
-from model.heatmap import FeatureGrid, Head, evidence_map, in_steps, layer_webp, overlay_jpeg, shrink
+from model.heatmap import FeatureGrid, evidence_map, explained_by, in_steps, layer_webp, overlay_jpeg, shrink
 from model.images import MriImage
 from model.known_answers import check_known_answers
 from model.lean_keras import give_back_memory, import_keras, keep_memory_together
@@ -40,8 +42,9 @@ _NEUTRAL = Decision()
 class Outputs:
     """What one pass gives for n pictures.
 
-    feature_maps: float32, (n, rows, columns, channels); probabilities: float32, (n, n_classes), as the network gives
-    them, not calibrated; gate_features: float32, (n, channels), None where the model has no gate.
+    feature_maps: float32, (n, rows, columns, channels), by which `model.heatmap.explained_by` explains the classes;
+    probabilities: float32, (n, n_classes), as the network gives them, not calibrated; gate_features: float32,
+    (n, channels), averaged over places, None where the model has no gate.
     """
 
     feature_maps: NDArray[np.float32]
@@ -121,12 +124,12 @@ class Classifier:
         keras = import_keras()
         _check_fit(card, network)
         self.card = card
-        self._head = Head.of_network(network, card.feature_layer)
+        self._head, maps = explained_by(network, card.feature_layer)
         self._grid = FeatureGrid.of_network(network, card.feature_layer)
         self._gate = gate
-        outputs = [network.get_layer(card.feature_layer).input, network.output]
+        outputs = [maps, network.output]
         if card.gate:
-            outputs.append(network.get_layer(card.gate.layer).input)
+            outputs.append(keras.layers.GlobalAveragePooling2D()(network.get_layer(card.gate.layer).input))
         engine = engine_of(keras.Model(network.input, outputs), has_beside)
         self._pass = Turns(engine)
         # Threads are started when there is something for them to do.
@@ -170,6 +173,32 @@ class Classifier:
             return list(self._beside.map(lambda image: self._predict([image], timeout_seconds)[0], images))
         return self._predict(images, timeout_seconds) if images else []
 
+    def predict_ahead(
+        self, batches: Iterable[Sequence[MriImage]], timeout_seconds: float | None = None
+    ) -> Iterator[list[Prediction]]:
+        """Classify batches in their order, each while the caller looks at the one before, so that no core waits.
+
+        Raises:
+            UnsuitableImage, Busy: as `predict`.
+        """
+        if self._beside is None:
+            yield from (self.predict(images, timeout_seconds) for images in batches)
+            return
+        ahead: deque[list[Future[list[Prediction]]]] = deque()
+        try:
+            for images in batches:
+                ahead.append([self._beside.submit(self._predict, [image], timeout_seconds) for image in images])
+                if len(ahead) > 1:
+                    yield _results(ahead[0])
+                    ahead.popleft()
+            while ahead:
+                yield _results(ahead[0])
+                ahead.popleft()
+        finally:
+            # Nobody waits for the rest any more.
+            for future in itertools.chain.from_iterable(ahead):
+                future.cancel()
+
     def _predict(self, images: Sequence[MriImage], timeout_seconds: float | None) -> list[Prediction]:
         inputs = [preprocess(image.pixels, self.card.input_size_px) for image in images]
         outputs = self.predict_inputs(np.stack([i.pixels for i in inputs])[..., None], timeout_seconds)
@@ -190,7 +219,7 @@ class Classifier:
             Busy: it was not this call's turn after so many seconds.
         """
         feature_maps, probabilities, *gated = self._run(inputs.astype(np.float32), timeout_seconds)
-        return Outputs(feature_maps, probabilities, gated[0].mean(axis=(1, 2)) if gated else None)
+        return Outputs(feature_maps, probabilities, gated[0] if gated else None)
 
     def _run(self, inputs: NDArray[np.float32], timeout_seconds: float | None) -> Arrays:
         if self._beside is None or len(inputs) < 2:
@@ -249,6 +278,10 @@ class Classifier:
         box = prediction.box.in_resized(old, new)
         strength = in_steps(evidence, float(part_with_head(evidence, box).max()))
         return overlay_jpeg(shown, place_in_picture(strength, box, new))
+
+
+def _results(futures: Sequence[Future[list[Prediction]]]) -> list[Prediction]:
+    return [future.result()[0] for future in futures]
 
 
 def _bounded(shape: tuple[int, ...], max_side_px: int) -> tuple[int, int]:

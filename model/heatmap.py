@@ -81,6 +81,25 @@ class Head:
         )
 
 
+def explained_by(network: Any, feature_layer: str) -> tuple[Head, Any]:
+    """Give the head of a Keras network, and the tensor of the maps that it explains the classes by.
+
+    Where the head only averages and weighs, the network weighs: what leaves a pass is then a number per place and class
+    instead of thousands of features, which took longer to copy than the answer's whole way through HTTP.
+
+    Raises:
+        ModelFileError: as Head.of_network.
+    """
+    head, features = Head.of_network(network, feature_layer), network.get_layer(feature_layer).input
+    if not head.averages_places or len(head.kernels) > 1:
+        return head, features
+    n_classes = head.kernels[0].shape[1]
+    weigh = import_keras().layers.Dense(n_classes, use_bias=False, name="evidence")
+    evidence = weigh(features)
+    weigh.set_weights(list(head.kernels))
+    return Head(True, (np.eye(n_classes, dtype=np.float32),), head.biases), evidence
+
+
 @dataclass(frozen=True)
 class FeatureGrid:
     """Where the places of the feature maps lie in the network's input: place i is centred at first_px + i * step_px.

@@ -43,9 +43,7 @@ def _add_pictures(step: argparse.ArgumentParser) -> None:
 
 
 def _add_measure(steps: _Steps) -> None:
-    step = steps.add_parser(
-        "measure", help="slices per second on 1 and 2 cores, start, listing; a web replica"
-    )
+    step = steps.add_parser("measure", help="slices per second on 1 and 2 cores, start, listing; a web replica")
     _add_pictures(step)
     step.add_argument("--files", type=int, default=1000, metavar="N", help="of the archive (default: %(default)s)")
     step.add_argument("--runs", type=int, default=3, metavar="N", help="of each measurement (default: %(default)s)")

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,31 @@ def test_batch_gives_the_same_as_one_picture_at_a_time(tiny_models: Path) -> Non
     alone = [classifier.predict([image])[0] for image in some_images()]
     for one, other in zip(together, alone, strict=True):
         np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize("has_beside", [True, False])
+def test_batches_classified_ahead_give_what_each_gives_alone(tiny_models: Path, has_beside: bool) -> None:
+    classifier = Classifier.load(tiny_models / "xception.json", has_beside)
+    first, second, third = some_images()
+    batches = [[first, second], [third], [second, first, third]]
+    for found, images in zip(classifier.predict_ahead(batches), batches, strict=True):
+        for one, other in zip(found, classifier.predict(images), strict=True):
+            np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-5)
+
+
+def test_only_the_next_batch_is_in_work_while_one_is_looked_at(tiny_models: Path) -> None:
+    taken: list[int] = []
+
+    def batches() -> Iterator[list[MriImage]]:
+        for i in range(10):
+            taken.append(i)
+            yield some_images()
+
+    ahead = Classifier.load(tiny_models / "xception.json").predict_ahead(batches())
+    next(ahead)
+    next(ahead)
+    ahead.close()
+    assert len(taken) <= 3
 
 
 def test_no_picture_gives_no_prediction(tiny_models: Path) -> None:

@@ -178,10 +178,10 @@ def _answer(reading: Reading, source: Source, asked: _Asked, started: float) -> 
 def _classify_volume(volume: MriVolume, source: Source, asked: _Asked, started: float) -> Iterator[Result | SlicesDone]:
     chosen = [int(index) for index in volume.brain_slices()]
     kept: list[Prediction] = []
-    for start in range(0, len(chosen), SLICES_PER_PASS):
-        indices = chosen[start : start + SLICES_PER_PASS]
-        predictions = asked.classify([volume.image(index) for index in indices])
-        yield SlicesDone(volume, tuple(indices), tuple(predictions), start + len(indices), len(chosen))
+    batches = [chosen[start : start + SLICES_PER_PASS] for start in range(0, len(chosen), SLICES_PER_PASS)]
+    images = ([volume.image(index) for index in indices] for indices in batches)
+    for indices, predictions in zip(batches, asked.first.predict_ahead(images, asked.wait_seconds), strict=True):
+        yield SlicesDone(volume, tuple(indices), tuple(predictions), len(kept) + len(indices), len(chosen))
         # The maps of a long series would fill the memory.
         kept += [replace(prediction, feature_maps=_NO_MAPS) for prediction in predictions]
     summary = summarize(kept, chosen)
