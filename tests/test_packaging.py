@@ -120,6 +120,11 @@ def test_proxy_lets_a_file_of_the_largest_size_through_to_the_app():
     assert int(limit_mb) > load_settings({}).max_upload_mb
 
 
+def test_proxy_sends_a_replica_no_more_uploads_than_it_takes():
+    (n_at_once,) = re.findall(r"max_conns=(\d+);", NGINX_CONF)
+    assert int(n_at_once) == load_settings({}).max_in_work
+
+
 def test_proxy_keeps_no_record_of_clients():
     assert re.findall(r"^ *access_log (.*);", NGINX_CONF, re.MULTILINE) == ["off"]
 

@@ -16,7 +16,7 @@ from tests.faults.proxy import nginx
 from tests.serving import TOP, Server
 from web.admission import overloaded
 
-N_AT_ONCE = 16
+N_AT_ONCE = 12
 API = "/api/v1/predictions"
 ENGLISH = str(overloaded().detail)
 
