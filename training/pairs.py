@@ -1,0 +1,39 @@
+"""Pairs of pictures that are nearly the same."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.decoding import Decoded
+from training.grouping import LEFT_OUT, likeness
+
+_ROWS_PER_BLOCK = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Near-duplicates: places of two pictures, int64 (n,) each with first < second, and their likeness, float32."""
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    likeness: NDArray[np.float32]
+
+
+def find_pairs(described: NDArray[np.float32]) -> Pairs:
+    """Find all pairs of near-duplicates among described pictures (training.grouping.describe)."""
+    firsts, seconds, values = [], [], []
+    for start in range(0, described.shape[1], _ROWS_PER_BLOCK):
+        alike = likeness(described[:, start : start + _ROWS_PER_BLOCK], described)
+        rows, columns = np.nonzero(alike > LEFT_OUT)
+        later = columns > rows + start
+        firsts.append(rows[later] + start)
+        seconds.append(columns[later])
+        values.append(alike[rows[later], columns[later]])
+    return Pairs(np.concatenate(firsts), np.concatenate(seconds), np.concatenate(values))
+
+
+def side_of(decoded: Decoded, place: int) -> str:
+    """Name the collection and the split that a picture stands in."""
+    picture = decoded.pictures[place]
+    return f"{picture.source}/{picture.split}"
