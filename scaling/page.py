@@ -28,7 +28,7 @@ def write_page(figures: Path, page: Path) -> None:
 
 def _throughput(measured: dict[str, Any]) -> str:
     rows = [
-        (name, f"{measured['engine'][name]['slices_per_second']:.1f}", f"{scan['slices_per_second']:.1f}",
+        (_named(name), f"{measured['engine'][name]['slices_per_second']:.1f}", f"{scan['slices_per_second']:.1f}",
          f"{1000 * scan['cpu_seconds_per_slice']:.0f} ms", f"{scan['seconds_to_start_and_end']:.1f} s")
         for name, scan in measured["scan"].items()
     ]  # fmt: skip
@@ -45,7 +45,7 @@ def _throughput(measured: dict[str, Any]) -> str:
 
 
 def _ray(measured: dict[str, Any]) -> str:
-    rows = [(name, f"{rate:.1f}", f"{measured['seconds'][name]:.0f} s")
+    rows = [(_named(name), f"{rate:.1f}", f"{measured['seconds'][name]:.0f} s")
             for name, rate in measured["slices_per_second"].items()]  # fmt: skip
     plain = (f"{max(measured['seconds'])}, without Ray", f"{measured['plain_slices_per_second']:.1f}",
              f"{measured['plain_seconds']:.0f} s")  # fmt: skip
@@ -55,6 +55,10 @@ def _ray(measured: dict[str, Any]) -> str:
         + _table(("`--engine ray`", "slices per second between the first part and the last", "whole scan"),
                  [*rows, plain])
     )  # fmt: skip
+
+
+def _named(cores: str) -> str:
+    return cores.replace("1 cores", "1 core")
 
 
 def _memory(measured: dict[str, Any]) -> str:
@@ -81,10 +85,22 @@ def _serving(measured: dict[str, Any]) -> str:
 
 def _costs(measured: dict[str, Any]) -> str:
     rate = measured["slices_per_core_second"]
-    rows = [(f"{n:,}", f"{n / rate / 86400:,.2f}", f"{n / rate / 86400 / 64:,.2f} days") for n in _SIZES]
+    rows = [(f"{n:,}", _two_digits(n / rate / 86400), _duration(n / rate / 64)) for n in _SIZES]
     return "## What an archive costs\n\nBy that line; 64 cores, if they scale as two did.\n\n" + _table(
         ("slices", "core-days", "on 64 cores"), rows
     )
+
+
+def _two_digits(number: float) -> str:
+    return f"{number:,.2f}" if number >= 0.1 else f"{number:.2g}"
+
+
+def _duration(seconds: float) -> str:
+    """Say a time in the unit in which it is easy to imagine."""
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.1f} seconds"
 
 
 def _survived(found: dict[str, Any], name: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from tests.test_training_data import smooth_pictures
-from tests.test_training_steps import run_step
+from tests.test_training_steps import TOP, run_step
 from training.boxes import boxes_in_input, lesions_of, read_boxes
 from training.dataset import DataError, find_pictures
 from training.decoding import decode
@@ -56,6 +56,33 @@ def test_audit_finds_copies_conflicts_and_broken_files(collections: Path) -> Non
     groups = {row["name"]: row["group"] for row in csv.DictReader((out / "groups.csv").read_text().splitlines())}
     assert groups["first/Training/no_tumor/0.png"] == groups["second/no_tumor/mirrored.jpg"]
     assert len(set(groups.values())) == 12
+
+
+@pytest.mark.slow
+def test_audit_also_looks_by_the_features_of_a_published_network(collections: Path) -> None:
+    samples, out = TOP / "static" / "samples", collections / "audit"
+    slices = {"glioma": 1, "meningioma": 2, "pituitary": 3}
+    for name in slices:
+        folder = collections / "slices" / name
+        folder.mkdir(parents=True)
+        (folder / f"{name}.jpg").write_bytes((samples / f"{name}.jpg").read_bytes())
+    with Image.open(samples / "glioma.jpg") as opened:
+        write(collections / "again" / "glioma" / "copy.jpg", opened.convert("L"), quality=60)
+    table = collections / "boxes.csv"
+    table.write_text(
+        "path,figshare_class,figshare_slice,x_center,y_center,width,height\n"
+        + "".join(f"slices/{name}/{name}.jpg,{name},{number},0.5,0.5,0.1,0.1\n" for name, number in slices.items())
+    )
+    step = run_step("audit", "--data", collections / "slices", collections / "again", "--boxes", table,
+                    "--model", TOP / "model" / "weights" / "xception.json", "--out", out,
+                    "--cache", collections / "cache", KERAS_BACKEND="openvino")  # fmt: skip
+    assert step.returncode == 0, step.stderr
+    found = json.loads((out / "audit.json").read_text())["by_network"]
+    assert found["n_pairs_of_different_classes"] == 3
+    assert found["threshold"] < 0.99
+    # The picture that was encoded again, which thumbnails find too.
+    assert (found["pairs"], found["missed_by_thumbnails"]) == (1, 0)
+    assert found["recall"]["jpeg_quality_35"] == 1
 
 
 def test_copies_are_told_from_pictures_that_differ(collections: Path) -> None:
