@@ -96,7 +96,22 @@ def _audit_lines(audit: dict[str, Any]) -> list[str]:
     ]
     if false:
         lines.append(f"- False pairs: {false['false_pairs']} of {false['n_pairs']} pairs of different patients.\n")
-    return lines
+    return lines + _network_lines(audit)
+
+
+def _network_lines(audit: dict[str, Any]) -> list[str]:
+    if "by_network" not in audit:
+        return []
+    found = audit["by_network"]
+    across = ", ".join(f"{name} {n}" for name, n in found["across_splits"].items())
+    return [
+        f"- By the served network's features, more alike than any of {found['n_pairs_of_different_classes']} pairs of "
+        f"different patients: {found['pairs']} pairs, {found['missed_by_thumbnails']} of which the thumbnails miss, "
+        f"copies and neighbouring slices ({across}). Found after known changes: "
+        + ", ".join(f"{name.replace('_', ' ')} {share:.1%}" for name, share in found["recall"].items())
+        + ".\n",
+        f"- Its gate refuses {len(audit['suspects'])} of the pictures; CT slices are among them.\n",
+    ]
 
 
 def _row(model: str, pictures: str, figures: dict[str, Any]) -> str:

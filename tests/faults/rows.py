@@ -84,9 +84,9 @@ QUICK: dict[str, tuple[str, tuple[str, ...]]] = {
 # What was not made here, and why.
 REMARKS = {
     "A7": "MPO and animated files: the first picture is read, with a note.",
-    "B2": "Behind the shipped nginx, which refuses what the app has no room for, at least 90 % of the peak is answered, "
-    "per core that what sends the load leaves to the service. Straight at gunicorn it is less, since a refusal there "
-    "takes time of the same cores: held by the test are 75 and 60 %, at 200 and 400 % of the peak.",
+    "B2": "Behind the shipped nginx, which refuses what the app has no room for, at least 90 % of the peak is "
+    "answered, per core that what sends the load leaves to the service. Straight at gunicorn it is less, since a "
+    "refusal there takes time of the same cores: held by the test are 75 and 60 %, at 200 and 400 % of the peak.",
     "B5": "A client that drips into a body a byte each 5 s stays below nginx's client_body_timeout of 10 s and keeps "
     "its connection (one of 1024, 32 an address), but no thread of the app.",
     "C3": "/readyz does not say 503 first: gunicorn closes its listener at once, and nginx tries nobody else.",
@@ -96,7 +96,7 @@ REMARKS = {
     "D4": "`python -m benchmarks engines` compares engines on 200 pictures: largest difference of a probability, and "
     "changed classes. Only OpenVINO is served.",
     "F2": "Tried by hand with buildah on a Debian stand-in for the base image: it builds; user 10001, no compiler, "
-    "860 MB.",
+    "749 MB.",
     "F3": "Tried by hand: that image's tree read-only, with a tmpfs at /tmp, as user 10001, without a network: ready "
     "after 14 s on a busy machine, the sample glioma.jpg got glioma 0.99, exit code 0 at SIGTERM; only keras.json was "
     "written.",
