@@ -330,6 +330,24 @@ def test_devices_that_share_batches_train_as_one_device_does(recipe: str, drawn_
 
 
 @pytest.mark.slow
+def test_what_is_built_to_be_shared_lies_on_every_device_and_batches_have_equal_shares() -> None:
+    code = """
+import keras, numpy as np
+from training.devices import equal_shares, shared_by_devices
+with shared_by_devices(True, 24):
+    layer = keras.layers.Dense(2)
+    layer.build((None, 3))
+    print(len(layer.kernel.value.sharding.device_set), equal_shares(np.arange(7)).tolist())
+print(equal_shares(np.arange(7)).tolist())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, timeout=STEP_TIMEOUT_SECONDS, check=True,
+        env=environment() | {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
+    )  # fmt: skip
+    assert done.stdout.splitlines() == ["2 [0, 1, 2, 3, 4, 5, 6, 0]", "[0, 1, 2, 3, 4, 5, 6]"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("backend", "n_devices", "expected"),
     [("tensorflow", 2, "KERAS_BACKEND=jax"), ("jax", 1, "several devices"), ("jax", 7, "equally")],
