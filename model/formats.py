@@ -1,6 +1,6 @@
 """Tell DICOM and NIfTI by their first bytes, without the libraries that read them.
 
-Those take 30 MB of memory and time to import: a process has them only once there is something for them to read.
+Those take memory and time to import: a process has them only once there is something for them to read.
 """
 
 import struct

@@ -84,8 +84,8 @@ class Head:
 def explained_by(network: Any, feature_layer: str) -> tuple[Head, Any]:
     """Give the head of a Keras network, and the tensor of the maps that it explains the classes by.
 
-    Where the head only averages and weighs, the network weighs: what leaves a pass is then a number per place and class
-    instead of thousands of features, which took longer to copy than the answer's whole way through HTTP.
+    Where the head only averages and weighs, the network weighs: what is copied out of a pass is then a number per place
+    and class instead of thousands of features.
 
     Raises:
         ModelFileError: as Head.of_network.

@@ -89,7 +89,7 @@ def preprocess(pixels: NDArray[np.uint8], input_size_px: int) -> NetworkInput:
 def find_head(pixels: NDArray[np.uint8]) -> HeadBox:
     """Find the box around everything clearly brighter than air; the whole picture where that finds too little."""
     height, width = pixels.shape
-    # Whole levels above it are those above its whole part, and are compared eight times faster.
+    # Whole levels above it are those above its whole part, which are compared faster.
     head = pixels > int(head_threshold(pixels))
     frame = 1 + int(FRAME_SHARE * min(height, width))
     head[:frame] = head[-frame:] = False
@@ -178,7 +178,7 @@ def part_with_head(square_map: NDArray[Level], box: HeadBox) -> NDArray[Level]:
 def place_in_picture(square_map: NDArray[Level], box: HeadBox, shape: tuple[int, int]) -> NDArray[Level]:
     """Lay a map of the network's square input over the picture as it was read; zero outside the head's box.
 
-    square_map: float32 or, several times faster, uint8, shape (rows, columns), any size. Returns the same type, of
+    square_map: float32 or, which is faster, uint8, shape (rows, columns), any size. Returns the same type, of
     `shape` (height, width).
     """
     top, bottom, left, right = _edges_in(square_map, box)

@@ -20,9 +20,9 @@ from training.boxes import Lesion, lesions_of, read_boxes
 from training.dataset import find_pictures
 from training.decoding import Decoded, decode
 from training.detector_check import check_false_pairs, check_recall
-from training.embedding import Embedding, pairs_above
+from training.embedding import Embedding
 from training.grouping import LEFT_OUT, describe, group, likeness
-from training.pairs import Pairs, find_pairs, side_of
+from training.pairs import Pairs, find_pairs, pairs_above, side_of
 
 # Side of the pictures that are compared; the thumbnails are made of these.
 _SIZE_PX = 160
@@ -121,15 +121,19 @@ def _by_network(
     """Give what the network's features find, and the pairs among it that thumbnails miss, the most alike first."""
     classes = [lesion.class_name if lesion else None for lesion in lesions]
     figures = network.check(rows, classes, _read(decoded, _spread(decoded)))
-    first, second = pairs_above(rows, figures["threshold"])
+    found = pairs_above(figures["threshold"], len(rows), lambda block: rows[block] @ rows.T)
     by_thumbnails = np.array(
-        [likeness(described[:, [i]], described[:, [j]])[0, 0] for i, j in zip(first, second, strict=True)], np.float32
+        [likeness(described[:, [i]], described[:, [j]])[0, 0] for i, j in zip(found.first, found.second, strict=True)],
+        np.float32,
     )
     missed = np.flatnonzero(by_thumbnails <= LEFT_OUT)
-    alike = (rows[first[missed]] * rows[second[missed]]).sum(axis=1)
-    order = missed[np.argsort(-alike)]
-    pairs = Pairs(first[order], second[order], np.sort(alike)[::-1])
-    more = {"pairs": len(first), "missed_by_thumbnails": len(missed), "across_splits": _across_splits(decoded, pairs)}
+    order = missed[np.argsort(-found.likeness[missed])]
+    pairs = Pairs(found.first[order], found.second[order], found.likeness[order])
+    more = {
+        "pairs": len(found.first),
+        "missed_by_thumbnails": len(missed),
+        "across_splits": _across_splits(decoded, pairs),
+    }
     return figures | more, pairs
 
 

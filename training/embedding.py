@@ -84,14 +84,3 @@ class Embedding:
                 continue
         ones, others = (self.look(np.stack(side))[0] for side in zip(*pairs, strict=True))
         return float(((ones * others).sum(axis=1) > threshold).sum() / len(chosen))
-
-
-def pairs_above(rows: NDArray[np.float32], threshold: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give the places of all pairs that are more alike, first < second."""
-    firsts, seconds = [], []
-    for start in range(0, len(rows), _ROWS_PER_BLOCK):
-        found, columns = np.nonzero(rows[start : start + _ROWS_PER_BLOCK] @ rows.T > threshold)
-        later = columns > found + start
-        firsts.append(found[later] + start)
-        seconds.append(columns[later])
-    return np.concatenate(firsts), np.concatenate(seconds)

@@ -1,5 +1,6 @@
 """Pairs of pictures that are nearly the same."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,10 +23,15 @@ class Pairs:
 
 def find_pairs(described: NDArray[np.float32]) -> Pairs:
     """Find all pairs of near-duplicates among described pictures (training.grouping.describe)."""
+    return pairs_above(LEFT_OUT, described.shape[1], lambda block: likeness(described[:, block], described))
+
+
+def pairs_above(threshold: float, n: int, likeness_of: Callable[[slice], NDArray[np.float32]]) -> Pairs:
+    """Give all pairs of n pictures that are more alike; likeness_of: of a block of them to all, float32 (block, n)."""
     firsts, seconds, values = [], [], []
-    for start in range(0, described.shape[1], _ROWS_PER_BLOCK):
-        alike = likeness(described[:, start : start + _ROWS_PER_BLOCK], described)
-        rows, columns = np.nonzero(alike > LEFT_OUT)
+    for start in range(0, n, _ROWS_PER_BLOCK):
+        alike = likeness_of(slice(start, start + _ROWS_PER_BLOCK))
+        rows, columns = np.nonzero(alike > threshold)
         later = columns > rows + start
         firsts.append(rows[later] + start)
         seconds.append(columns[later])

@@ -69,7 +69,7 @@ def merge(folder: Path, class_names: Sequence[str]) -> Summary:
 
 
 def _in_python(table: Any) -> Iterator[list[dict[str, Any]]]:
-    """Give rows as dictionaries, some at a time: they take ten times the memory that they take in the table."""
+    """Give rows as dictionaries, some at a time: they take far more memory than in the table."""
     for batch in table.to_batches(max_chunksize=_DICTIONARIES_AT_ONCE):
         yield batch.to_pylist()
 
