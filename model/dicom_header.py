@@ -59,7 +59,8 @@ _DEFLATED = b"1.2.840.10008.1.2.1.99"
 # What pydicom, gdcm and numpy answer to damaged files.
 DAMAGE = (
     AttributeError, ValueError, TypeError, KeyError, IndexError, ArithmeticError, RuntimeError, OSError, EOFError,
-    AssertionError, MemoryError, InvalidDicomError, pydicom.errors.BytesLengthException, struct.error,
+    AssertionError, MemoryError, StopIteration, BufferError, InvalidDicomError, pydicom.errors.BytesLengthException,
+    struct.error,
 )  # fmt: skip
 
 
