@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 
 from tests.test_training_data import smooth_pictures
 from tests.test_training_steps import TOP, run_step
+from training.audited import read_audit
 from training.boxes import boxes_in_input, lesions_of, read_boxes
 from training.dataset import DataError, find_pictures
 from training.decoding import decode
@@ -56,6 +57,42 @@ def test_audit_finds_copies_conflicts_and_broken_files(collections: Path) -> Non
     groups = {row["name"]: row["group"] for row in csv.DictReader((out / "groups.csv").read_text().splitlines())}
     assert groups["first/Training/no_tumor/0.png"] == groups["second/no_tumor/mirrored.jpg"]
     assert len(set(groups.values())) == 12
+
+
+def test_pairs_that_only_the_network_found_part_and_group_as_well(collections: Path) -> None:
+    out = collections / "audit"
+    step = run_step("audit", "--data", collections / "first", collections / "second", "--out", out,
+                    "--cache", collections / "cache")  # fmt: skip
+    assert step.returncode == 0, step.stderr
+    with (out / "pairs.csv").open("a") as table:
+        table.write("first/Training/glioma/3.png,second/pituitary/0.png,glioma,pituitary,0.9700,0,network\n")
+    audited = read_audit(out)
+    # Other names than the audit's: only the contents count.
+    first, second = (
+        find_pictures([collections / name], "tumor_type").pictures for name in ("first/Training", "second")
+    )
+    readable = [p for p in second if p.path.name != "broken.png"]
+    assert {p.path.name for p, copied in zip(first, audited.copies_of(first, readable), strict=True) if copied} == {
+        "3.png"
+    }
+    decoded = decode([*first, *readable], 80)
+    places = {(p.class_name, p.path.name): i for i, p in enumerate(decoded.pictures)}
+    pair = places["glioma", "3.png"], places["pituitary", "0.png"]
+    apart, together = group(decoded.pixels), group(decoded.pixels, links=audited.links(decoded.pictures))
+    assert apart[pair[0]] != apart[pair[1]]
+    assert together[pair[0]] == together[pair[1]]
+    assert together.max() == apart.max() - 1
+
+
+def test_audit_of_other_pictures_is_a_clear_error(collections: Path) -> None:
+    out = collections / "audit"
+    step = run_step("audit", "--data", collections / "first", "--out", out, "--cache", collections / "cache")
+    assert step.returncode == 0, step.stderr
+    others = find_pictures([collections / "second"], "tumor_type").pictures
+    with pytest.raises(DataError, match="second/meningioma/copy"):
+        read_audit(out).links(others)
+    with pytest.raises(DataError, match="nowhere"):
+        read_audit(collections / "nowhere")
 
 
 @pytest.mark.slow

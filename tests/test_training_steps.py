@@ -1,6 +1,7 @@
 """The steps of `python -m training`, run as a user runs them, on small drawn heads and on TensorFlow."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -71,6 +72,16 @@ def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return top
 
 
+def write_audit(out: Path, folders: list[Path], pair: tuple[Path, Path]) -> Path:
+    """Write the tables of an audit of all pictures, in which the network's features found one pair."""
+    out.mkdir()
+    files = [file for folder in folders for file in folder.rglob("*.png")]
+    lines = [f"{file},{hashlib.sha256(file.read_bytes()).hexdigest()}" for file in files]
+    (out / "groups.csv").write_text("\n".join(["name,sha256", *lines]))
+    (out / "pairs.csv").write_text(f"first,second,found_by\n{pair[0]},{pair[1]},network\n")
+    return out
+
+
 @pytest.fixture(scope="module")
 def finished_run(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("runs") / "vgg16"
@@ -138,14 +149,17 @@ def test_going_on_keeps_the_split_and_leaves_out_what_is_to_stay_unseen(
     unseen = tmp_path / "unseen" / "yes"
     unseen.mkdir(parents=True)
     (unseen / "0.png").write_bytes((drawn_data / "Training" / "yes" / "0.png").read_bytes())
+    audit = write_audit(
+        tmp_path / "audit", [drawn_data, tmp_path], (unseen / "0.png", drawn_data / "Training" / "no" / "5.png")
+    )
     step = run_step("train", "--recipe", "vgg16", "--quick", "--weights", "random", "--data", drawn_data,
                     "--start-from", finished_run, "--exclude-near-duplicates-of", tmp_path / "unseen",
-                    "--out", tmp_path / "run", "--cache", tmp_path / "cache")  # fmt: skip
+                    "--audit", audit, "--out", tmp_path / "run", "--cache", tmp_path / "cache")  # fmt: skip
     assert step.returncode == 0, step.stderr
     before, after = (
         {row["name"]: row for row in rows_of(run / "split.csv")} for run in (finished_run, tmp_path / "run")
     )
-    assert [name for name in before if name not in after] == [next(n for n in before if n.endswith("yes/0.png"))]
+    assert {name[-9:] for name in before if name not in after} == {"yes/0.png", "/no/5.png"}
     assert all(before[name] == row for name, row in after.items())
 
 
@@ -153,14 +167,17 @@ def test_evaluate_then_publish_gives_a_model_that_is_served(
     finished_run: Path, drawn_data: Path, tmp_path: Path
 ) -> None:
     evaluation, log, weights = tmp_path / "evaluation", tmp_path / "scorings.md", tmp_path / "weights"
+    pair = (drawn_data / "Testing" / "no" / "0.png", drawn_data / "Training" / "no" / "0.png")
+    audit = write_audit(tmp_path / "audit", [drawn_data], pair)
     step = run_step("evaluate", "--model", finished_run, "--data", drawn_data, "--training-data", drawn_data,
-                    "--out", evaluation, "--log", log, "--reason", "a test")  # fmt: skip
+                    "--audit", audit, "--out", evaluation, "--log", log, "--reason", "a test")  # fmt: skip
     assert step.returncode == 0, step.stderr
     metrics = json.loads((evaluation / "metrics.json").read_text())
     assert metrics["all"]["n_pictures"] == 13
-    assert metrics["also_in_training"]["n_pictures"] >= 1
+    assert metrics["also_in_training"]["n_pictures"] >= 2
     rows = rows_of(evaluation / "predictions.csv")
-    assert {row["name"].split("/")[-1]: row["in_training"] for row in rows}["copy.png"] == "1"
+    in_training = {row["name"]: row["in_training"] for row in rows}
+    assert [in_training[name] for name in in_training if name.endswith(("yes/copy.png", "no/0.png"))] == ["1", "1"]
     assert sum(row["true_class"] == row["predicted_class"] for row in rows) == metrics["all"]["n_correct"]
     for name in ("confusion_matrix.png", "roc.png", "mistakes.png"):
         assert width_of(evaluation / name) > 100

@@ -5,7 +5,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from model.card import TUMOR_TYPE, write_atomically
 from model.preprocessing import preprocess
 from model.reading import read_image
 from training.audit_report import write_audit_report
+from training.audited import GROUPS_FILE, NETWORK, PAIRS_FILE, THUMBNAILS
 from training.boxes import Lesion, lesions_of, read_boxes
 from training.dataset import find_pictures
 from training.decoding import Decoded, decode
@@ -45,10 +46,13 @@ def audit(
     described = describe(decoded.pixels, decoded.wholes)
     pairs = find_pairs(described)
     series = np.array([lesion.slice_number if lesion else -1 for lesion in lesions], np.int64)
-    groups = group(decoded.pixels, series)
     contents = [hashlib.sha256(p.path.read_bytes()).hexdigest() for p in decoded.pictures]
     network = Embedding.load(model) if model else None
     rows, distances = _seen_by(network, decoded)
+    seen_by_network, by_network = {}, _no_pairs()
+    if network and any(lesions):
+        seen_by_network, by_network = _by_network(network, rows, decoded, described, lesions)
+    groups = group(decoded.pixels, series, (by_network.first, by_network.second))
     out.mkdir(parents=True, exist_ok=True)
     figures: dict[str, Any] = {
         "n_pictures": len(decoded.pictures),
@@ -63,12 +67,12 @@ def audit(
         "suspects": [decoded.pictures[i].name for i in np.argsort(-distances) if distances[i] > 1],
         "detector": _detector(decoded, described, lesions),
     }
-    by_network = _no_pairs()
-    if network and any(lesions):
-        figures["by_network"], by_network = _by_network(network, rows, decoded, described, lesions)
+    if seen_by_network:
+        figures["by_network"] = seen_by_network
     write_atomically(out / "audit.json", json.dumps(figures, indent=1).encode())
-    write_atomically(out / "pairs.csv", _pairs_table(decoded, pairs, contents).encode())
-    write_atomically(out / "groups.csv", _groups_table(decoded, groups, series, distances).encode())
+    found_by = {THUMBNAILS: pairs, NETWORK: by_network}
+    write_atomically(out / PAIRS_FILE, _pairs_table(decoded, found_by, contents).encode())
+    write_atomically(out / GROUPS_FILE, _groups_table(decoded, groups, series, distances, contents).encode())
     write_audit_report(figures, decoded, pairs, by_network, distances, out)
     _print(figures, out)
     return figures
@@ -160,26 +164,31 @@ def _read(decoded: Decoded, places: NDArray[np.int64]) -> list[NDArray[np.uint8]
     return [read_image(decoded.pictures[i].path).pixels for i in places]
 
 
-def _pairs_table(decoded: Decoded, pairs: Pairs, contents: Sequence[str]) -> str:
+def _pairs_table(decoded: Decoded, found: Mapping[str, Pairs], contents: Sequence[str]) -> str:
+    """Give a row per pair; found: the pairs by what found them, whose likenesses do not compare."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["first", "second", "first_class", "second_class", "likeness", "identical"])
-    for i, j, value in zip(pairs.first, pairs.second, pairs.likeness, strict=True):
-        one, other = decoded.pictures[i], decoded.pictures[j]
-        identical = int(contents[i] == contents[j])
-        writer.writerow([one.name, other.name, one.class_name, other.class_name, f"{value:.4f}", identical])
+    writer.writerow(["first", "second", "first_class", "second_class", "likeness", "identical", "found_by"])
+    for found_by, pairs in found.items():
+        for i, j, value in zip(pairs.first, pairs.second, pairs.likeness, strict=True):
+            one, other = decoded.pictures[i], decoded.pictures[j]
+            identical = int(contents[i] == contents[j])
+            row = [one.name, other.name, one.class_name, other.class_name, f"{value:.4f}", identical, found_by]
+            writer.writerow(row)
     return table.getvalue()
 
 
 def _groups_table(
-    decoded: Decoded, groups: NDArray[np.int64], series: NDArray[np.int64], distances: NDArray[np.float32]
-) -> str:
+    decoded: Decoded, groups: NDArray[np.int64], series: NDArray[np.int64], distances: NDArray[np.float32],
+    contents: Sequence[str],
+) -> str:  # fmt: skip
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["name", "source", "split", "class_name", "group", "slice_number", "distance"])
+    writer.writerow(["name", "source", "split", "class_name", "group", "slice_number", "distance", "sha256"])
     for i, p in enumerate(decoded.pictures):
         number = series[i] if series[i] >= 0 else ""
-        writer.writerow([p.name, p.source, p.split, p.class_name, groups[i], number, f"{distances[i]:.3f}"])
+        row = [p.name, p.source, p.split, p.class_name, groups[i], number, f"{distances[i]:.3f}", contents[i]]
+        writer.writerow(row)
     return table.getvalue()
 
 

@@ -66,6 +66,13 @@ def _add_boxes(step: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
+def _add_audited(step: argparse.ArgumentParser) -> None:
+    step.add_argument(
+        "--audit", type=Path, metavar="DIR",
+        help="what `audit --model` wrote: copies that only the network's features found count as near-duplicates too",
+    )  # fmt: skip
+
+
 def _add_explore(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     step = steps.add_parser("explore", help="look at the data before training: report.html, summary.json and pictures")
     _add_data(step)
@@ -109,6 +116,7 @@ def _add_training(step: argparse.ArgumentParser) -> None:
         "--exclude-near-duplicates-of", nargs="+", type=Path, default=[], metavar="DIR",
         help="leave out every picture that stands here too, as itself or nearly: for a leak-free test",
     )  # fmt: skip
+    _add_audited(step)
     step.add_argument("--precision", choices=["float32", "mixed_bfloat16"], default="float32",
                       help="mixed_bfloat16 is faster on processors and GPUs that compute with it")  # fmt: skip
     step.add_argument("--distribute", action="store_true",
@@ -134,6 +142,7 @@ def _add_evaluate(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     step.add_argument("--training-data", nargs="+", type=Path, default=[], metavar="DIR",
                       help="report apart the pictures that also stand here")  # fmt: skip
+    _add_audited(step)
     step.add_argument("--out", type=Path, metavar="DIR", help="default: runs/evaluation")
     step.add_argument("--log", type=Path, metavar="FILE", help="append one line on this scoring to a Markdown table")
     step.add_argument("--reason", default="", help="why this scoring was made, for the log")
@@ -248,8 +257,8 @@ def _request(options: argparse.Namespace, run: Path) -> "Request":
 
     return Request(
         recipe=_recipe(options), start=options.start_from, folders=tuple(options.data), boxes=options.boxes,
-        left_out=tuple(options.exclude_near_duplicates_of), precision=options.precision, weights=options.weights,
-        run=run, cache=options.cache, seed=options.seed, quick=options.quick,
+        left_out=tuple(options.exclude_near_duplicates_of), audit=options.audit, precision=options.precision,
+        weights=options.weights, run=run, cache=options.cache, seed=options.seed, quick=options.quick,
         distribute=options.distribute, bars=sys.stdout.isatty(),
     )  # fmt: skip
 
@@ -264,6 +273,7 @@ def _evaluate(options: argparse.Namespace) -> None:
         options.out or _RUNS / "evaluation",
         options.log,
         options.reason,
+        options.audit,
     )
 
 

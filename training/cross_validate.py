@@ -42,7 +42,7 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[
     found = find_pictures(request.folders, request.recipe.task).of_split(TRAINING, UNSPLIT)
     require_classes(found, class_names)
     decoded, problems = usable_pictures(request, found, boxes)
-    labels, groups = decoded.labels(class_names), groups_of(decoded, boxes)
+    labels, groups = decoded.labels(class_names), groups_of(request, decoded, boxes)
     collections = collections_of(decoded, boxes)
     folds = _by_collection(collections) if by_collection else _by_group(labels, groups, n_folds, request.seed)
     raw = np.full((len(labels), len(class_names)), np.nan, np.float32)

@@ -17,6 +17,7 @@ from model.classifier import Classifier, calibrate
 from model.gate import Gate
 from model.heatmap import in_steps, overlay
 from training import plots
+from training.audited import read_audit
 from training.cards import card_of_run
 from training.dataset import TESTING, TRAINING, UNSPLIT, find_pictures, fingerprint
 from training.decoding import Decoded, decode
@@ -48,15 +49,18 @@ class Scoring:
 
 
 def evaluate(
-    model: Path, folders: Sequence[Path], training_folders: Sequence[Path], out: Path, log: Path | None, reason: str
-) -> dict[str, Any]:
+    model: Path, folders: Sequence[Path], training_folders: Sequence[Path], out: Path, log: Path | None, reason: str,
+    audit: Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Score the Testing pictures of the folders (all, where nothing is called Testing); write tables, plots, report.
+
+    audit: a folder that `audit` wrote over the same pictures, to report apart the copies found there too.
 
     Raises:
         DataError: the folders hold no pictures. ModelFileError: the model cannot be loaded.
     """
     classifier = load(model)
-    scoring = score(classifier, folders, training_folders)
+    scoring = score(classifier, folders, training_folders, audit)
     out.mkdir(parents=True, exist_ok=True)
     metrics = measure(scoring, classifier)
     metrics["data"]["folders"] = [_name(folder) for folder in folders]
@@ -82,7 +86,9 @@ def load(model: Path) -> Classifier:
     return Classifier(card, keras.saving.load_model(model / "best.keras", compile=False), gate)
 
 
-def score(classifier: Classifier, folders: Sequence[Path], training_folders: Sequence[Path]) -> Scoring:
+def score(
+    classifier: Classifier, folders: Sequence[Path], training_folders: Sequence[Path], audit: Path | None = None
+) -> Scoring:
     """Decode the pictures, run the network, and look for the pictures in the training data."""
     card = classifier.card
     found = find_pictures(folders, card.task)
@@ -97,6 +103,8 @@ def score(classifier: Classifier, folders: Sequence[Path], training_folders: Seq
         training = find_pictures(training_folders, card.task).of_split(TRAINING, UNSPLIT)
         seen = decode(training.pictures, card.input_size_px)
         in_training = copies_of(decoded, seen)
+        if audit:
+            in_training |= read_audit(audit).copies_of(decoded.pictures, seen.pictures)
     return Scoring(
         decoded, card.class_names, decoded.labels(card.class_names), probabilities, answers.distances, in_training
     )

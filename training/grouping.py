@@ -95,11 +95,15 @@ def equalize(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return ranked
 
 
-def group(pixels: NDArray[np.uint8], series: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+def group(
+    pixels: NDArray[np.uint8], series: NDArray[np.int64] | None = None,
+    links: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
+) -> NDArray[np.int64]:  # fmt: skip
     """Number the groups of pictures that must not stand on both sides of a split: int64, shape (n,).
 
     Near-duplicates hang together and, where their place in a series is known, so do neighbouring slices.
-    series: int64 (n,), rising slice numbers as the collection gives them, -1 where there is none.
+    series: int64 (n,), rising slice numbers as the collection gives them, -1 where there is none; links: int64 (m,)
+    each, the places of more pairs that are known to be copies.
     """
     n = len(pixels)
     series = np.full(n, -1, np.int64) if series is None else series
@@ -109,8 +113,9 @@ def group(pixels: NDArray[np.uint8], series: NDArray[np.int64] | None = None) ->
     loose = (series[rows] < 0) | (series[columns] < 0)
     copied_rows, copied_columns = near_duplicates(pixels, pixels, SAME_SLICE)
     first, others = neighbours(pixels, series)
-    rows = np.concatenate([rows[loose], copied_rows, first])
-    columns = np.concatenate([columns[loose], copied_columns, others])
+    known = links or (first[:0], first[:0])
+    rows = np.concatenate([rows[loose], copied_rows, first, known[0]])
+    columns = np.concatenate([columns[loose], copied_columns, others, known[1]])
     graph = coo_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(n, n))
     _, groups = connected_components(graph, directed=False)
     return groups.astype(np.int64)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from model.card import CLASS_NAMES, TUMOR_TYPE, sha256_of, write_atomically
 from model.heatmap import FeatureGrid
 from training import networks, plots, split_table
+from training.audited import read_audit
 from training.batches import AugmentedPictures, FeatureBatches
 from training.boxes import Lesion, boxes_in_input, lesions_of, read_boxes
 from training.dataset import (
@@ -48,13 +49,15 @@ class Request:
     """What the user asked for: a recipe, data folders, starting weights, where the run goes.
 
     boxes: the table of lesion boxes and slice numbers; left_out: folders whose near-duplicates are not trained on;
-    precision: the Keras dtype policy to train with.
+    audit: a folder that `audit` wrote, whose copies count as near-duplicates too; precision: the Keras dtype policy to
+    train with.
     """
 
     recipe: Recipe
     folders: tuple[Path, ...]
     boxes: Path | None
     left_out: tuple[Path, ...]
+    audit: Path | None
     precision: str
     weights: str
     # A run whose best network is gone on with, instead of one with a fresh head.
@@ -149,7 +152,7 @@ def _take_over_split(request: Request, start: Path, found: Collection) -> tuple[
 def _draw_split(request: Request, found: Collection, boxes: dict[str, Lesion]) -> tuple[Decoded, Split]:
     decoded, problems = usable_pictures(request, found, boxes)
     class_names = CLASS_NAMES[request.recipe.task]
-    labels, groups = decoded.labels(class_names), groups_of(decoded, boxes)
+    labels, groups = decoded.labels(class_names), groups_of(request, decoded, boxes)
     split = split_by_group(labels, groups, request.recipe.validation_share, request.seed)
     _check_split(labels, split, class_names)
     start_run(request, decoded, groups, split, problems)
@@ -167,10 +170,11 @@ def usable_pictures(request: Request, found: Collection, boxes: dict[str, Lesion
     return _without_conflicts(decoded, lesions, request.recipe.task, problems), problems
 
 
-def groups_of(decoded: Decoded, boxes: dict[str, Lesion]) -> NDArray[np.int64]:
+def groups_of(request: Request, decoded: Decoded, boxes: dict[str, Lesion]) -> NDArray[np.int64]:
     """Number the groups that must not be parted: int64 (n,)."""
     lesions = lesions_of(decoded.pictures, boxes)
-    return group(decoded.pixels, np.array([lesion.slice_number if lesion else -1 for lesion in lesions], np.int64))
+    series = np.array([lesion.slice_number if lesion else -1 for lesion in lesions], np.int64)
+    return group(decoded.pixels, series, read_audit(request.audit).links(decoded.pictures) if request.audit else None)
 
 
 def start_run(
@@ -186,6 +190,8 @@ def _leave_out(request: Request, decoded: Decoded, problems: list[str]) -> Decod
     unseen = find_pictures(request.left_out, request.recipe.task)
     against = decode(unseen.pictures, request.recipe.input_size_px, request.cache)
     copies = copies_of(decoded, against)
+    if request.audit:
+        copies |= read_audit(request.audit).copies_of(decoded.pictures, against.pictures)
     problems.append(
         f"{copies.sum()} pictures left out as near-duplicates of {', '.join(map(_folder_name, request.left_out))}."
     )
@@ -398,6 +404,7 @@ def _write_config(
             "folders": [_folder_name(folder) for folder in request.folders],
             "boxes": request.boxes.name if request.boxes else None,
             "near_duplicates_left_out_of": [_folder_name(folder) for folder in request.left_out],
+            "audited": request.audit is not None,
             "n_pictures": counts,
             "n_groups": int(groups.max()) + 1,
             "n_validation": len(split.validation),
