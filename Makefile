@@ -4,6 +4,7 @@ PYTHON ?= python3
 PORT ?= 8000
 SBOM ?= sbom.json
 SECONDS ?= 120
+SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
@@ -38,7 +39,7 @@ reliability: $(VENV)/.dev-stamp ## Write docs/reliability.md from the last `make
 
 fuzz: $(VENV)/.dev-stamp ## Feed the decoders damaged files for SECONDS=120 (Linux on x86-64)
 	$(PIP_INSTALL) --only-binary :all: -r tests/fuzz-requirements.txt
-	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED)
 
 check: lint test ## Run what a commit must pass: formatting, ruff, mypy, quick tests
 

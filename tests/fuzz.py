@@ -1,7 +1,8 @@
-"""Feed the decoders damaged files, led by which lines they reach: `make fuzz SECONDS=120`.
+"""Feed the decoders damaged files, led by which lines they reach: `make fuzz SECONDS=120 SEED=0`.
 
 Whatever comes, `read_files` gives readings and refusals. A file that makes it raise, hang or die is written to
-tests/crashes, where tests/test_fuzz.py reads it from then on.
+tests/crashes, where tests/test_fuzz.py reads it from then on. The same seed damages them in much the same order; seed 0
+is another one each time.
 """
 
 import argparse
@@ -23,12 +24,14 @@ def main() -> int:
     """Fuzz for some seconds; give 0 where nothing was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=int, default=120)
+    parser.add_argument("--seed", type=int, default=0)
     if sys.argv[1:2] == [_IN_THIS_PROCESS]:
         _fuzz(sys.argv[2:])
-    return _run(parser.parse_args().seconds)
+    options = parser.parse_args()
+    return _run(options.seconds, options.seed)
 
 
-def _run(seconds: int) -> int:
+def _run(seconds: int, seed: int) -> int:
     from tests.seeds import DECODED_IN_A_CHILD, seeds
 
     with tempfile.TemporaryDirectory() as folder:
@@ -38,7 +41,7 @@ def _run(seconds: int) -> int:
                 (corpus / f"seed{i}").write_bytes(content)
         arguments = [
             folder, f"-max_total_time={seconds}", f"-max_len={_MAX_BYTES}", f"-timeout={_MAX_SECONDS}",
-            f"-rss_limit_mb={_MAX_MEMORY_MB}", f"-artifact_prefix={CRASHES}/", "-print_final_stats=1",
+            f"-rss_limit_mb={_MAX_MEMORY_MB}", f"-seed={seed}", f"-artifact_prefix={CRASHES}/", "-print_final_stats=1",
         ]  # fmt: skip
         command = [sys.executable, "-m", "tests.fuzz", _IN_THIS_PROCESS, *arguments]
         return subprocess.run(command, cwd=TOP, check=False).returncode
