@@ -5,13 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from app import create_app
 from model.card import read_card
 from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER, Classifier, calibrate
 from model.known_answers import PICTURES
 from model.reading import read_image
-from training.dataset import find_pictures
+from training.attempts import draw_attempts, read_log
+from training.dataset import DataError, find_pictures
 from training.decoding import decode
 from training.metrics import summarize
 from training.model_card import figures_table, model_card, studies_section
@@ -92,6 +94,24 @@ def test_page_and_api_show_the_figures_of_the_results(classifier: Classifier) ->
 def test_scoring_log_has_a_row_for_each_shipped_model(classifier: Classifier) -> None:
     log = (TOP / "docs" / "scorings.md").read_text(encoding="utf-8")
     assert classifier.card.sha256[:12] in log
+
+
+def test_log_of_scorings_is_read_again_and_drawn(tmp_path: Path) -> None:
+    rows = read_log(TOP / "docs" / "scorings.md")
+    scored = read_card(WEIGHTS_FOLDER / "xception.json").metrics["sartaj/Testing"]
+    stated = tuple(round(scored[part]["accuracy"], 3) for part in ("all", "not_in_training"))
+    found = [(row.accuracy.value, row.accuracy_unseen.value) for row in rows if row.accuracy_unseen]
+    assert stated in found
+    assert all(row.accuracy.low < row.accuracy.value < row.accuracy.high for row in rows)
+    draw_attempts(TOP / "docs" / "scorings.md", "xception", tmp_path / "attempts.png")
+    with Image.open(tmp_path / "attempts.png") as drawn:
+        assert drawn.width > 500
+
+
+def test_row_that_no_scoring_wrote_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "log.md").write_text("| 2026-01-01 | xception | 83 % |\n")
+    with pytest.raises(DataError, match="83 %"):
+        read_log(tmp_path / "log.md")
 
 
 def test_page_says_which_sample_is_misread() -> None:

@@ -14,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 import h5py
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -161,6 +162,60 @@ def test_going_on_keeps_the_split_and_leaves_out_what_is_to_stay_unseen(
     )
     assert {name[-9:] for name in before if name not in after} == {"yes/0.png", "/no/5.png"}
     assert all(before[name] == row for name, row in after.items())
+
+
+def draw_heads_with_and_without_tumor(top: Path, n: int) -> Path:
+    """Draw each head twice, with a tumor and without; write the tumors' boxes beside, each from its own long series."""
+    plain, with_tumor, _ = known_pictures()
+    random = np.random.default_rng(1)
+    height, width = plain.shape
+    places = np.argwhere(with_tumor != plain)
+    (top_row, left), (bottom, right) = places.min(axis=0), places.max(axis=0) + 1
+    center = f"{(left + right) / 2 / width},{(top_row + bottom) / 2 / height}"
+    lines = ["path,figshare_class,figshare_slice,x_center,y_center,width,height"]
+    for i in range(n):
+        blobs = random.integers(0, 200, (9, 9), np.uint8)
+        texture = np.asarray(Image.fromarray(blobs).resize(plain.shape, Image.Resampling.BICUBIC))
+        for name, picture in (("no", plain), ("yes", with_tumor)):
+            head = np.where(picture >= 230, 255, np.where(picture > 0, texture, 0)).astype(np.uint8)
+            (top / "heads" / name).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(head).save(top / "heads" / name / f"{i}.png")
+        lines.append(f"yes/{i}.png,glioma,{100 * i},{center},{(right - left) / width},{(bottom - top_row) / height}")
+    (top / "boxes.csv").write_text("\n".join(lines) + "\n")
+    return top / "heads"
+
+
+@pytest.mark.slow
+def test_blend_gives_a_network_between_a_run_and_the_one_before_it(tmp_path: Path) -> None:
+    earlier, later, blended, boxes = (tmp_path / name for name in ("earlier", "later", "blended", "boxes.csv"))
+    data = ("--data", draw_heads_with_and_without_tumor(tmp_path, 60), "--cache", tmp_path / "cache")
+    train = ("train", "--recipe", "vgg16", "--quick", "--weights", "random", *data, "--boxes", boxes)
+    for step in (run_step(*train, "--out", earlier), run_step(*train, "--start-from", earlier, "--out", later)):
+        assert step.returncode == 0, step.stderr
+    step = run_step("blend", "--run", later, "--earlier", earlier, *data, "--boxes", boxes, "--out", blended)
+    assert step.returncode == 0, step.stderr
+    chosen = json.loads((blended / "blend.json").read_text())
+    assert [row["share"] for row in chosen["table"]] == [0, 0.5, 0.7, 0.8, 0.9, 1]
+    assert all(row["n_covered"] > 0 and "tumor" in row["covered_called_healthy"] for row in chosen["table"])
+    before, after, between = (
+        [np.asarray(weights) for weights in keras.saving.load_model(run / "best.keras", compile=False).get_weights()]
+        for run in (earlier, later, blended)
+    )
+    assert not all(np.array_equal(old, new) for old, new in zip(before, after, strict=True))
+    for old, new, mixed in zip(before, after, between, strict=True):
+        # Weights are rounded so that the file packs well.
+        np.testing.assert_allclose(mixed, (1 - chosen["share"]) * old + chosen["share"] * new, rtol=0.01, atol=1e-4)
+    step = run_step("evaluate", "--model", blended, *data[:2], "--out", tmp_path / "evaluation")
+    assert step.returncode == 0, step.stderr
+
+    step = run_step("blend", "--run", earlier, "--earlier", later, *data, "--boxes", boxes, "--out", tmp_path / "wrong")
+    assert step.returncode == 2
+    assert "went on from" in step.stderr
+    other = tmp_path / "other.csv"
+    other.write_text(boxes.read_text().replace("yes/", "elsewhere/"))
+    step = run_step("blend", "--run", later, "--earlier", earlier, *data, "--boxes", other, "--out", tmp_path / "wrong")
+    assert step.returncode == 2
+    assert "other.csv" in step.stderr
 
 
 def test_evaluate_then_publish_gives_a_model_that_is_served(

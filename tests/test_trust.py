@@ -17,10 +17,10 @@ from training.trust import (
 )
 
 
-def overconfident(n: int = 4000) -> tuple[np.ndarray, np.ndarray]:
+def overconfident(n: int = 4000, spread: float = 1.5) -> tuple[np.ndarray, np.ndarray]:
     """Give labels drawn from known probabilities, and the same probabilities with their logits doubled."""
     random = np.random.default_rng(0)
-    logits = random.normal(0, 1.5, (n, 4))
+    logits = random.normal(0, spread, (n, 4))
     honest = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     labels = (honest.cumsum(axis=1) > random.random((n, 1))).argmax(axis=1)
     return labels, calibrate(honest.astype(np.float32), 0.5)
@@ -46,17 +46,26 @@ def test_calibration_error_and_brier_score_counted_by_hand() -> None:
     assert figures["brier_score"] == pytest.approx((3 * 0.08 + 1.28) / 4)
 
 
-def test_bound_of_certainty_lets_one_in_fifty_be_wrong() -> None:
-    surest = np.linspace(0.99, 0.5, 100)
+def test_bound_of_certainty_allows_what_is_one_in_fifty_with_confidence() -> None:
+    surest = np.linspace(0.99, 0.5, 400)
     probabilities = np.stack([surest, 1 - surest], axis=1).astype(np.float32)
-    labels = np.zeros(100, int)
-    # The 61st and the 80th surest answers are wrong: 1 of 61 is allowed, 2 of 80 is not.
-    labels[[60, 79]] = 1
-    bound = certainty_bound(labels, probabilities, np.ones(100, bool), 0.02)
-    assert (surest >= bound - 1e-6).sum() == 100
-    labels[[81, 82]] = 1
-    bound = certainty_bound(labels, probabilities, np.ones(100, bool), 0.02)
-    assert (surest >= bound - 1e-6).sum() == 79
+    labels = np.zeros(400, int)
+    # Clopper and Pearson at 90 %: 3 wrong answers are allowed among 333 and more, 4 among 398, 5 among 462.
+    labels[[60, 79, 200]] = 1
+    assert certain_from(certainty_bound(labels, probabilities, np.ones(400, bool), 0.02), surest) == 400
+    labels[380] = 1
+    assert certain_from(certainty_bound(labels, probabilities, np.ones(400, bool), 0.02), surest) == 400
+    labels[390] = 1
+    assert certain_from(certainty_bound(labels, probabilities, np.ones(400, bool), 0.02), surest) == 380
+
+
+def test_too_few_answers_are_never_certain() -> None:
+    probabilities = np.tile(np.array([[0.9, 0.1]], np.float32), (100, 1))
+    assert certainty_bound(np.zeros(100, int), probabilities, np.ones(100, bool), 0.02) == 1
+
+
+def certain_from(bound: float, surest: np.ndarray) -> int:
+    return int((surest >= bound - 1e-6).sum())
 
 
 def test_operating_point_leaves_95_of_100_healthy_alone() -> None:
@@ -82,18 +91,18 @@ def test_answers_at_odds_with_the_operating_point_are_not_certain() -> None:
 
 
 def test_bound_rises_when_changed_looks_are_read_worse() -> None:
-    labels, raw = overconfident(4000)
+    labels, raw = overconfident(spread=5)
     random = np.random.default_rng(1)
     worse = raw[random.permutation(len(raw))]
-    mixed = np.where(random.random((len(raw), 1)) < 0.4, worse, raw)
+    mixed = np.where(random.random((len(raw), 1)) < 0.1, worse, raw)
     plain = choose_decision(labels, raw, 2)
     assert choose_decision(labels, raw, 2, mixed).uncertain_below > plain.uncertain_below
 
 
 def test_certain_answers_on_fresh_pictures_keep_the_promised_error() -> None:
-    labels, raw = overconfident(8000)
+    labels, raw = overconfident(8000, spread=5)
     decision = choose_decision(labels[:4000], raw[:4000], healthy=2)
     probabilities = calibrate(raw[4000:], decision.temperature)
     figures = selective(labels[4000:], probabilities, certain_answers(probabilities, decision, 2))
-    assert figures["error_among_certain"] < 0.05 < figures["error_among_all"]
+    assert figures["error_among_certain"] < 0.02 < figures["error_among_all"]
     assert 0 < figures["coverage"] < 1

@@ -78,6 +78,9 @@ def covered_lesions(
     """Cover the lesions of validation pictures from other validation pictures of the same view, where there are any.
 
     Returns uint8 (n, size, size), and the labels that the lesions had, int64 (n,).
+
+    Raises:
+        DataError: no lesion could be covered.
     """
     random = np.random.default_rng(seed)
     found = boxes_in_input(validation, lesions_of(validation.pictures, read_boxes(boxes)))
@@ -90,6 +93,11 @@ def covered_lesions(
             other = other[:, ::-1] if drawn[1] else other
             pictures.append(replace_lesion(validation.pixels[i], found[i], other, Synthesis(), random).astype(np.uint8))
             kept.append(labels[i])
+    if not pictures:
+        raise DataError(
+            f"Expected boxes of the validation pictures' lesions in {boxes}. None of them could be covered: give the "
+            "table that the run was trained with."
+        )
     return np.stack(pictures), np.array(kept, np.int64)
 
 

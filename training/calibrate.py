@@ -294,7 +294,7 @@ def _print(figures: dict[str, Any]) -> None:
     print(f"validation accuracy {validation['accuracy']:.3f} of {validation['n_pictures']}; {figures['decision']}")
     print(
         f"cross-fitted: expected calibration error {calibrated['expected_calibration_error']:.3f}, "
-        f"certain {selective['coverage']:.3f} with error {selective['error_among_certain']:.3f}"
+        f"certain {selective['coverage']:.3f} with error {selective['error_among_certain']}"
     )
     shifted = figures["selective_in_changed_look"]
     error = figures["calibration_in_changed_look"]["expected_calibration_error"]

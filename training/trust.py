@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 from scipy.optimize import minimize_scalar
 from sklearn import metrics as scores
 
@@ -12,8 +13,10 @@ from model.card import Decision
 from model.classifier import calibrate
 
 N_BINS = 15
-# An answer that is given as certain may be wrong this often, on validation pictures.
+# An answer that is given as certain may be wrong this often.
 SELECTIVE_ERROR = 0.02
+# How sure that is to hold for more pictures like those of validation: few wrong answers among few can be luck.
+_CONFIDENCE = 0.9
 # The same for copies of them in a changed look: pictures from elsewhere are answered less well than those from here.
 SHIFTED_ERROR = 0.05
 # The operating point leaves this share of the pictures without tumor alone.
@@ -26,9 +29,10 @@ def choose_decision(
     """Choose temperature, operating point and the bound of certainty on validation pictures.
 
     raw: float32, (n, n_classes), probabilities as the network gives them; shifted: the same of copies in a changed
-    look; healthy: the label of "no tumor".
+    look, which count as much for the temperature; healthy: the label of "no tumor".
     """
-    temperature = fit_temperature(labels, raw)
+    both = (labels, raw) if shifted is None else (np.tile(labels, 2), np.concatenate([raw, shifted]))
+    temperature = fit_temperature(*both)
     probabilities = calibrate(raw, temperature)
     tumor_from = operating_point(labels != healthy, 1 - probabilities[:, healthy])
     undecided = Decision(temperature, 0.0, tumor_from)
@@ -67,11 +71,17 @@ def agreement(probabilities: NDArray[np.float32], decision: Decision, healthy: i
 def certainty_bound(
     labels: NDArray[np.int64], probabilities: NDArray[np.float32], may_answer: NDArray[np.bool_], error: float
 ) -> float:
-    """Give the lowest highest-probability from which on at most this share of the answers is wrong."""
+    """Give the lowest highest-probability from which on at most this share of such answers is wrong.
+
+    That holds with _CONFIDENCE, by the binomial distribution; 1 where there are too few answers to say so.
+    Source: Geifman and El-Yaniv 2017, arXiv:1705.08500, with one bound for each threshold.
+    """
     surest = np.where(may_answer, probabilities.max(axis=1), -1)
     order = np.argsort(-surest, kind="stable")[: int(may_answer.sum())]
     wrong = np.cumsum(probabilities.argmax(axis=1)[order] != labels[order])
-    good = np.flatnonzero(wrong <= error * np.arange(1, len(order) + 1))
+    right = np.arange(1, len(order) + 1) - wrong
+    largest_error = np.where(right > 0, stats.beta.ppf(_CONFIDENCE, wrong + 1, np.maximum(right, 1)), 1)
+    good = np.flatnonzero(largest_error <= error)
     return float(surest[order[good[-1]]]) if good.size else 1.0
 
 
