@@ -57,8 +57,8 @@ class Embedding:
         """Measure the likeness that no two patients reach, and what is found above it.
 
         rows: of all pictures; classes: what the first source says of each numbered slice, None elsewhere; read:
-        pictures as they were read, to be changed in known ways. Returns threshold, n_pairs (of different classes), and
-        recall by change.
+        pictures as they were read, to be changed in known ways. Returns model, threshold, n_pairs_of_different_classes,
+        and recall by change.
         """
         numbered = np.flatnonzero([name is not None for name in classes])
         names = np.array([classes[i] for i in numbered])
@@ -70,7 +70,13 @@ class Embedding:
             alike = rows[numbered[part]] @ rows[numbered].T
             threshold = max(threshold, float(alike[differ].max(initial=-1.0)))
         recall = {name: self._recall(read, change, threshold) for name, change in CHANGES.items()}
-        return {"threshold": threshold, "n_pairs_of_different_classes": n_pairs // 2, "recall": recall}
+        card = self.classifier.card
+        return {
+            "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
+            "threshold": threshold,
+            "n_pairs_of_different_classes": n_pairs // 2,
+            "recall": recall,
+        }
 
     def _recall(self, read: Sequence[Pixels], change: Any, threshold: float) -> float:
         """Give the share of pictures that are found again after a change."""

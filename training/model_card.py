@@ -105,8 +105,9 @@ def _network_lines(audit: dict[str, Any]) -> list[str]:
     found = audit["by_network"]
     across = ", ".join(f"{name} {n}" for name, n in found["across_splits"].items())
     return [
-        f"- By the served network's features, more alike than any of {found['n_pairs_of_different_classes']} pairs of "
-        f"different patients: {found['pairs']} pairs, {found['missed_by_thumbnails']} of which the thumbnails miss, "
+        f"- By the features of {found['model']['name']} {found['model']['version']}, more alike than any of "
+        f"{found['n_pairs_of_different_classes']} pairs of different patients: {found['pairs']} pairs, "
+        f"{found['missed_by_thumbnails']} of which the thumbnails miss, "
         f"copies and neighbouring slices ({across}). Found after known changes: "
         + ", ".join(f"{name.replace('_', ' ')} {share:.1%}" for name, share in found["recall"].items())
         + ".\n",
