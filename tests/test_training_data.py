@@ -11,7 +11,7 @@ from training.augmentation import Augmentation, augment
 from training.batches import balanced_order
 from training.dataset import DataError, find_pictures, fingerprint, require_classes
 from training.decoding import decode
-from training.grouping import SAME_SLICE, group, near_duplicates, split_by_group
+from training.grouping import SAME_SLICE, first_copies, group, near_duplicates, split_by_group
 from training.known_picture import known_pictures
 from training.metrics import summarize, wilson_interval
 
@@ -102,6 +102,13 @@ def test_copies_reencoded_or_mirrored_are_near_duplicates_and_others_are_not() -
     copies = np.stack([reencoded(originals[0], 40), originals[1][:, ::-1], smooth_pictures(7)[6]])
     rows, columns = near_duplicates(copies, originals, SAME_SLICE)
     assert list(zip(rows.tolist(), columns.tolist(), strict=True)) == [(0, 0), (1, 1)]
+
+
+def test_of_the_copies_of_a_slice_the_first_is_kept() -> None:
+    originals = smooth_pictures(5)
+    pixels = np.stack([*originals, reencoded(originals[3], 40), originals[1][:, ::-1]])
+    assert first_copies(pixels).tolist() == [0, 1, 2, 3, 4]
+    assert first_copies(pixels[::-1]).tolist() == [0, 1, 2, 4, 6]
 
 
 def test_groups_never_stand_on_both_sides_of_a_split() -> None:

@@ -274,6 +274,8 @@ def test_calibrated_run_is_published_with_its_gate_and_answers_are_told(
     assert step.returncode == 0, step.stderr
     trust = json.loads((run / "trust.json").read_text())
     assert trust["gate"]["n_of_test_kinds"] == 3
+    # All that the run knows, on either side.
+    assert [of["n_pictures"] for of in trust["sources"].values()] == [{"no_tumor": 24, "tumor": 24}]
     assert trust["gate"]["kinds"]["noise"]["chose_the_bound"]
     assert set(trust["stability"]) == {"mirrored", "cropped_by_5_percent", "jpeg_quality_60", "shifted_by_1_px"}
     assert 0 <= trust["calibration"]["expected_calibration_error"] <= 1

@@ -27,8 +27,9 @@ from training import networks, plots
 from training.augmentation import Augmentation, augment, strip_skull
 from training.boxes import boxes_in_input, lesions_of, read_boxes
 from training.cards import card_of_run
-from training.dataset import DataError, find_pictures, fingerprint
+from training.dataset import DataError, Picture, find_pictures, fingerprint
 from training.decoding import Decoded, decode
+from training.grouping import first_copies
 from training.localisation import Pointing
 from training.metrics import summarize, wilson_interval
 from training.outsiders import TEST_KINDS, TUNING_KINDS
@@ -54,8 +55,13 @@ LOOK_SHIFT = Augmentation(
 
 @dataclass(frozen=True, eq=False)
 class RunPictures:
-    """A run's pictures: those for training, those for validation, and the groups of the latter."""
+    """A run's pictures.
 
+    known: all of them; training, validation: the two sides, the second with each slice once; groups: int64 (n,), of
+    the validation pictures.
+    """
+
+    known: tuple[Picture, ...]
     training: Decoded
     validation: Decoded
     groups: NDArray[np.int64]
@@ -94,6 +100,7 @@ def calibrate_run(
     crossed = cross_fitted(labels, validation.probabilities, shifted, split.groups, healthy)
     figures: dict[str, Any] = {
         "sources": _sources(split),
+        "each_slice_once": True,
         "validation": summarize(labels, probabilities, card.class_names),
         "decision": dataclasses.asdict(decision),
         **crossed,
@@ -115,13 +122,17 @@ def calibrate_run(
 def read_split(run: Path, folders: Sequence[Path], card: ModelCard, cache: Path | None) -> RunPictures:
     """Find the run's pictures again by the table that it wrote.
 
+    Of several copies of a slice one stays for validation: some were uploaded twenty times, and one mistake would count
+    as often.
+
     Raises:
         DataError: some of them are not in the folders.
     """
     rows = read_rows(run)
     decoded = decode(pictures_of_run(find_pictures(folders, card.task).pictures, rows, run), card.input_size_px, cache)
     groups, split = split_of(decoded.pictures, rows)
-    return RunPictures(decoded.subset(split.training), decoded.subset(split.validation), groups[split.validation])
+    once = split.validation[first_copies(decoded.pixels[split.validation])]
+    return RunPictures(tuple(decoded.pictures), decoded.subset(split.training), decoded.subset(once), groups[once])
 
 
 def changed_looks(split: RunPictures, seed: int) -> NDArray[np.uint8]:
@@ -238,10 +249,9 @@ def _random_pointing(
 
 def _sources(split: RunPictures) -> dict[str, Any]:
     """What the run knew, by collection: pictures per class for training and validation together, fingerprint."""
-    pictures = (*split.training.pictures, *split.validation.pictures)
     sources: dict[str, Any] = {}
-    for name in sorted({p.source for p in pictures}):
-        of_source = [p for p in pictures if p.source == name]
+    for name in sorted({p.source for p in split.known}):
+        of_source = [p for p in split.known if p.source == name]
         counts = dict(sorted(Counter(p.class_name for p in of_source).items()))
         sources[name] = {"n_pictures": counts, "fingerprint": fingerprint(of_source)}
     return sources

@@ -121,6 +121,14 @@ def group(
     return groups.astype(np.int64)
 
 
+def first_copies(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Give the place of the first picture of each slice, whose other pictures are copies: int64, rising."""
+    rows, columns = near_duplicates(pixels, pixels, SAME_SLICE)
+    graph = coo_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(len(pixels), len(pixels)))
+    _, slices = connected_components(graph, directed=False)
+    return np.sort(np.unique(slices, return_index=True)[1]).astype(np.int64)
+
+
 def neighbours(pixels: NDArray[np.uint8], series: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Link the numbered slices to blocks of about a patient's size: index pairs (first of its block, member).
 

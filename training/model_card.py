@@ -211,7 +211,8 @@ def _trust(trust: dict[str, Any]) -> str:
             f"through; {gate['refused_brain_mri']:.1%} of {gate['n_brain_mri']} brain MRI are refused, "
             f"{gate['refused_without_skull']:.1%} when their skull is taken off."
         )
-    return "**Trust** (validation pictures):\n\n" + "".join(f"- {line}\n" for line in lines) + "\n"
+    once = ", each slice once" if trust.get("each_slice_once") else ""
+    return f"**Trust** (validation pictures{once}):\n\n" + "".join(f"- {line}\n" for line in lines) + "\n"
 
 
 def _table(metrics: dict[str, Any], parts: dict[str, str]) -> str:
