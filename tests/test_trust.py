@@ -10,6 +10,7 @@ from training.trust import (
     certain_answers,
     certainty_bound,
     choose_decision,
+    cross_fitted,
     fit_temperature,
     operating_point,
     selective,
@@ -106,3 +107,12 @@ def test_certain_answers_on_fresh_pictures_keep_the_promised_error() -> None:
     figures = selective(labels[4000:], probabilities, certain_answers(probabilities, decision, 2))
     assert figures["error_among_certain"] < 0.02 < figures["error_among_all"]
     assert 0 < figures["coverage"] < 1
+
+
+def test_figures_of_groups_that_chose_nothing_keep_the_promises() -> None:
+    labels, raw = overconfident(spread=5)
+    figures = cross_fitted(labels, raw, raw, np.arange(len(labels)) // 8, healthy=2)
+    assert calibration(labels, raw)["expected_calibration_error"] > 0.03
+    assert figures["calibration"]["expected_calibration_error"] < 0.02
+    assert figures["selective"]["error_among_certain"] < 0.025 < figures["selective"]["error_among_all"]
+    assert figures["selective"]["coverage"] > 0.3

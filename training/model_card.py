@@ -180,8 +180,8 @@ def _trust(trust: dict[str, Any]) -> str:
     lines = [
         f"Answers are certain from a probability of {decision['uncertain_below']:.2f} on (temperature "
         f"{decision['temperature']:.2f}): {trust['selective']['coverage']:.1%} of the pictures, "
-        f"{_percentage(trust['selective']['error_among_certain'])} of them wrong; chosen and measured on different "
-        "halves.",
+        f"{_percentage(trust['selective']['error_among_certain'])} of them wrong; measured on other "
+        "groups than those that chose it.",
         f"Expected calibration error {trust['calibration']['expected_calibration_error']:.3f}, Brier score "
         f"{trust['calibration']['brier_score']:.3f}, likewise.",
         f"With the look of other pictures: {trust['selective_in_changed_look']['coverage']:.1%} certain, "
