@@ -21,9 +21,9 @@ README_END = "<!-- end of figures -->"
 # Studies beside the served models: the name of each file, and what it is in words.
 STUDIES = {
     "published_protocol_1_0_0": "xception 1.0.0, trained on the Training folder alone (published protocol)",
-    "leak_free": "an earlier leak-free network, not published",
-    "leak_free_trust": "what `calibrate` measured of that earlier network",
-    "leak_free_vgg16": "vgg16's recipe on the same data as the served xception (leak-free), not published",
+    "leak_free": "xception's recipe in one go on the three collections (leak-free), not published",
+    "leak_free_trust": "what `calibrate` measured of that network",
+    "leak_free_vgg16": "vgg16's recipe on the three collections (leak-free), not published",
     "leak_free_vgg16_trust": "what `calibrate` measured of that vgg16",
     "published_protocol": "xception's recipe on the Training folder alone (published protocol)",
     "cross_validation": "xception's recipe, grouped cross-validation",
