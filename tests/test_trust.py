@@ -116,3 +116,17 @@ def test_figures_of_groups_that_chose_nothing_keep_the_promises() -> None:
     assert figures["calibration"]["expected_calibration_error"] < 0.02
     assert figures["selective"]["error_among_certain"] < 0.025 < figures["selective"]["error_among_all"]
     assert figures["selective"]["coverage"] > 0.3
+
+
+def test_what_chose_the_bound_is_not_what_is_measured() -> None:
+    # Two groups, told with the same probability: one is right throughout, the other wrong.
+    raw = np.tile(np.array([[0.02, 0.9, 0.08]], np.float32), (400, 1))
+    groups = np.repeat([0, 1], 200)
+    figures = cross_fitted(1 + groups, raw, raw, groups, healthy=0)
+    assert figures["selective"]["error_among_certain"] == 1
+
+
+def test_temperature_rises_when_changed_looks_are_read_worse() -> None:
+    labels, raw = overconfident(spread=5)
+    worse = raw[np.random.default_rng(1).permutation(len(raw))]
+    assert choose_decision(labels, raw, 2, worse).temperature > choose_decision(labels, raw, 2).temperature * 1.2

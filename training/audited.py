@@ -1,7 +1,6 @@
 """What `python -m training audit --model` found, read again: the copies that thumbnails miss."""
 
 import csv
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from model.card import sha256_of
 from training.dataset import DataError, Picture
 
 PAIRS_FILE, GROUPS_FILE = "pairs.csv", "groups.csv"
@@ -48,7 +48,7 @@ class Audited:
         return np.array([content in paired for content in self._contents_of(these)], bool)
 
     def _contents_of(self, pictures: Sequence[Picture]) -> list[str]:
-        contents = [hashlib.sha256(picture.path.read_bytes()).hexdigest() for picture in pictures]
+        contents = [sha256_of(picture.path) for picture in pictures]
         missing = [picture.name for picture, c in zip(pictures, contents, strict=True) if c not in self.contents]
         if missing:
             raise DataError(

@@ -116,17 +116,20 @@ def group(
     known = links or (first[:0], first[:0])
     rows = np.concatenate([rows[loose], copied_rows, first, known[0]])
     columns = np.concatenate([columns[loose], copied_columns, others, known[1]])
-    graph = coo_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(n, n))
-    _, groups = connected_components(graph, directed=False)
-    return groups.astype(np.int64)
+    return _connected(rows, columns, n)
 
 
 def first_copies(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Give the place of the first picture of each slice, whose other pictures are copies: int64, rising."""
     rows, columns = near_duplicates(pixels, pixels, SAME_SLICE)
-    graph = coo_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(len(pixels), len(pixels)))
-    _, slices = connected_components(graph, directed=False)
+    slices = _connected(rows, columns, len(pixels))
     return np.sort(np.unique(slices, return_index=True)[1]).astype(np.int64)
+
+
+def _connected(rows: NDArray[np.int64], columns: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Number what hangs together through pairs of n pictures: int64 (n,)."""
+    graph = coo_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 
 
 def neighbours(pixels: NDArray[np.uint8], series: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -16,12 +16,12 @@ from model.classifier import calibrate
 N_BINS = 15
 # An answer that is given as certain may be wrong this often.
 SELECTIVE_ERROR = 0.02
-# How sure that is to hold for more pictures like those of validation: few wrong answers among few can be luck.
+# The margin for it, as the confidence of a binomial bound: few wrong answers among few can be luck.
 _CONFIDENCE = 0.9
+# The error allowed for copies of them in a changed look: pictures from elsewhere are answered less well than from here.
+SHIFTED_ERROR = 0.05
 # As many parts of the validation pictures are measured with numbers that the others chose.
 _N_FOLDS = 10
-# The same for copies of them in a changed look: pictures from elsewhere are answered less well than those from here.
-SHIFTED_ERROR = 0.05
 # The operating point leaves this share of the pictures without tumor alone.
 SPECIFICITY = 0.95
 
@@ -76,8 +76,9 @@ def certainty_bound(
 ) -> float:
     """Give the lowest highest-probability from which on at most this share of such answers is wrong.
 
-    That holds with _CONFIDENCE, by the binomial distribution; 1 where there are too few answers to say so.
-    Source: Geifman and El-Yaniv 2017, arXiv:1705.08500, with one bound for each threshold.
+    It leaves a margin: the upper bound of the share, by the binomial distribution with _CONFIDENCE, stays below. That
+    is no guarantee: thresholds are many, and slices of one patient depend on each other. 1 where there are too few
+    answers. Source: Geifman and El-Yaniv 2017, arXiv:1705.08500, who also correct for the choice among thresholds.
     """
     surest = np.where(may_answer, probabilities.max(axis=1), -1)
     order = np.argsort(-surest, kind="stable")[: int(may_answer.sum())]
