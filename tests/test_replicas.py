@@ -154,7 +154,8 @@ def test_killed_replica_loses_only_what_it_had_in_work(tiny_models: Path, tmp_pa
     # kill, a client whose request was lost may have lost a second one.
     assert len(lost) <= 2 * N_CLIENTS
     assert [round(answer.began - gone, 3) for answer in lost if answer.began > gone] == []
-    assert {answer.status for answer in lost} <= {502}
+    # 0: of an answer that it had begun to send, the client got a part.
+    assert {answer.status for answer in lost} <= {0, 502}
     after = [answer for answer in answers if answer.began > gone]
     assert len(after) > 20
     assert {answer.status for answer in after} == {200}
