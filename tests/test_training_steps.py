@@ -299,6 +299,28 @@ def test_calibrated_run_is_published_with_its_gate_and_answers_are_told(
     assert served.json["results"][0]["answer"] in {"tumor", "no_tumor", "uncertain", "not_a_brain_mri"}
 
 
+def test_reopened_model_is_the_run_that_was_published(finished_run: Path, drawn_data: Path, tmp_path: Path) -> None:
+    publish(finished_run, [], tmp_path / "weights", None, "1.0.0")
+    arguments = ["reopen", "--model", tmp_path / "weights" / "vgg16.json", "--cache", tmp_path / "cache"]
+    reopened = tmp_path / "reopened"
+    step = run_step(*arguments, "--data", drawn_data, "--out", reopened)
+    assert step.returncode == 0, step.stderr
+    assert (reopened / "split.csv").read_text() == (finished_run / "split.csv").read_text()
+    assert (reopened / "best.keras").read_bytes() == (finished_run / "best.keras").read_bytes()
+    one, other = (json.loads((run / "config.json").read_text()) for run in (reopened, finished_run))
+    assert one == {**other, "blended": None}
+
+    step = run_step(*arguments, "--data", drawn_data, "--out", reopened)
+    assert step.returncode == 2
+    assert "--out" in step.stderr
+    shutil.copytree(drawn_data, tmp_path / "fewer")
+    next((tmp_path / "fewer" / "Training" / "yes").iterdir()).unlink()
+    step = run_step(*arguments, "--data", tmp_path / "fewer", "--out", tmp_path / "other")
+    assert step.returncode == 2
+    assert "--data" in step.stderr
+    assert not (tmp_path / "other").exists()
+
+
 def test_calibrate_wants_the_pictures_of_the_run(finished_run: Path, tmp_path: Path) -> None:
     picture = tmp_path / "other" / "yes" / "1.png"
     picture.parent.mkdir(parents=True)

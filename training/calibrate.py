@@ -99,7 +99,7 @@ def calibrate_run(
     right = probabilities.argmax(axis=1) == labels
     crossed = cross_fitted(labels, validation.probabilities, shifted, split.groups, healthy)
     figures: dict[str, Any] = {
-        "sources": _sources(split),
+        "sources": sources_of(split.known),
         "each_slice_once": True,
         "validation": summarize(labels, probabilities, card.class_names),
         "decision": dataclasses.asdict(decision),
@@ -119,11 +119,13 @@ def calibrate_run(
     return figures
 
 
-def read_split(run: Path, folders: Sequence[Path], card: ModelCard, cache: Path | None) -> RunPictures:
+def read_split(
+    run: Path, folders: Sequence[Path], card: ModelCard, cache: Path | None, each_slice_once: bool = True
+) -> RunPictures:
     """Find the run's pictures again by the table that it wrote.
 
-    Of several copies of a slice one stays for validation: some were uploaded twenty times, and one mistake would count
-    as often.
+    each_slice_once: of several copies of a slice one stays for validation: some were uploaded twenty times, and one
+    mistake would count as often.
 
     Raises:
         DataError: some of them are not in the folders.
@@ -131,7 +133,9 @@ def read_split(run: Path, folders: Sequence[Path], card: ModelCard, cache: Path 
     rows = read_rows(run)
     decoded = decode(pictures_of_run(find_pictures(folders, card.task).pictures, rows, run), card.input_size_px, cache)
     groups, split = split_of(decoded.pictures, rows)
-    once = split.validation[first_copies(decoded.pixels[split.validation])]
+    once = split.validation
+    if each_slice_once:
+        once = once[first_copies(decoded.pixels[once])]
     return RunPictures(tuple(decoded.pictures), decoded.subset(split.training), decoded.subset(once), groups[once])
 
 
@@ -247,11 +251,11 @@ def _random_pointing(
     return pointing.figures(np.ones(boxed.size, bool))
 
 
-def _sources(split: RunPictures) -> dict[str, Any]:
-    """What the run knew, by collection: pictures per class for training and validation together, fingerprint."""
+def sources_of(known: Sequence[Picture]) -> dict[str, Any]:
+    """Describe what a run knew, by collection: pictures per class for training and validation, fingerprint."""
     sources: dict[str, Any] = {}
-    for name in sorted({p.source for p in split.known}):
-        of_source = [p for p in split.known if p.source == name]
+    for name in sorted({p.source for p in known}):
+        of_source = [p for p in known if p.source == name]
         counts = dict(sorted(Counter(p.class_name for p in of_source).items()))
         sources[name] = {"n_pictures": counts, "fingerprint": fingerprint(of_source)}
     return sources

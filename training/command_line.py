@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.card import CLASS_NAMES, DISCLAIMER
+from model.card import CLASS_NAMES, DISCLAIMER, read_card
 from model.errors import ModelFileError
 from training.dataset import DataError
 from training.recipes import RECIPES, Recipe, recipe_for
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_cross_validate(steps)
     _add_outsiders(steps)
     _add_blend(steps)
+    _add_reopen(steps)
     _add_calibrate(steps)
     _add_dissect(steps)
     _add_evaluate(steps)
@@ -108,15 +109,9 @@ def _add_cross_validate(steps: "argparse._SubParsersAction[argparse.ArgumentPars
 
 
 def _add_training(step: argparse.ArgumentParser) -> None:
-    _add_data(step)
     step.add_argument("--recipe", choices=list(RECIPES), required=True)
     step.add_argument("--task", choices=list(CLASS_NAMES), help="default: the recipe's own")
-    _add_boxes(step)
-    step.add_argument(
-        "--exclude-near-duplicates-of", nargs="+", type=Path, default=[], metavar="DIR",
-        help="leave out every picture that stands here too, as itself or nearly: for a leak-free test",
-    )  # fmt: skip
-    _add_audited(step)
+    _add_training_data(step)
     step.add_argument("--precision", choices=["float32", "mixed_bfloat16"], default="float32",
                       help="mixed_bfloat16 is faster on processors and GPUs that compute with it")  # fmt: skip
     step.add_argument("--distribute", action="store_true",
@@ -127,11 +122,21 @@ def _add_training(step: argparse.ArgumentParser) -> None:
     step.add_argument("--epochs", type=int, help="fine-tuning epochs, other than the recipe's")
     step.add_argument("--rate", type=float, help="peak learning rate of fine-tuning, other than the recipe's")
     step.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/RECIPE)")
+    step.add_argument("--seed", type=int, default=0)
+    step.add_argument("--quick", action="store_true", help="few small pictures, few epochs: minutes, to see it work")
+
+
+def _add_training_data(step: argparse.ArgumentParser) -> None:
+    _add_data(step)
+    _add_boxes(step)
+    step.add_argument(
+        "--exclude-near-duplicates-of", nargs="+", type=Path, default=[], metavar="DIR",
+        help="leave out every picture that stands here too, as itself or nearly: for a leak-free test",
+    )  # fmt: skip
+    _add_audited(step)
     step.add_argument(
         "--cache", type=Path, default=_RUNS / "cache", metavar="DIR", help="where decoded pictures are kept"
     )
-    step.add_argument("--seed", type=int, default=0)
-    step.add_argument("--quick", action="store_true", help="few small pictures, few epochs: minutes, to see it work")
 
 
 def _add_evaluate(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -155,6 +160,14 @@ def _add_outsiders(steps: "argparse._SubParsersAction[argparse.ArgumentParser]")
     step.add_argument("--pictures", nargs="*", default=[], metavar="KIND=DIR",
                       help="more pictures of a kind, as wallpapers=/usr/share/backgrounds")  # fmt: skip
     step.set_defaults(step=_outsiders)
+
+
+def _add_reopen(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    step = steps.add_parser("reopen", help="make a run of a published model, to calibrate it anew or go on with it")
+    step.add_argument("--model", type=Path, required=True, metavar="CARD", help="a published card (.json)")
+    _add_training_data(step)
+    step.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run folder")
+    step.set_defaults(step=_reopen)
 
 
 def _add_calibrate(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -292,6 +305,21 @@ def _calibrate(options: argparse.Namespace) -> None:
     from training.calibrate import calibrate_run
 
     calibrate_run(options.run, options.data, options.boxes, options.outsiders, options.cache)
+
+
+def _reopen(options: argparse.Namespace) -> None:
+    from training.reopen import reopen
+    from training.train import Request
+
+    recipe = recipe_for(read_card(options.model).recipe["name"], None, quick=False)
+    reopen(
+        options.model,
+        Request(
+            recipe=recipe, start=None, folders=tuple(options.data), boxes=options.boxes,
+            left_out=tuple(options.exclude_near_duplicates_of), audit=options.audit, precision="float32",
+            weights="random", run=options.out, cache=options.cache, seed=0, quick=False, distribute=False, bars=False,
+        ),
+    )  # fmt: skip
 
 
 def _blend(options: argparse.Namespace) -> None:
