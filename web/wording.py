@@ -19,8 +19,8 @@ LABELS = {
 # Scorings of networks that are not served, by their name in the results.
 STUDIES = {
     "published_protocol_1_0_0": Sentence("Published protocol: xception 1.0.0, trained on the official training folder"),
-    "leak_free": Sentence("Leak-free protocol: the present recipe in one go, on the collections of xception 2.0.0"),
-    "leak_free_vgg16": Sentence("Leak-free protocol: vgg16's recipe on the same data as xception 2.0.0"),
+    "leak_free": Sentence("Leak-free protocol: the present recipe in one go, on the collections of xception 2.0.1"),
+    "leak_free_vgg16": Sentence("Leak-free protocol: vgg16's recipe on the same data as xception 2.0.1"),
     "published_protocol": Sentence("Published protocol: the present recipe on the official training folder alone"),
 }
 
