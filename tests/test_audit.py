@@ -88,6 +88,10 @@ def test_audit_of_other_pictures_is_a_clear_error(collections: Path) -> None:
     out = collections / "audit"
     step = run_step("audit", "--data", collections / "first", "--out", out, "--cache", collections / "cache")
     assert step.returncode == 0, step.stderr
+    with pytest.raises(DataError, match="--model"):
+        read_audit(out)
+    with (out / "pairs.csv").open("a") as table:
+        table.write("first/Training/glioma/3.png,first/Training/no_tumor/0.png,glioma,no_tumor,0.9700,0,network\n")
     others = find_pictures([collections / "second"], "tumor_type").pictures
     with pytest.raises(DataError, match="second/meningioma/copy"):
         read_audit(out).links(others)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from training.augmentation import Augmentation, augment
 from training.batches import balanced_order
+from training.cross_validate import by_collection_left_out
 from training.dataset import DataError, find_pictures, fingerprint, require_classes
 from training.decoding import decode
 from training.grouping import SAME_SLICE, first_copies, group, near_duplicates, split_by_group
@@ -172,3 +173,26 @@ def test_class_without_pictures_has_no_recall_and_does_not_count() -> None:
     metrics = summarize(np.array([0, 0]), np.array([[0.9, 0.1], [0.6, 0.4]], np.float32), ("a", "b"))
     assert metrics["per_class"]["b"]["recall"] is None
     assert metrics["balanced_accuracy"] == 1.0
+
+
+def test_collection_that_is_left_out_takes_its_groups_along() -> None:
+    labels = np.tile(np.repeat([0, 1], 60), 3)
+    collections = np.repeat(["a", "b", "c"], 120)
+    groups = np.arange(360)
+    # A copy of a picture of `a` in `b`, and one of `b` in `c`.
+    groups[130], groups[300] = groups[5], groups[200]
+    folds = dict(by_collection_left_out(labels, groups, collections))
+    assert list(folds) == ["without-a", "without-b", "without-c"]
+    assert set(folds["without-a"].training) == set(range(120, 360)) - {130}
+    assert set(folds["without-b"].training) == (set(range(120)) | set(range(240, 360))) - {5, 300}
+    assert all(set(fold.validation) == set(np.flatnonzero(collections == name[-1])) for name, fold in folds.items())
+
+
+def test_collection_without_which_a_class_is_gone_is_not_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    labels = np.repeat([0, 1, 0], 60)
+    collections = np.repeat(["a", "a", "b"], 60)
+    folds = by_collection_left_out(labels, np.arange(180), collections)
+    assert [name for name, _ in folds] == ["without-b"]
+    assert "a is not left out" in capsys.readouterr().out
+    with pytest.raises(DataError, match="--data"):
+        by_collection_left_out(labels[:120], np.arange(120), collections[:120])

@@ -75,6 +75,11 @@ def read_audit(folder: Path) -> Audited:
         raise DataError(
             f"Expected a folder that `python -m training audit` wrote. {folder} is none: {error!r}."
         ) from error
+    if not pairs:
+        raise DataError(
+            f"Expected an audit in which a network looked for copies too. {folder} has none that only a network found: "
+            "make it with `python -m training audit --model CARD`, or leave --audit away."
+        )
     return Audited(frozenset(contents.values()), pairs)
 
 

@@ -19,20 +19,24 @@ from model.card import CLASS_NAMES, Decision, write_atomically
 from model.classifier import Classifier, calibrate
 from training.boxes import Lesion, lesions_of, read_boxes
 from training.cards import card_of_run
-from training.dataset import TRAINING, UNSPLIT, find_pictures, require_classes
+from training.dataset import TRAINING, UNSPLIT, DataError, find_pictures, require_classes
 from training.decoding import Decoded
-from training.grouping import Split
+from training.grouping import Split, first_copies
 from training.metrics import summarize
 from training.passes import answers_of
 from training.split_table import FILE as SPLIT_FILE
 from training.train import Request, groups_of, start_run, train, usable_pictures
 from training.trust import fit_temperature, tumor_presence
 
+# With fewer pictures of a class nothing can be learned about it.
+LEAST_OF_A_CLASS = 50
+
 
 def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[str, Any]:
     """Train and score every fold below the run folder; write predictions.csv and metrics.json into it.
 
-    A fold that is done is not trained again, so that a killed call goes on when it is repeated.
+    A fold that is done is not trained again, so that a killed call goes on when it is repeated. Of several copies of a
+    slice one is counted.
 
     Raises:
         DataError: the folders cannot be used.
@@ -44,15 +48,22 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[
     decoded, problems = usable_pictures(request, found, boxes)
     labels, groups = decoded.labels(class_names), groups_of(request, decoded, boxes)
     collections = collections_of(decoded, boxes)
-    folds = _by_collection(collections) if by_collection else _by_group(labels, groups, n_folds, request.seed)
+    folds = (
+        by_collection_left_out(labels, groups, collections)
+        if by_collection
+        else (_by_group(labels, groups, n_folds, request.seed))
+    )
     raw = np.full((len(labels), len(class_names)), np.nan, np.float32)
     for name, split in folds:
         fold = dataclasses.replace(request, run=request.run / name)
+        used = np.sort(np.concatenate([split.training, split.validation]))
+        part = Split(np.searchsorted(used, split.training), np.searchsorted(used, split.validation))
         if not (fold.run / SPLIT_FILE).is_file():
-            start_run(fold, decoded, groups, split, problems)
-        raw[split.validation] = _fold_probabilities(fold, decoded, split)
-    scored = ~np.isnan(raw[:, 0])
-    metrics = measure(labels[scored], raw[scored], collections[scored], class_names)
+            start_run(fold, decoded.subset(used), groups[used], part, problems)
+        raw[split.validation] = _fold_probabilities(fold, decoded.subset(used), part)
+    scored = np.flatnonzero(~np.isnan(raw[:, 0]))
+    scored = scored[first_copies(decoded.pixels[scored])]
+    metrics = {"each_slice_once": True, **measure(labels[scored], raw[scored], collections[scored], class_names)}
     write_atomically(request.run / "metrics.json", json.dumps(metrics, indent=1).encode())
     write_atomically(request.run / "predictions.csv", _table(decoded, collections, raw, class_names).encode())
     _print(metrics)
@@ -89,9 +100,33 @@ def _by_group(
         yield f"fold-{i + 1}", Split(training, validation)
 
 
-def _by_collection(collections: NDArray[np.str_]) -> Iterator[tuple[str, Split]]:
+def by_collection_left_out(
+    labels: NDArray[np.int64], groups: NDArray[np.int64], collections: NDArray[np.str_]
+) -> list[tuple[str, Split]]:
+    """Leave out one collection after another, and from training all that is in a group with a picture of it.
+
+    A collection is passed over where too few pictures of a class are left to learn from.
+
+    labels, groups: int64 (n,).
+
+    Raises:
+        DataError: that is so for every collection.
+    """
+    folds = []
     for name in np.unique(collections):
-        yield f"without-{name}", Split(np.flatnonzero(collections != name), np.flatnonzero(collections == name))
+        held_out = collections == name
+        training = np.flatnonzero(~np.isin(groups, groups[held_out]))
+        left = np.bincount(labels[training], minlength=labels.max() + 1)
+        if left.min() < LEAST_OF_A_CLASS:
+            print(f"{name} is not left out: {left.min()} pictures of a class would be left for training.")
+        else:
+            folds.append((f"without-{name}", Split(training, np.flatnonzero(held_out))))
+    if not folds:
+        raise DataError(
+            f"Expected several collections, so that {LEAST_OF_A_CLASS} pictures of each class are left without one of "
+            f"them. Received {', '.join(np.unique(collections))}. Give more folders with --data."
+        )
+    return folds
 
 
 def _fold_probabilities(fold: Request, decoded: Decoded, split: Split) -> NDArray[np.float32]:
