@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from model.card import CLASS_NAMES
 from training.augmentation import Augmentation, augment
 from training.batches import balanced_order
-from training.cross_validate import by_collection_left_out
+from training.cross_validate import by_collection_left_out, measure
 from training.dataset import DataError, find_pictures, fingerprint, require_classes
 from training.decoding import decode
 from training.grouping import SAME_SLICE, first_copies, group, near_duplicates, split_by_group
@@ -196,3 +197,15 @@ def test_collection_without_which_a_class_is_gone_is_not_left_out(capsys: pytest
     assert "a is not left out" in capsys.readouterr().out
     with pytest.raises(DataError, match="--data"):
         by_collection_left_out(labels[:120], np.arange(120), collections[:120])
+
+
+def test_collection_of_tumors_alone_is_also_asked_for_the_kind_alone() -> None:
+    probabilities = np.array(
+        [[0.4, 0.1, 0.5, 0.0], [0.1, 0.3, 0.6, 0.0], [0.1, 0.2, 0.1, 0.6], [0, 0, 1, 0]], np.float32
+    )
+    labels, collections = np.array([0, 0, 3, 2]), np.array(["series", "series", "series", "healthy"])
+    figures = measure(labels, probabilities, collections, CLASS_NAMES["tumor_type"])["by_collection"]
+    assert set(figures) == {"series", "series, kind of tumor alone", "healthy"}
+    assert figures["series"]["n_correct"] == 1
+    assert figures["series, kind of tumor alone"]["n_correct"] == 2
+    assert set(figures["series, kind of tumor alone"]["per_class"]) == {"glioma", "meningioma", "pituitary"}

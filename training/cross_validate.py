@@ -79,16 +79,27 @@ def collections_of(decoded: Decoded, boxes: dict[str, Lesion]) -> NDArray[np.str
 def measure(
     labels: NDArray[np.int64], raw: NDArray[np.float32], collections: NDArray[np.str_], class_names: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Give the figures of all pictures together and of each collection alone."""
+    """Give the figures of all pictures together and of each collection alone.
+
+    Of a collection without healthy brains also what is said when only the kind of tumor is asked for, as in studies
+    that know tumors alone: without the probability of no tumor.
+    """
     probabilities = calibrate(raw, fit_temperature(labels, raw))
     healthy = class_names.index("no_tumor")
+    by_collection = {}
+    for name in np.unique(collections):
+        of_it = collections == name
+        by_collection[str(name)] = summarize(labels[of_it], probabilities[of_it], class_names)
+        if len(class_names) > 2 and not np.any(labels[of_it] == healthy):
+            kinds = np.delete(probabilities[of_it], healthy, axis=1)
+            by_collection[f"{name}, kind of tumor alone"] = summarize(
+                labels[of_it] - (labels[of_it] > healthy), kinds / kinds.sum(axis=1, keepdims=True),
+                tuple(name for name in class_names if name != "no_tumor"),
+            )  # fmt: skip
     return {
         "all": summarize(labels, probabilities, class_names),
         "tumor_presence": tumor_presence(labels != healthy, 1 - probabilities[:, healthy], Decision().tumor_from),
-        "by_collection": {
-            str(name): summarize(labels[collections == name], probabilities[collections == name], class_names)
-            for name in np.unique(collections)
-        },
+        "by_collection": by_collection,
     }
 
 

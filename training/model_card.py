@@ -13,6 +13,8 @@ _ETHICS = (
     "any group could not be looked for. Whoever takes an answer for a diagnosis can harm: a missed tumor costs time, a "
     "false one fear. Every answer is shown with its probability, with where the evidence lies, and with this warning."
 )
+# Cheng's slices, which stand in figshare and in the collection of Bhuvaji et al.
+_SERIES = "figshare (its slices, wherever they were found)"
 _PARTS = {
     "all": "all pictures",
     "not_in_training": "without a near-duplicate in the training folders",
@@ -72,7 +74,10 @@ def _parts_of_study(study: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The sets of pictures that a study scored, by name."""
     where = "/".join(study.get("data", {}).get("folders", [])) or "training data"
     parts = {f"{where}: {label}": study[key] for key, label in _PARTS.items() if key in study}
-    return parts | {f"of collection {name}": figures for name, figures in study.get("by_collection", {}).items()}
+    return parts | {
+        f"of collection {name.replace('series', _SERIES)}": figures
+        for name, figures in study.get("by_collection", {}).items()
+    }
 
 
 def _dissection_lines(study: dict[str, Any]) -> list[str]:
