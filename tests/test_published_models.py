@@ -87,8 +87,14 @@ def test_page_and_api_show_the_figures_of_the_results(classifier: Classifier) ->
     figures = next(model for model in results["models"] if model["name"] == classifier.card.name)
     described = client.get("/api/v1/models").get_json()["models"][0]
     assert described["metrics"] == figures["metrics"]
-    accuracy = figures["metrics"]["sartaj/Testing"]["not_in_training"]["accuracy"]
-    assert f"{100 * accuracy:.1f}%" in client.get("/").get_data(as_text=True)
+    scored = figures["metrics"]["sartaj/Testing"]
+    page = " ".join(client.get("/").get_data(as_text=True).split())
+    assert f"{100 * scored['not_in_training']['accuracy']:.1f}%" in page
+    # How it does where its bounds were not chosen stands beside how it does where they were.
+    if "trust" in figures["metrics"]:
+        selective = scored["trust"]["selective"]
+        assert f"a class for {selective['coverage']:.0%} of them and is wrong in" in page
+        assert f"in {selective['error_among_certain']:.0%} of these" in page
 
 
 def test_scoring_log_has_a_row_for_each_shipped_model(classifier: Classifier) -> None:

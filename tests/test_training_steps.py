@@ -51,6 +51,17 @@ def width_of(picture: Path) -> int:
         return opened.width
 
 
+def texture_of(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Draw a texture, strong enough that no two heads that have one count as copies of each other."""
+    blobs = random.integers(0, 200, (9, 9), np.uint8)
+    return np.asarray(Image.fromarray(blobs).resize(picture.shape, Image.Resampling.BICUBIC))
+
+
+def textured(picture: np.ndarray, texture: np.ndarray) -> Image.Image:
+    """Put a texture into a drawn head; its tumor becomes white."""
+    return Image.fromarray(np.where(picture >= 230, 255, np.where(picture > 0, texture, 0)).astype(np.uint8))
+
+
 @pytest.fixture(scope="module")
 def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Training/ and Testing/ with drawn heads, the tumor a bright disc; one picture stands in both."""
@@ -62,11 +73,7 @@ def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for i in range(n):
                 folder = top / split / name
                 folder.mkdir(parents=True, exist_ok=True)
-                # Strong enough a texture that no two heads count as copies of each other.
-                blobs = random.integers(0, 200, (9, 9), np.uint8)
-                texture = np.asarray(Image.fromarray(blobs).resize(picture.shape, Image.Resampling.BICUBIC))
-                head = np.where(picture >= 230, 255, np.where(picture > 0, texture, 0)).astype(np.uint8)
-                Image.fromarray(head).save(folder / f"{i}.png")
+                textured(picture, texture_of(picture, random)).save(folder / f"{i}.png")
     copy = (top / "Training" / "yes" / "0.png").read_bytes()
     (top / "Testing" / "yes" / "copy.png").write_bytes(copy)
     return top
@@ -181,12 +188,10 @@ def draw_heads_with_and_without_tumor(top: Path, n: int, n_boxes: int) -> Path:
     center = f"{(left + right) / 2 / width},{(top_row + bottom) / 2 / height}"
     lines = ["path,figshare_class,figshare_slice,x_center,y_center,width,height"]
     for i in range(n):
-        blobs = random.integers(0, 200, (9, 9), np.uint8)
-        texture = np.asarray(Image.fromarray(blobs).resize(plain.shape, Image.Resampling.BICUBIC))
+        texture = texture_of(plain, random)
         for name, picture in (("no", plain), ("yes", with_tumor)):
-            head = np.where(picture >= 230, 255, np.where(picture > 0, texture, 0)).astype(np.uint8)
             (top / "heads" / name).mkdir(parents=True, exist_ok=True)
-            Image.fromarray(head).save(top / "heads" / name / f"{i}.png")
+            textured(picture, texture).save(top / "heads" / name / f"{i}.png")
         lines.append(f"yes/{i}.png,glioma,{i},{center},{(right - left) / width},{(bottom - top_row) / height}")
     (top / "boxes.csv").write_text("\n".join(lines[: 1 + n_boxes]) + "\n")
     return top / "heads"
