@@ -90,6 +90,7 @@ def test_page_and_api_show_the_figures_of_the_results(classifier: Classifier) ->
     scored = figures["metrics"]["sartaj/Testing"]
     page = " ".join(client.get("/").get_data(as_text=True).split())
     assert f"{100 * scored['not_in_training']['accuracy']:.1f}%" in page
+    assert f"{100 * results['studies']['cross_validation']['all']['accuracy']:.1f}%" in page
     # How it does where its bounds were not chosen stands beside how it does where they were.
     if "trust" in figures["metrics"]:
         selective = scored["trust"]["selective"]

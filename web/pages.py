@@ -113,7 +113,7 @@ def _studies(app: App) -> list[tuple[Sentence, dict[str, Any]]]:
     measured = (app.results or {}).get("studies", {})
     served = {classifier.card.sha256 for classifier in app.classifiers.values()}
     found = [(STUDIES[name], measured[name]) for name in STUDIES if name in measured]
-    return [(label, study) for label, study in found if study["model"].get("sha256") not in served]
+    return [(label, study) for label, study in found if study.get("model", {}).get("sha256") not in served]
 
 
 def _words() -> dict[str, Any]:

@@ -22,6 +22,10 @@ STUDIES = {
     "leak_free": Sentence("Leak-free protocol: the present recipe in one go, on the collections of xception 2.0.1"),
     "leak_free_vgg16": Sentence("Leak-free protocol: vgg16's recipe on the same data as xception 2.0.1"),
     "published_protocol": Sentence("Published protocol: the present recipe on the official training folder alone"),
+    "cross_validation": Sentence(
+        "Grouped cross-validation of xception's recipe: training pictures, each by a shorter training on two thirds of "
+        "them"
+    ),
 }
 
 
