@@ -12,11 +12,12 @@ from model.card import read_card
 from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER, Classifier, calibrate
 from model.known_answers import PICTURES
 from model.reading import read_image
+from training import plots
 from training.attempts import draw_attempts, read_log
 from training.dataset import DataError, find_pictures
 from training.decoding import decode
 from training.metrics import summarize
-from training.model_card import figures_table, model_card, studies_section
+from training.model_card import figures_table, model_card, studies_section, trust_measured, trust_plot
 from training.report import README_BEGIN, README_END, READMES, RESULTS, STUDIES, read_studies, results_json
 
 TOP = Path(__file__).parent.parent
@@ -79,6 +80,20 @@ def test_results_model_card_and_readme_say_what_the_cards_and_studies_say() -> N
     for name in READMES:
         readme = (TOP / name).read_text(encoding="utf-8")
         assert readme.split(README_BEGIN)[1].split(README_END)[0].strip() == table.strip()
+
+
+def test_model_card_shows_how_far_probabilities_are_off_on_validation_and_test_pictures(tmp_path: Path) -> None:
+    card = read_card(WEIGHTS_FOLDER / "xception.json")
+    measured = trust_measured(card)
+    assert list(measured) == ["validation", "sartaj/Testing"]
+    plots.trust(measured, tmp_path / "trust.png")
+    with Image.open(tmp_path / "trust.png") as drawn, Image.open(TOP / trust_plot(card)) as shipped:
+        assert drawn.size == shipped.size
+    written = (TOP / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"]({trust_plot(card)})" in written
+    for of in measured.values():
+        assert f"Expected calibration error {of['calibration']['expected_calibration_error']:.3f}" in written
+        assert f"risk-coverage curve {of['selective']['area_under_risk_coverage']:.3f}" in written
 
 
 def test_page_and_api_show_the_figures_of_the_results(classifier: Classifier) -> None:

@@ -58,6 +58,8 @@ def studies_section(studies: dict[str, dict[str, Any]], titles: dict[str, str]) 
     sections = []
     for name, study in studies.items():
         lines = [f"- {label}: {_line(figures)}\n" for label, figures in _parts_of_study(study).items()]
+        if "all" in study and "trust" in study:
+            lines += [f"- {line}\n" for line in _trust_elsewhere(study["trust"])]
         if "tumor_presence" in study:
             lines.append(f"- {_presence(study['tumor_presence'])}\n")
         if name == "audit":
@@ -165,6 +167,7 @@ def _section(card: ModelCard) -> str:
         f"### Training data\n\n{data}\n"
         f"Base weights: {base['title']} (licence: {base['licence']}). Licence of the weights: {card.licence}.\n\n"
         f"### Figures\n\n{''.join(_figures(name, metrics) for name, metrics in card.metrics.items())}"
+        + (f"![Reliability and risk-coverage of {card.name}]({trust_plot(card)})\n\n" if trust_measured(card) else "")
     )
 
 
@@ -176,7 +179,37 @@ def _figures(name: str, metrics: dict[str, Any]) -> str:
         return f"**Validation** (held out by group from the training data): {_line(metrics)}\n\n"
     parts = {key: label for key, label in _PARTS.items() if key in metrics}
     shares = "".join(f"- {label}: {_line(metrics[key])}\n" for key, label in parts.items())
+    if "trust" in metrics:
+        shares += "".join(f"- {line}\n" for line in _trust_elsewhere(metrics["trust"]))
     return f"**{name}** (every scoring stands in docs/scorings.md):\n\n{shares}\n{_table(metrics, parts)}\n"
+
+
+def _trust_elsewhere(trust: dict[str, Any]) -> list[str]:
+    """The same bounds on pictures that did not choose them."""
+    selective, calibrated = trust["selective"], trust["calibration"]
+    return [
+        f"Certain: {selective['coverage']:.1%} of the pictures, {_percentage(selective['error_among_certain'])} of "
+        f"them wrong (of all {selective['error_among_all']:.1%}); area under the risk-coverage curve "
+        f"{selective['area_under_risk_coverage']:.3f}.",
+        f"Expected calibration error {calibrated['expected_calibration_error']:.3f}, Brier score "
+        f"{calibrated['brier_score']:.3f}.",
+        _presence(trust["tumor_presence"]),
+    ]
+
+
+def trust_measured(card: ModelCard) -> dict[str, dict[str, Any]]:
+    """Give what was measured of a model's trust, by the set of pictures; nothing where it was not calibrated."""
+    if "trust" not in card.metrics:
+        return {}
+    tested = {
+        name: metrics["trust"] for name, metrics in card.metrics.items() if "all" in metrics and "trust" in metrics
+    }
+    return {"validation": card.metrics["trust"], **tested}
+
+
+def trust_plot(card: ModelCard) -> str:
+    """Name the picture of it, as `report` draws it."""
+    return f"docs/trust-{card.name}.png"
 
 
 def _trust(trust: dict[str, Any]) -> str:
@@ -188,7 +221,8 @@ def _trust(trust: dict[str, Any]) -> str:
         f"{_percentage(trust['selective']['error_among_certain'])} of them wrong; measured on other "
         "groups than those that chose it.",
         f"Expected calibration error {trust['calibration']['expected_calibration_error']:.3f}, Brier score "
-        f"{trust['calibration']['brier_score']:.3f}, likewise.",
+        f"{trust['calibration']['brier_score']:.3f}, area under the risk-coverage curve "
+        f"{trust['selective']['area_under_risk_coverage']:.3f}, likewise.",
         f"With the look of other pictures: {trust['selective_in_changed_look']['coverage']:.1%} certain, "
         f"{_percentage(trust['selective_in_changed_look']['error_among_certain'])} of them wrong (of all "
         f"{trust['selective_in_changed_look']['error_among_all']:.1%}), expected calibration error "

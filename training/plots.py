@@ -61,6 +61,27 @@ def risk_coverage(selective: dict[str, Any], file: Path) -> None:
     _save(figure, file)
 
 
+def trust(measured: dict[str, dict[str, Any]], file: Path) -> None:
+    """Reliability and risk-coverage of several sets of pictures side by side.
+
+    measured: by the name of the set, `calibration` and `selective` as training.trust gives them.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.5), layout="constrained")
+    left.plot([0, 1], [0, 1], linestyle="--", color="grey")
+    for name, of in measured.items():
+        bins, selective = of["calibration"]["bins"], of["selective"]
+        left.plot([b["mean_probability"] for b in bins], [b["share_right"] for b in bins], marker="o", label=name)
+        (line,) = right.plot([p["coverage"] for p in selective["curve"]], [p["risk"] for p in selective["curve"]])
+        if selective["error_among_certain"] is not None:
+            right.plot(selective["coverage"], selective["error_among_certain"], marker="o", color=line.get_color())
+    left.set(xlabel="probability of the answer", ylabel="share of right answers", xlim=(0, 1.02), ylim=(0, 1.02))
+    right.set(xlabel="share of pictures answered", ylabel="share of wrong answers", xlim=(0, 1.02), ylim=(0, None))
+    left.legend()
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+    _save(figure, file)
+
+
 def confusion_matrix(matrix: NDArray[np.int64], class_names: Sequence[str], file: Path) -> None:
     """Counts, with the share of the true class as colour; matrix: int64 (n_classes, n_classes), rows are the truth."""
     figure, axis = plt.subplots(

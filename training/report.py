@@ -1,6 +1,6 @@
 """Gather every figure in one file, training/results/results.json, and write from it what people read.
 
-MODEL_CARD.md, README's tables and the curve in docs/attempts.md are made here; the page and the API show the cards' own
+MODEL_CARD.md, README's tables and the plots in docs/ are made here; the page and the API show the cards' own
 metrics, which are the same objects. A test makes the texts again and compares.
 """
 
@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from model.card import ModelCard, read_card, write_atomically
+from training import plots
 from training.attempts import draw_attempts
 from training.dataset import DataError
-from training.model_card import TOP, figures_table, model_card, studies_section
+from training.model_card import TOP, figures_table, model_card, studies_section, trust_measured, trust_plot
 
 RESULTS = TOP / "training" / "results"
 READMES = ("README.md", "README.fr.md")
@@ -49,6 +50,9 @@ def write_report(card_files: Sequence[Path], added: dict[str, Path], top: Path =
     studies = read_studies(folder)
     write_atomically(folder / "results.json", results_json(cards, studies).encode())
     write_atomically(top / "MODEL_CARD.md", (model_card(cards) + studies_section(studies, STUDIES)).encode())
+    for card in cards:
+        if measured := trust_measured(card):
+            plots.trust(measured, top / trust_plot(card))
     draw_attempts(top / "docs" / "scorings.md", "xception", top / "docs" / "attempts.png")
     table = figures_table(cards, studies, STUDIES)
     for readme in (top / name for name in READMES):
