@@ -14,9 +14,9 @@ from model.lean_keras import import_keras
 
 
 def change_card(folder: Path, **changes: object) -> ModelCard:
-    """Rewrite the first model's card."""
+    """Rewrite the first model's card; what it said of the known pictures holds no more."""
     file = folder / "xception.json"
-    card = dataclasses.replace(read_card(file), **changes)  # type: ignore[arg-type]
+    card = dataclasses.replace(read_card(file), **{"known_answers": (), **changes})  # type: ignore[arg-type]
     file.write_text(card.to_json())
     return card
 
