@@ -318,6 +318,7 @@ def test_reopened_model_is_the_run_that_was_published(finished_run: Path, drawn_
     step = run_step(*arguments, "--data", drawn_data, "--out", reopened)
     assert step.returncode == 2
     assert "--out" in step.stderr
+    assert (reopened / "best.keras").exists()
     shutil.copytree(drawn_data, tmp_path / "fewer")
     next((tmp_path / "fewer" / "Training" / "yes").iterdir()).unlink()
     step = run_step(*arguments, "--data", tmp_path / "fewer", "--out", tmp_path / "other")

@@ -33,8 +33,9 @@ def reopen(path: Path, request: Request) -> None:
             the card says.
         ModelFileError: card or weights are missing or altered.
     """
-    if (request.run / "config.json").exists():
-        raise DataError(f"Expected an empty run folder. {request.run} holds a run. Choose another --out.")
+    # What cannot be reopened is deleted again: nothing else may stand there.
+    if request.run.exists() and any(request.run.iterdir()):
+        raise DataError(f"Expected an empty run folder. {request.run} holds files. Choose another --out.")
     card = read_card(path)
     classifier = Classifier.load(path)
     seed = _first_seed(card.recipe)
