@@ -13,8 +13,12 @@ _ETHICS = (
     "any group could not be looked for. Whoever takes an answer for a diagnosis can harm: a missed tumor costs time, a "
     "false one fear. Every answer is shown with its probability, with where the evidence lies, and with this warning."
 )
-# Cheng's slices, which stand in figshare and in the collection of Bhuvaji et al.
-_SERIES = "figshare (its slices, wherever they were found)"
+# Cheng's slices stand in figshare and in the collection of Bhuvaji et al.: `cross-validate` counts them as one.
+_COLLECTIONS = {
+    "series": "figshare (its slices, wherever they were found)",
+    "series, kind of tumor alone": "figshare (its slices, wherever they were found), kind of tumor alone",
+    "sartaj": "sartaj (without the slices of figshare)",
+}
 _PARTS = {
     "all": "all pictures",
     "not_in_training": "without a near-duplicate in the training folders",
@@ -77,7 +81,7 @@ def _parts_of_study(study: dict[str, Any]) -> dict[str, dict[str, Any]]:
     where = "/".join(study.get("data", {}).get("folders", [])) or "training data"
     parts = {f"{where}: {label}": study[key] for key, label in _PARTS.items() if key in study}
     return parts | {
-        f"of collection {name.replace('series', _SERIES)}": figures
+        f"of collection {_COLLECTIONS.get(name, name)}": figures
         for name, figures in study.get("by_collection", {}).items()
     }
 

@@ -93,7 +93,6 @@ def _check(card: ModelCard, classifier: Classifier, request: Request) -> None:
     labels = split.validation.labels(card.class_names)
     answers = answers_of(classifier, split.validation.pixels)
     figures, expected = summarize(labels, answers.probabilities, card.class_names), card.metrics["validation"]
-    print(f"validation accuracy {figures['accuracy']:.3f} of {figures['n_pictures']}, as the card has it")
     differences = [
         abs(one - other) / max(figures["n_pictures"], 1)
         for row, other_row in zip(figures["confusion_matrix"], expected["confusion_matrix"], strict=True)
@@ -105,6 +104,7 @@ def _check(card: ModelCard, classifier: Classifier, request: Request) -> None:
             f"accuracy {expected['accuracy']:.3f} of {expected['n_pictures']}. On those drawn now it is "
             f"{figures['accuracy']:.3f} of {figures['n_pictures']}. Give the same --data, in the same order."
         )
+    print(f"validation accuracy {figures['accuracy']:.3f} of {figures['n_pictures']}, as the card has it")
 
 
 def _counts_once(card: ModelCard) -> bool:
