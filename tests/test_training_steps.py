@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from app import create_app
-from model.card import read_card
+from model.card import read_card, sha256_of
 from training.known_picture import known_pictures
 from training.publish import PublishError, publish
 
@@ -397,6 +397,22 @@ def test_cross_validation_scores_every_picture_once_and_goes_on_when_repeated(dr
     assert step.returncode == 0, step.stderr
     assert "Epoch" not in step.stdout
     assert rows_of(tmp_path / "folds" / "predictions.csv") == rows
+
+    further = [*arguments, "--start-from", tmp_path / "folds", "--out", tmp_path / "further"]
+    step = run_step(*further)
+    assert step.returncode == 0, step.stderr
+    assert {row["name"] for row in rows_of(tmp_path / "further" / "predictions.csv")} == {row["name"] for row in rows}
+    for i in (1, 2):
+        earlier, later = tmp_path / "folds" / f"fold-{i}", tmp_path / "further" / f"fold-{i}"
+        assert rows_of(later / "split.csv") == rows_of(earlier / "split.csv")
+        start = json.loads((later / "config.json").read_text())["start"]
+        assert start["sha256"] == sha256_of(earlier / "best.keras")
+
+    # Pictures that an earlier network was trained on would be counted as unseen.
+    step = run_step(*further, "--seed", "1", "--out", tmp_path / "leaking")
+    assert step.returncode == 2
+    assert "to hold out the same pictures" in step.stderr
+    assert not (tmp_path / "leaking" / "metrics.json").exists()
 
 
 @pytest.mark.slow

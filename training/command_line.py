@@ -118,7 +118,8 @@ def _add_training(step: argparse.ArgumentParser) -> None:
                       help="share each batch among all GPUs or other devices (KERAS_BACKEND=jax)")  # fmt: skip
     step.add_argument("--weights", default="imagenet", metavar="WEIGHTS",
                       help='"imagenet" (downloads), "random", or the path of a .weights.h5 file')  # fmt: skip
-    step.add_argument("--start-from", type=Path, metavar="RUN", help="go on from the best network of another run")
+    step.add_argument("--start-from", type=Path, metavar="RUN",
+                      help="go on from another run, or from another cross-validation fold by fold")  # fmt: skip
     step.add_argument("--epochs", type=int, help="fine-tuning epochs, other than the recipe's")
     step.add_argument("--rate", type=float, help="peak learning rate of fine-tuning, other than the recipe's")
     step.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/RECIPE)")

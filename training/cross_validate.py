@@ -9,6 +9,7 @@ import dataclasses
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from training.grouping import Split, first_copies
 from training.metrics import summarize
 from training.passes import answers_of
 from training.split_table import FILE as SPLIT_FILE
+from training.split_table import read_rows
 from training.train import Request, groups_of, start_run, train, usable_pictures
 from training.trust import fit_temperature, tumor_presence
 
@@ -36,10 +38,11 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[
     """Train and score every fold below the run folder; write predictions.csv and metrics.json into it.
 
     A fold that is done is not trained again, so that a killed call goes on when it is repeated. Of several copies of a
-    slice one is counted.
+    slice one is counted. With `request.start`, the folder of an earlier cross-validation, each fold goes on from the
+    best network of the same fold there.
 
     Raises:
-        DataError: the folders cannot be used.
+        DataError: the folders cannot be used, or an earlier fold held out other pictures.
     """
     class_names = CLASS_NAMES[request.recipe.task]
     boxes = read_boxes(request.boxes)
@@ -55,9 +58,12 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[
     )
     raw = np.full((len(labels), len(class_names)), np.nan, np.float32)
     for name, split in folds:
-        fold = dataclasses.replace(request, run=request.run / name)
+        start = request.start / name if request.start else None
+        fold = dataclasses.replace(request, run=request.run / name, start=start)
         used = np.sort(np.concatenate([split.training, split.validation]))
         part = Split(np.searchsorted(used, split.training), np.searchsorted(used, split.validation))
+        if start:
+            _require_same_split(decoded.subset(used), part, start)
         if not (fold.run / SPLIT_FILE).is_file():
             start_run(fold, decoded.subset(used), groups[used], part, problems)
         raw[split.validation] = _fold_probabilities(fold, decoded.subset(used), part)
@@ -138,6 +144,20 @@ def by_collection_left_out(
             f"them. Received {', '.join(np.unique(collections))}. Give more folders with --data."
         )
     return folds
+
+
+def _require_same_split(decoded: Decoded, split: Split, start: Path) -> None:
+    """A fold must not be scored on pictures that the network which it goes on from was trained on."""
+    held_out = np.zeros(len(decoded.pictures), bool)
+    held_out[split.validation] = True
+    earlier = read_rows(start)
+    if {p.name: bool(held) for p, held in zip(decoded.pictures, held_out, strict=True)} != {
+        name: row.validation for name, row in earlier.items()
+    }:
+        raise DataError(
+            f"Expected {start} to be trained on and to hold out the same pictures as this fold. It has others. "
+            "Give the data, --audit, --folds and --seed of that cross-validation."
+        )
 
 
 def _fold_probabilities(fold: Request, decoded: Decoded, split: Split) -> NDArray[np.float32]:

@@ -280,11 +280,14 @@ def _auroc(figures: dict[str, Any]) -> str:
 
 def _line(figures: dict[str, Any]) -> str:
     low, high = figures["accuracy_interval"]
-    return (
+    line = (
         f"accuracy {figures['accuracy']:.3f} ({low:.3f} to {high:.3f}, {figures['n_correct']} of "
-        f"{figures['n_pictures']}), balanced accuracy {figures['balanced_accuracy']:.3f}, "
-        f"macro F1 {figures['macro_f1']:.3f}"
+        f"{figures['n_pictures']})"
     )
+    # Averages over the classes say something where there are several.
+    if sum(of_class["n_pictures"] > 0 for of_class in figures["per_class"].values()) < 2:
+        return line
+    return f"{line}, balanced accuracy {figures['balanced_accuracy']:.3f}, macro F1 {figures['macro_f1']:.3f}"
 
 
 def _counts(n_pictures: dict[str, int]) -> str:
