@@ -390,6 +390,7 @@ def test_cross_validation_scores_every_picture_once_and_goes_on_when_repeated(dr
     assert len({row["name"] for row in rows}) == len(rows) == 48
     metrics = json.loads((tmp_path / "folds" / "metrics.json").read_text())
     assert metrics["all"]["n_pictures"] == 48
+    assert metrics["training"] == {"left_out": "groups", "n_networks": 2, "epochs": 1}
     sides = [{r["name"] for r in rows_of(tmp_path / "folds" / f"fold-{i}" / "split.csv") if r["validation"] == "1"}
              for i in (1, 2)]  # fmt: skip
     assert not sides[0] & sides[1]
@@ -402,6 +403,7 @@ def test_cross_validation_scores_every_picture_once_and_goes_on_when_repeated(dr
     step = run_step(*further)
     assert step.returncode == 0, step.stderr
     assert {row["name"] for row in rows_of(tmp_path / "further" / "predictions.csv")} == {row["name"] for row in rows}
+    assert json.loads((tmp_path / "further" / "metrics.json").read_text())["training"]["epochs"] == 2
     for i in (1, 2):
         earlier, later = tmp_path / "folds" / f"fold-{i}", tmp_path / "further" / f"fold-{i}"
         assert rows_of(later / "split.csv") == rows_of(earlier / "split.csv")

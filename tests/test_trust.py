@@ -5,6 +5,7 @@ import pytest
 
 from model.card import Decision
 from model.classifier import calibrate
+from training.calibrate import largest_distance, refusals
 from training.trust import (
     calibration,
     certain_answers,
@@ -130,3 +131,22 @@ def test_temperature_rises_when_changed_looks_are_read_worse() -> None:
     labels, raw = overconfident(spread=5)
     worse = raw[np.random.default_rng(1).permutation(len(raw))]
     assert choose_decision(labels, raw, 2, worse).temperature > choose_decision(labels, raw, 2).temperature * 1.2
+
+
+def test_refused_brain_mri_are_counted_by_bounds_that_other_groups_chose() -> None:
+    groups = np.repeat(np.arange(10), 100)
+    inside = np.random.default_rng(0).uniform(0.5, 1.0, 1000).astype(np.float32)
+    # One group comes from another scanner: the bound that it helped to choose would let nearly all of it through.
+    inside[groups == 9] *= 5
+    nothing = np.empty(0, np.float32)
+    assert (inside > largest_distance(inside, nothing)).mean() <= 0.01
+    figures = refusals(inside, nothing, groups)
+    assert figures["refused_brain_mri"] >= 0.1
+    assert figures["n_brain_mri"] == 1000
+
+
+def test_bound_of_the_gate_lies_between_brain_mri_and_what_is_none() -> None:
+    inside, outside = np.full(100, 2.0, np.float32), np.full(50, 8.0, np.float32)
+    assert largest_distance(inside, outside) == pytest.approx(4.0)
+    # Where the two overlap brain MRI is let through.
+    assert largest_distance(inside, outside / 8) == pytest.approx(2.0)

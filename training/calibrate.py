@@ -36,12 +36,14 @@ from training.outsiders import TEST_KINDS, TUNING_KINDS
 from training.passes import answers_of
 from training.recipes import RECIPES
 from training.split_table import pictures_of_run, read_rows, split_of
-from training.trust import choose_decision, cross_fitted, tumor_presence
+from training.trust import choose_decision, cross_fitted, group_folds, tumor_presence
 
 # Few enough for a small file. More bring the training pictures nearer to the plane, and the outsiders as well.
 N_DIRECTIONS = 32
 # Pictures that span the plane: some dozens for each direction.
 N_FOR_PLANE = 1500
+# Random networks whose heat maps are looked at: each has its own favourite place.
+N_RANDOM_NETWORKS = 5
 # At least this share of the validation pictures is let through.
 LET_THROUGH = 0.99
 # What is taken off as the skull, as a share of the side.
@@ -87,7 +89,9 @@ def calibrate_run(
     validation = answers_of(ungated, split.validation.pixels, pointing.look)
     shifted = answers_of(ungated, changed_looks(split, seed)).probabilities
     decision = choose_decision(labels, validation.probabilities, healthy, shifted)
-    gate = fit_gate(ungated, split.training, validation.gate_features, outsiders, seed)
+    features = validation.gate_features
+    assert features is not None, "the classifier was made with a gate layer"
+    gate, outside = fit_gate(ungated, split.training, features, outsiders, seed)
     write_atomically(run / "gate.npz", gate.to_bytes())
     gate_card = {"layer": recipe.gate_layer, "file": "gate.npz", "sha256": sha256_of(run / "gate.npz"),
                  "largest_distance": gate.largest_distance}  # fmt: skip
@@ -109,7 +113,8 @@ def calibrate_run(
         "stability": stability(classifier, split.validation, validation.probabilities.argmax(axis=1)),
         "heatmaps": pointing.figures(right),
         "heatmaps_of_random_weights": _random_pointing(run, card, split.validation, labels, boxes),
-        "gate": _gate_figures(classifier, gate, split.validation.pixels, validation.gate_features, outsiders),
+        "gate": _gate_figures(classifier, split.validation.pixels, outsiders)
+        | refusals(gate.distances(features) * gate.largest_distance, outside, split.groups),
     }
     write_atomically(run / "trust.json", json.dumps(figures, indent=1).encode())
     write_atomically(run / "validation.json", json.dumps(figures["validation"], indent=1).encode())
@@ -151,32 +156,55 @@ def changed_looks(split: RunPictures, seed: int) -> NDArray[np.uint8]:
 
 
 def fit_gate(
-    classifier: Classifier, training: Decoded, validation: NDArray[np.float32] | None, outsiders: Path | None, seed: int
-) -> Gate:
-    """Span the plane of the training features and choose the largest distance between the two sides."""
+    classifier: Classifier, training: Decoded, validation: NDArray[np.float32], outsiders: Path | None, seed: int
+) -> tuple[Gate, NDArray[np.float32]]:
+    """Span the plane of the training features and choose the largest distance between the two sides.
+
+    Gives the gate, and the distances of the outsiders that chose it: float32 (m,), none without outsiders.
+    """
     chosen = np.random.default_rng(seed).permutation(len(training.pixels))[:N_FOR_PLANE]
     pixels = training.pixels[np.sort(chosen)]
     # Every third picture without its skull, as many archives have them.
     pixels[::3] = strip_skulls(pixels[::3])
     features = answers_of(classifier, pixels).gate_features
     assert features is not None, "the classifier was made with a gate layer"
-    assert validation is not None, "the classifier was made with a gate layer"
     mean, deviation = features.mean(axis=0), features.std(axis=0) + np.float32(1e-4)
     _, _, directions = np.linalg.svd((features - mean) / deviation, full_matrices=False)
     gate = Gate(mean, deviation, np.ascontiguousarray(directions[:N_DIRECTIONS]), 1.0)
-    inside = float(np.quantile(gate.distances(validation), LET_THROUGH))
-    if outsiders is None:
-        return dataclasses.replace(gate, largest_distance=inside)
-    features_outside = [
-        answers_of(classifier, pixels).gate_features
-        for kind in TUNING_KINDS
-        if len(pixels := outsider_pixels(outsiders / kind, classifier.card.input_size_px)[0])
-    ]
-    if not features_outside:
+    outside = gate.distances(_outsider_features(classifier, outsiders)) if outsiders else np.empty(0, np.float32)
+    return dataclasses.replace(gate, largest_distance=largest_distance(gate.distances(validation), outside)), outside
+
+
+def _outsider_features(classifier: Classifier, outsiders: Path) -> NDArray[np.float32]:
+    folders = [outsiders / kind for kind in TUNING_KINDS]
+    pixels = [outsider_pixels(folder, classifier.card.input_size_px)[0] for folder in folders]
+    if not any(map(len, pixels)):
         raise DataError(f"Expected pictures of `python -m training outsiders` in {outsiders}. There are none.")
-    outside = float(np.quantile(gate.distances(np.concatenate(features_outside)), 1 - LET_THROUGH))
+    features = [answers_of(classifier, of_kind).gate_features for of_kind in pixels if len(of_kind)]
+    return np.concatenate([of_kind for of_kind in features if of_kind is not None])
+
+
+def largest_distance(inside: NDArray[np.float32], outside: NDArray[np.float32]) -> float:
+    """Choose the bound between the distances of brain MRI and of what is none: float32 (n,) and (m,)."""
+    furthest = float(np.quantile(inside, LET_THROUGH))
+    if not outside.size:
+        return furthest
+    nearest = float(np.quantile(outside, 1 - LET_THROUGH))
     # Halfway on the scale of ratios; brain MRI of sources that are not here lies further out than validation.
-    return dataclasses.replace(gate, largest_distance=max(inside, float(np.sqrt(inside * outside))))
+    return max(furthest, float(np.sqrt(furthest * nearest)))
+
+
+def refusals(
+    inside: NDArray[np.float32], outside: NDArray[np.float32], groups: NDArray[np.int64]
+) -> dict[str, float | int | bool]:
+    """Count brain MRI that is refused, a tenth of the groups after another by the bound that the nine others choose.
+
+    inside: float32 (n,), distances of brain MRI of these groups, int64 (n,); outside: float32 (m,).
+    """
+    refused = np.zeros(len(inside), bool)
+    for chosen, measured in group_folds(groups):
+        refused[measured] = inside[measured] > largest_distance(inside[chosen], outside)
+    return {"refused_brain_mri": float(refused.mean()), "n_brain_mri": len(refused), "refused_by_other_groups": True}
 
 
 def strip_skulls(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -237,18 +265,28 @@ def _pointing(classifier: Classifier, pictures: Decoded, labels: NDArray[np.int6
 def _random_pointing(
     run: Path, card: ModelCard, pictures: Decoded, labels: NDArray[np.int64], boxes: Path | None
 ) -> dict[str, Any]:
-    """What a network of the same form with random weights points at: the maps must owe their hits to training."""
-    network = networks.build(RECIPES[card.recipe["name"]], "random")
-    if network.input_shape != _network(run).input_shape:
-        return {}
+    """What networks of the same form with random weights point at: the maps must owe their hits to training."""
     lesions = lesions_of(pictures.pictures, read_boxes(boxes))
     boxed = np.flatnonzero([lesion is not None for lesion in lesions])[:200]
     if not boxed.size:
         return {}
-    classifier = Classifier(dataclasses.replace(card, gate=None), network)
-    pointing = _pointing(classifier, pictures.subset(boxed), labels[boxed], boxes)
-    answers_of(classifier, pictures.pixels[boxed], pointing.look)
-    return pointing.figures(np.ones(boxed.size, bool))
+    found = []
+    for seed in range(N_RANDOM_NETWORKS):
+        keras.utils.set_random_seed(seed)
+        network = networks.build(RECIPES[card.recipe["name"]], "random")
+        if network.input_shape != _network(run).input_shape:
+            return {}
+        classifier = Classifier(dataclasses.replace(card, gate=None), network)
+        pointing = _pointing(classifier, pictures.subset(boxed), labels[boxed], boxes)
+        answers_of(classifier, pictures.pixels[boxed], pointing.look)
+        found.append(pointing.figures(np.ones(boxed.size, bool)))
+    hits = [figures["hottest_point_in_box"] for figures in found]
+    return found[0] | {
+        "n_networks": N_RANDOM_NETWORKS,
+        "hottest_point_in_box": float(np.mean(hits)),
+        "highest_hottest_point_in_box": max(hits),
+        "evidence_in_box": float(np.mean([figures["evidence_in_box"] for figures in found])),
+    }
 
 
 def sources_of(known: Sequence[Picture]) -> dict[str, Any]:
@@ -273,20 +311,9 @@ def _by_source(pictures: Decoded, right: NDArray[np.bool_]) -> dict[str, Any]:
     }
 
 
-def _gate_figures(
-    classifier: Classifier,
-    gate: Gate,
-    pixels: NDArray[np.uint8],
-    validation: NDArray[np.float32] | None,
-    outsiders: Path | None,
-) -> dict[str, Any]:
-    assert validation is not None
-    refused = gate.distances(validation) > 1
+def _gate_figures(classifier: Classifier, pixels: NDArray[np.uint8], outsiders: Path | None) -> dict[str, Any]:
     stripped = answers_of(classifier, strip_skulls(pixels)).distances > 1
-    figures: dict[str, Any] = {
-        "refused_brain_mri": float(refused.mean()), "n_brain_mri": len(refused),
-        "refused_without_skull": float(stripped.mean()), "kinds": {},
-    }  # fmt: skip
+    figures: dict[str, Any] = {"refused_without_skull": float(stripped.mean()), "kinds": {}}
     if outsiders is None:
         return figures
     for kind in (*TUNING_KINDS, *TEST_KINDS):

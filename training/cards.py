@@ -55,7 +55,7 @@ _SARTAJ = {
 _COLLECTIONS = {
     "sartaj": _SARTAJ,
     "figshare": {
-        "title": "brain tumor dataset, Cheng 2017: slices that do not stand in the collection above",
+        "title": "brain tumor dataset, Cheng 2017: slices whose files are not in the Training folder of Bhuvaji et al.",
         "source": "doi 10.6084/m9.figshare.1512427",
         "licence": "CC BY 4.0",
     },

@@ -56,7 +56,7 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[
         if by_collection
         else (_by_group(labels, groups, n_folds, request.seed))
     )
-    raw = np.full((len(labels), len(class_names)), np.nan, np.float32)
+    raw, runs = np.full((len(labels), len(class_names)), np.nan, np.float32), []
     for name, split in folds:
         start = request.start / name if request.start else None
         fold = dataclasses.replace(request, run=request.run / name, start=start)
@@ -67,9 +67,19 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[
         if not (fold.run / SPLIT_FILE).is_file():
             start_run(fold, decoded.subset(used), groups[used], part, problems)
         raw[split.validation] = _fold_probabilities(fold, decoded.subset(used), part)
+        runs.append(json.loads((fold.run / "config.json").read_text()))
     scored = np.flatnonzero(~np.isnan(raw[:, 0]))
     scored = scored[first_copies(decoded.pixels[scored])]
-    metrics = {"each_slice_once": True, **measure(labels[scored], raw[scored], collections[scored], class_names)}
+    training = {
+        "left_out": "collections" if by_collection else "groups",
+        "n_networks": len(runs),
+        "epochs": max(map(_epochs_of, runs)),
+    }
+    metrics = {
+        "each_slice_once": True,
+        "training": training,
+        **measure(labels[scored], raw[scored], collections[scored], class_names),
+    }
     write_atomically(request.run / "metrics.json", json.dumps(metrics, indent=1).encode())
     write_atomically(request.run / "predictions.csv", _table(decoded, collections, raw, class_names).encode())
     _print(metrics)
@@ -170,6 +180,12 @@ def _fold_probabilities(fold: Request, decoded: Decoded, split: Split) -> NDArra
         answers = answers_of(Classifier(card_of_run(fold.run), network), decoded.pixels[split.validation])
         np.save(file, answers.probabilities)
     return np.load(file)
+
+
+def _epochs_of(config: dict[str, Any]) -> int:
+    """Count the fine-tuning epochs of a run and of those that it went on from."""
+    earlier = _epochs_of(config["start"]["config"]) if config["start"] else 0
+    return int(config["recipe"]["fine_tune_epochs"]) + earlier
 
 
 def _table(

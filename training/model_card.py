@@ -62,6 +62,9 @@ def studies_section(studies: dict[str, dict[str, Any]], titles: dict[str, str]) 
     sections = []
     for name, study in studies.items():
         lines = [f"- {label}: {_line(figures)}\n" for label, figures in _parts_of_study(study).items()]
+        if "training" in study:
+            training = study["training"]
+            lines.insert(0, f"- {training['n_networks']} networks of {training['epochs']} epochs, each slice once.\n")
         if "all" in study and "trust" in study:
             lines += [f"- {line}\n" for line in _trust_elsewhere(study["trust"])]
         if "tumor_presence" in study:
@@ -80,6 +83,8 @@ def _parts_of_study(study: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The sets of pictures that a study scored, by name."""
     where = "/".join(study.get("data", {}).get("folders", [])) or "training data"
     parts = {f"{where}: {label}": study[key] for key, label in _PARTS.items() if key in study}
+    if study.get("training", {}).get("left_out") == "collections":
+        parts = {"the left-out collections together": study["all"]}
     return parts | {
         f"of collection {_COLLECTIONS.get(name, name)}": figures
         for name, figures in study.get("by_collection", {}).items()
@@ -89,7 +94,9 @@ def _parts_of_study(study: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def _dissection_lines(study: dict[str, Any]) -> list[str]:
     return [
         f"- {name.replace('_', ' ')}: the class is named right in {study[name]['accuracy']:.1%} of "
-        f"{study['n_pictures']} slices, a tumor is seen in {study[name]['called_tumor']:.1%}.\n"
+        f"{study['n_pictures']} slices ("
+        + ", ".join(f"{of_class} {recall:.1%}" for of_class, recall in study[name]["recall"].items())
+        + f"), a tumor is seen in {study[name]['called_tumor']:.1%}.\n"
         for name in ("whole", "lesion_only", "background_only")
     ]
 
@@ -106,7 +113,10 @@ def _audit_lines(audit: dict[str, Any]) -> list[str]:
         + ".\n",
     ]
     if false:
-        lines.append(f"- False pairs: {false['false_pairs']} of {false['n_pairs']} pairs of different patients.\n")
+        lines.append(
+            f"- False pairs: {false['false_pairs']} of {false['n_pairs']} pairs of different classes, so of different "
+            "patients.\n"
+        )
     return lines + _network_lines(audit)
 
 
@@ -117,7 +127,7 @@ def _network_lines(audit: dict[str, Any]) -> list[str]:
     across = ", ".join(f"{name} {n}" for name, n in found["across_splits"].items())
     return [
         f"- By the features of {found['model']['name']} {found['model']['version']}, more alike than any of "
-        f"{found['n_pairs_of_different_classes']} pairs of different patients: {found['pairs']} pairs, "
+        f"{found['n_pairs_of_different_classes']} pairs of different classes: {found['pairs']} pairs, "
         f"{found['missed_by_thumbnails']} of which the thumbnails miss, "
         f"copies and neighbouring slices ({across}). Found after known changes: "
         + ", ".join(f"{name.replace('_', ' ')} {share:.1%}" for name, share in found["recall"].items())
@@ -241,18 +251,20 @@ def _trust(trust: dict[str, Any]) -> str:
     ]
     if maps["n_pictures"]:
         by_chance = trust["heatmaps_of_random_weights"].get("hottest_point_in_box")
+        n_random = trust["heatmaps_of_random_weights"].get("n_networks", 1)
         lines.append(
             f"Heat maps: of {maps['n_pictures']} tumors read correctly the hottest point lies in the lesion's box in "
             f"{maps['hottest_point_in_box']:.1%}, {maps['evidence_in_box']:.1%} of the evidence does; the boxes cover "
             f"{maps['box_share_of_picture']:.1%} of the picture"
-            + (f", and a network with random weights hits {by_chance:.1%}." if by_chance is not None else ".")
+            + (f", and random weights hit {by_chance:.1%} (networks: {n_random})." if by_chance is not None else ".")
         )
     if gate["kinds"]:
         lines.append(
             f"Not a brain MRI: {gate['accepted_of_test_kinds']:.1%} of {gate['n_of_test_kinds']} pictures of "
             f"{sum(not kind['chose_the_bound'] for kind in gate['kinds'].values())} kinds that chose nothing are let "
-            f"through; {gate['refused_brain_mri']:.1%} of {gate['n_brain_mri']} brain MRI are refused, "
-            f"{gate['refused_without_skull']:.1%} when their skull is taken off."
+            f"through; {gate['refused_brain_mri']:.1%} of {gate['n_brain_mri']} brain MRI are refused ("
+            + ("by bounds that other groups chose" if gate.get("refused_by_other_groups") else "they chose the bound")
+            + f"), {gate['refused_without_skull']:.1%} when their skull is taken off."
         )
     once = ", each slice once" if trust.get("each_slice_once") else ""
     return f"**Trust** (validation pictures{once}):\n\n" + "".join(f"- {line}\n" for line in lines) + "\n"

@@ -40,7 +40,7 @@ def build(recipe: Recipe, weights: str, precision: str = "float32") -> keras.Mod
         keras.config.set_dtype_policy(usual)
     network = keras.Model(base.input, outputs, name=recipe.name)
     if recipe.architecture == "VGG16":
-        # The seed's three: block5_conv3, block5_conv2 and block5_conv1.
+        # The last three of the base: block5_conv3, block5_conv2 and block5_conv1.
         for layer in (base.layers[-2], base.layers[-3], base.layers[-4]):
             layer.trainable = True
     return network

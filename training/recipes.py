@@ -59,8 +59,9 @@ class Recipe:
     attention_weight: float = 0.0
 
 
-# The seed's network and head to the letter, Adam at 1e-4 and batches of 20 as there. Two things differ: grey levels are
-# scaled as VGG16's ImageNet weights expect them (the seed divided by 255), and the augmentation is this project's.
+# The network and head of the first design to the letter, Adam at 1e-4, batches of 20. Two things differ: grey
+# levels are scaled as VGG16's ImageNet weights expect them (the first design divided by 255), and the augmentation is
+# this project's.
 VGG16 = Recipe(
     name="vgg16",
     task=TUMOR_PRESENCE,

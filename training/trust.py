@@ -1,6 +1,6 @@
 """How far probabilities can be trusted: calibration, error among certain answers, and the numbers chosen for them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -113,8 +113,7 @@ def cross_fitted(
     """Measure calibration and selective error on a tenth of the groups after another, chosen on the nine others."""
     probabilities, certain = np.empty_like(raw), np.zeros(len(labels), bool)
     changed, certain_changed = np.empty_like(raw), np.zeros(len(labels), bool)
-    folds = GroupKFold(min(_N_FOLDS, len(np.unique(groups))))
-    for chosen, measured in folds.split(raw, labels, groups):
+    for chosen, measured in group_folds(groups):
         decision = choose_decision(labels[chosen], raw[chosen], healthy, shifted[chosen])
         probabilities[measured] = calibrate(raw[measured], decision.temperature)
         certain[measured] = certain_answers(probabilities[measured], decision, healthy)
@@ -126,6 +125,12 @@ def cross_fitted(
         "calibration_in_changed_look": calibration(labels, changed),
         "selective_in_changed_look": selective(labels, changed, certain_changed),
     }
+
+
+def group_folds(groups: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Give the places that choose and those that are measured, a tenth of the groups after another; int64 each."""
+    folds = GroupKFold(min(_N_FOLDS, len(np.unique(groups))))
+    yield from folds.split(groups, groups=groups)
 
 
 def certain_answers(probabilities: NDArray[np.float32], decision: Decision, healthy: int) -> NDArray[np.bool_]:

@@ -20,11 +20,16 @@ LABELS = {
 STUDIES = {
     "published_protocol_1_0_0": Sentence("Published protocol: xception 1.0.0, trained on the official training folder"),
     "leak_free": Sentence("Leak-free protocol: the present recipe in one go, on the collections of xception 2.0.1"),
-    "leak_free_vgg16": Sentence("Leak-free protocol: vgg16's recipe on the same data as xception 2.0.1"),
+    "leak_free_vgg16": Sentence(
+        "vgg16's recipe on the same data as xception 2.0.1 (three near-duplicates of test pictures were found later)"
+    ),
     "published_protocol": Sentence("Published protocol: the present recipe on the official training folder alone"),
     "cross_validation": Sentence(
-        "Grouped cross-validation of xception's recipe: training pictures, each by a shorter training on two thirds of "
-        "them"
+        "Grouped cross-validation of xception's recipe: training pictures, each scored by a network trained for less "
+        "time on two thirds that do not hold it"
+    ),
+    "leave_one_collection_out": Sentence(
+        "Whole collections left out of training, one at a time: xception's recipe, trained for a short time on the rest"
     ),
 }
 
