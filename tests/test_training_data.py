@@ -1,6 +1,7 @@
 """Finding, grouping, splitting and changing the pictures of a training."""
 
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from training.decoding import decode
 from training.grouping import SAME_SLICE, first_copies, group, near_duplicates, split_by_group
 from training.known_picture import known_pictures
 from training.metrics import summarize, wilson_interval
+from training.progress import Progress
+from training.train import next_draws
 
 
 def write_picture(file: Path, seed: int = 0) -> None:
@@ -209,3 +212,13 @@ def test_collection_of_tumors_alone_is_also_asked_for_the_kind_alone() -> None:
     assert figures["series"]["n_correct"] == 1
     assert figures["series, kind of tumor alone"]["n_correct"] == 2
     assert set(figures["series, kind of tumor alone"]["per_class"]) == {"glioma", "meningioma", "pituitary"}
+
+
+def test_run_that_goes_on_draws_pictures_that_no_run_before_it_has_drawn(tmp_path: Path) -> None:
+    first = {"recipe": {"fine_tune_epochs": 14}, "start": None}
+    second = {"recipe": {"fine_tune_epochs": 6}, "start": {"sha256": "0", "config": first}}
+    (tmp_path / "config.json").write_text(json.dumps(second))
+    assert next_draws(tmp_path, Progress()) == 20
+    # A killed run draws on where it was.
+    assert next_draws(tmp_path, Progress(finished_epochs=3)) == 23
+    assert next_draws(None, Progress(finished_epochs=3)) == 3

@@ -27,7 +27,7 @@ from training.metrics import summarize
 from training.passes import answers_of
 from training.split_table import FILE as SPLIT_FILE
 from training.split_table import read_rows
-from training.train import Request, groups_of, start_run, train, usable_pictures
+from training.train import Request, epochs_of, groups_of, start_run, train, usable_pictures
 from training.trust import fit_temperature, tumor_presence
 
 # With fewer pictures of a class nothing can be learned about it.
@@ -73,7 +73,7 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[
     training = {
         "left_out": "collections" if by_collection else "groups",
         "n_networks": len(runs),
-        "epochs": max(map(_epochs_of, runs)),
+        "epochs": max(map(epochs_of, runs)),
     }
     metrics = {
         "each_slice_once": True,
@@ -180,12 +180,6 @@ def _fold_probabilities(fold: Request, decoded: Decoded, split: Split) -> NDArra
         answers = answers_of(Classifier(card_of_run(fold.run), network), decoded.pixels[split.validation])
         np.save(file, answers.probabilities)
     return np.load(file)
-
-
-def _epochs_of(config: dict[str, Any]) -> int:
-    """Count the fine-tuning epochs of a run and of those that it went on from."""
-    earlier = _epochs_of(config["start"]["config"]) if config["start"] else 0
-    return int(config["recipe"]["fine_tune_epochs"]) + earlier
 
 
 def _table(

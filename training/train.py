@@ -279,16 +279,29 @@ def _fine_tuning_batches(
 ) -> keras.utils.PyDataset:
     recipe, training = request.recipe, material.split.training
     n_classes = len(CLASS_NAMES[recipe.task])
+    epoch = next_draws(request.start, progress)
     if recipe.synthesis:
         return MixedPictures(
             material.known.subset(training), recipe.augmentation, recipe.synthesis,
             FeatureGrid.of_network(network, recipe.feature_layer), n_classes, recipe.batch_size,
-            recipe.draws_per_epoch or len(training), request.seed + 1, progress.finished_epochs, recipe.no_tumor_share,
+            recipe.draws_per_epoch or len(training), request.seed + 1, epoch, recipe.no_tumor_share,
         )  # fmt: skip
     return AugmentedPictures(
         material.decoded.pixels[training], material.labels[training], recipe.augmentation, n_classes=n_classes,
-        batch_size=recipe.batch_size, seed=request.seed + 1, first_epoch=progress.finished_epochs,
+        batch_size=recipe.batch_size, seed=request.seed + 1, first_epoch=epoch,
     )  # fmt: skip
+
+
+def next_draws(start: Path | None, progress: Progress) -> int:
+    """Number the epoch whose pictures are drawn next: those that an earlier run saw are not drawn again."""
+    earlier = epochs_of(json.loads((start / "config.json").read_text())) if start else 0
+    return earlier + progress.finished_epochs
+
+
+def epochs_of(config: dict[str, Any]) -> int:
+    """Count the fine-tuning epochs that a run was to have, by its config.json, with those of the runs before it."""
+    earlier = epochs_of(config["start"]["config"]) if config.get("start") else 0
+    return int(config["recipe"]["fine_tune_epochs"]) + earlier
 
 
 def _validation(recipe: Recipe, material: Material, network: keras.Model) -> tuple[NDArray[np.float32], Any]:
