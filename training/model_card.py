@@ -67,6 +67,8 @@ def studies_section(studies: dict[str, dict[str, Any]], titles: dict[str, str]) 
             lines.insert(0, f"- {training['n_networks']} networks of {training['epochs']} epochs, each slice once.\n")
         if "all" in study and "trust" in study:
             lines += [f"- {line}\n" for line in _trust_elsewhere(study["trust"])]
+        if "accuracy" in study:
+            lines.append(f"- {_line(study)}\n")
         if "tumor_presence" in study:
             lines.append(f"- {_presence(study['tumor_presence'])}\n")
         if name == "audit":

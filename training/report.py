@@ -27,6 +27,8 @@ STUDIES = {
     "leak_free_vgg16": "vgg16's recipe on the data of xception 2.0.1, not published",
     "leak_free_vgg16_trust": "what `calibrate` measured of that vgg16",
     "published_protocol": "xception's recipe on the Training folder alone (published protocol)",
+    "published_protocol_validation": "the same network on its held-out pictures",
+    "published_protocol_longer": "the same gone on with for twelve epochs, on the same held-out pictures",
     "cross_validation": "xception's recipe, grouped cross-validation",
     "leave_one_collection_out": "xception's recipe, one collection left out at a time",
     "dissection_before": "what xception 1.0.0 read: figshare's folder with lesion or background covered",
