@@ -18,7 +18,7 @@ from training.dataset import DataError, find_pictures
 from training.decoding import decode
 from training.metrics import summarize
 from training.model_card import figures_table, model_card, studies_section, trust_measured, trust_plot
-from training.report import README_BEGIN, README_END, READMES, RESULTS, STUDIES, read_studies, results_json
+from training.report import README_BEGIN, README_END, READMES, RESULTS, STUDIES, in_readme, read_studies, results_json
 
 TOP = Path(__file__).parent.parent
 DATA = TOP.parent / "shared" / "data"
@@ -76,7 +76,7 @@ def test_results_model_card_and_readme_say_what_the_cards_and_studies_say() -> N
     assert (RESULTS / "results.json").read_text(encoding="utf-8") == results_json(cards, studies)
     written = (TOP / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert written == model_card(cards) + studies_section(studies, STUDIES)
-    table = figures_table(cards, studies, STUDIES)
+    table = figures_table(cards, in_readme(studies), STUDIES)
     for name in READMES:
         readme = (TOP / name).read_text(encoding="utf-8")
         assert readme.split(README_BEGIN)[1].split(README_END)[0].strip() == table.strip()
