@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,11 +15,12 @@ from training.batches import balanced_order
 from training.cross_validate import by_collection_left_out, measure
 from training.dataset import DataError, find_pictures, fingerprint, require_classes
 from training.decoding import decode
-from training.grouping import SAME_SLICE, first_copies, group, near_duplicates, split_by_group
+from training.grouping import SAME_SLICE, Split, first_copies, group, near_duplicates, split_by_group
 from training.known_picture import known_pictures
 from training.metrics import summarize, wilson_interval
 from training.progress import Progress
-from training.train import next_draws
+from training.recipes import recipe_for
+from training.train import fine_tuning_batches
 
 
 def write_picture(file: Path, seed: int = 0) -> None:
@@ -215,10 +217,22 @@ def test_collection_of_tumors_alone_is_also_asked_for_the_kind_alone() -> None:
 
 
 def test_run_that_goes_on_draws_pictures_that_no_run_before_it_has_drawn(tmp_path: Path) -> None:
-    first = {"recipe": {"fine_tune_epochs": 14}, "start": None}
-    second = {"recipe": {"fine_tune_epochs": 6}, "start": {"sha256": "0", "config": first}}
+    first = {"recipe": {"fine_tune_epochs": 3}, "start": None}
+    second = {"recipe": {"fine_tune_epochs": 2}, "start": {"sha256": "0", "config": first}}
     (tmp_path / "config.json").write_text(json.dumps(second))
-    assert next_draws(tmp_path, Progress()) == 20
-    # A killed run draws on where it was.
-    assert next_draws(tmp_path, Progress(finished_epochs=3)) == 23
-    assert next_draws(None, Progress(finished_epochs=3)) == 3
+    for i, name in enumerate(["yes", "no"] * 4):
+        write_picture(tmp_path / "data" / name / f"{i}.png", i)
+    decoded = decode(find_pictures([tmp_path / "data"], "tumor_presence").pictures, 64)
+    labels = decoded.labels(CLASS_NAMES["tumor_presence"])
+    split = Split(np.arange(8), np.arange(0))
+    recipe = recipe_for("vgg16", None, quick=True)
+
+    def drawn(start: Path | None, finished_epochs: int) -> np.ndarray:
+        request = SimpleNamespace(recipe=recipe, start=start, seed=0)
+        material = SimpleNamespace(decoded=decoded, labels=labels, split=split)
+        return fine_tuning_batches(request, material, None, Progress(finished_epochs=finished_epochs))[0][0]
+
+    assert not np.array_equal(drawn(tmp_path, 0), drawn(None, 0))
+    # It draws what one long run would have drawn, also after it was killed.
+    assert np.array_equal(drawn(tmp_path, 0), drawn(None, 5))
+    assert np.array_equal(drawn(tmp_path, 1), drawn(None, 6))

@@ -112,7 +112,7 @@ def calibrate_run(
         "by_source": _by_source(split.validation, right),
         "stability": stability(classifier, split.validation, validation.probabilities.argmax(axis=1)),
         "heatmaps": pointing.figures(right),
-        "heatmaps_of_random_weights": _random_pointing(run, card, split.validation, labels, boxes),
+        "heatmaps_of_random_weights": _random_pointing(card, split.validation, labels, boxes),
         "gate": _gate_figures(classifier, split.validation.pixels, outsiders)
         | refusals(gate.distances(features) * gate.largest_distance, outside, split.groups),
     }
@@ -263,9 +263,12 @@ def _pointing(classifier: Classifier, pictures: Decoded, labels: NDArray[np.int6
 
 
 def _random_pointing(
-    run: Path, card: ModelCard, pictures: Decoded, labels: NDArray[np.int64], boxes: Path | None
+    card: ModelCard, pictures: Decoded, labels: NDArray[np.int64], boxes: Path | None
 ) -> dict[str, Any]:
     """What networks of the same form with random weights point at: the maps must owe their hits to training."""
+    recipe = RECIPES[card.recipe["name"]]
+    if recipe.input_size_px != card.input_size_px:
+        return {}
     lesions = lesions_of(pictures.pictures, read_boxes(boxes))
     boxed = np.flatnonzero([lesion is not None for lesion in lesions])[:200]
     if not boxed.size:
@@ -273,10 +276,7 @@ def _random_pointing(
     found = []
     for seed in range(N_RANDOM_NETWORKS):
         keras.utils.set_random_seed(seed)
-        network = networks.build(RECIPES[card.recipe["name"]], "random")
-        if network.input_shape != _network(run).input_shape:
-            return {}
-        classifier = Classifier(dataclasses.replace(card, gate=None), network)
+        classifier = Classifier(dataclasses.replace(card, gate=None), networks.build(recipe, "random"))
         pointing = _pointing(classifier, pictures.subset(boxed), labels[boxed], boxes)
         answers_of(classifier, pictures.pixels[boxed], pointing.look)
         found.append(pointing.figures(np.ones(boxed.size, bool)))

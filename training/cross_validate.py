@@ -158,12 +158,9 @@ def by_collection_left_out(
 
 def _require_same_split(decoded: Decoded, split: Split, start: Path) -> None:
     """A fold must not be scored on pictures that the network which it goes on from was trained on."""
-    held_out = np.zeros(len(decoded.pictures), bool)
-    held_out[split.validation] = True
-    earlier = read_rows(start)
-    if {p.name: bool(held) for p, held in zip(decoded.pictures, held_out, strict=True)} != {
-        name: row.validation for name, row in earlier.items()
-    }:
+    held_out = set(split.validation.tolist())
+    sides = {picture.name: i in held_out for i, picture in enumerate(decoded.pictures)}
+    if sides != {name: row.validation for name, row in read_rows(start).items()}:
         raise DataError(
             f"Expected {start} to be trained on and to hold out the same pictures as this fold. It has others. "
             "Give the data, --audit, --folds and --seed of that cross-validation."

@@ -263,7 +263,7 @@ def fine_tune(request: Request, material: Material, network: keras.Model, progre
         twin.set_weights(network.get_weights())
     networks.unfreeze(twin, recipe.fine_tune_from)
     trainee = networks.with_class_maps(twin) if recipe.synthesis else twin
-    batches = _fine_tuning_batches(request, material, twin, progress)
+    batches = fine_tuning_batches(request, material, twin, progress)
     average_from = recipe.fine_tune_epochs - recipe.averaged_epochs if recipe.averaged_epochs else None
     saving = SaveEachEpoch(request.run, network, progress, recipe.patience, average_from, twin)
     validation = _validation(recipe, material, twin)
@@ -274,12 +274,13 @@ def fine_tune(request: Request, material: Material, network: keras.Model, progre
     progress.start_phase(request.run, DONE)
 
 
-def _fine_tuning_batches(
+def fine_tuning_batches(
     request: Request, material: Material, network: keras.Model, progress: Progress
 ) -> keras.utils.PyDataset:
+    """Give the pictures of the epochs to come; none is drawn as a run that is gone on with has drawn it."""
     recipe, training = request.recipe, material.split.training
     n_classes = len(CLASS_NAMES[recipe.task])
-    epoch = next_draws(request.start, progress)
+    epoch = _next_draws(request.start, progress)
     if recipe.synthesis:
         return MixedPictures(
             material.known.subset(training), recipe.augmentation, recipe.synthesis,
@@ -292,7 +293,7 @@ def _fine_tuning_batches(
     )  # fmt: skip
 
 
-def next_draws(start: Path | None, progress: Progress) -> int:
+def _next_draws(start: Path | None, progress: Progress) -> int:
     """Number the epoch whose pictures are drawn next: those that an earlier run saw are not drawn again."""
     earlier = epochs_of(json.loads((start / "config.json").read_text())) if start else 0
     return earlier + progress.finished_epochs
