@@ -1,5 +1,7 @@
 """Scanning an object store: moto's S3 on loopback, which fails and stalls as real ones do."""
 
+import hashlib
+import io
 import itertools
 import threading
 import time
@@ -11,10 +13,14 @@ from typing import Any
 import pytest
 from werkzeug.serving import make_server
 
+from model.scan.inputs import Input, Shard
+from model.scan.preparing import preparer
 from model.scan.remote import is_remote, with_retries
+from model.scan.sources import list_inputs
 from tests.scanning import rows_of, scan, write_slices
 
 pytest.importorskip("pyarrow", reason="requirements-scan.txt is not installed")
+fsspec = pytest.importorskip("fsspec", reason="requirements-scan.txt is not installed")
 SECRETS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
 STALL_SECONDS = 3
 
@@ -160,3 +166,66 @@ def test_call_that_never_works_ends_as_one_error_and_a_missing_file_at_once() ->
 )
 def test_address_is_told_from_a_path(source: str, expected: bool) -> None:
     assert is_remote(source) is expected
+
+
+class FailingFile(io.BytesIO):
+    """An open file of which the next `n_failures` reads fail."""
+
+    n_failures = 0
+
+    def read(self, n_bytes: int | None = -1) -> bytes:
+        if FailingFile.n_failures:
+            FailingFile.n_failures -= 1
+            raise TimeoutError("the store stalls")
+        return super().read(n_bytes)
+
+
+class FailingStore(fsspec.AbstractFileSystem):  # type: ignore[misc]
+    """A store of one zip file, which it always gives whole and which fails in parts."""
+
+    protocol = "failing"
+    content = b""
+
+    def ls(self, path: str, **_: Any) -> list[dict[str, Any]]:
+        return [{"name": path, "size": len(self.content), "type": "file"}]
+
+    def open(self, *_: Any, **__: Any) -> FailingFile:
+        return FailingFile(self.content)
+
+    def cat_file(self, *_: Any, **__: Any) -> bytes:
+        return self.content
+
+
+@pytest.fixture
+def member(tmp_path: Path) -> Input:
+    """The only picture in a zip file on a store that fails."""
+    fsspec.register_implementation("failing", FailingStore, clobber=True)
+    (picture,) = write_slices(tmp_path / "in", 1)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.write(picture, "one.png")
+    FailingStore.content = (tmp_path / "a.zip").read_bytes()
+    FailingFile.n_failures = 0
+    (listed,) = list_inputs(["failing://a.zip"], Shard(), "")
+    assert listed.member == "one.png"
+    return listed
+
+
+def test_zip_member_is_read_again_where_the_store_stalls(member: Input, tmp_path: Path) -> None:
+    FailingFile.n_failures = 2
+    prepared = preparer(160)(member)
+    assert FailingFile.n_failures == 0
+    (picture,) = (tmp_path / "in").rglob("*.png")
+    assert (prepared.error_code, prepared.sha256) == ("", hashlib.sha256(picture.read_bytes()).hexdigest())
+
+
+@pytest.mark.slow
+def test_store_that_stays_away_is_not_called_a_damaged_zip_file(member: Input) -> None:
+    FailingFile.n_failures = 1000
+    prepared = preparer(160)(member)
+    assert prepared.error_code == "unreadable_file"
+    assert "tried 6 times, TimeoutError" in prepared.error
+    (archive,) = list_inputs(["failing://a.zip"], Shard(), "")
+    assert archive.member == ""
+    prepared = preparer(160)(archive)
+    assert prepared.error_code == "unreadable_file"
+    assert "whole, but not in parts" in prepared.error

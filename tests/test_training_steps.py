@@ -149,6 +149,35 @@ def test_run_that_is_not_there_cannot_be_gone_on_with(drawn_data: Path, tmp_path
     assert "Traceback" not in step.stderr
 
 
+@pytest.mark.parametrize("size", ["20", "160px", "4000"])
+def test_input_size_that_no_network_has_is_refused(size: str, tmp_path: Path) -> None:
+    step = run_step("train", "--recipe", "xception", "--input-size", size, "--data", tmp_path)
+    assert step.returncode == 2
+    assert f"Expected a side of 96 to 512 pixels. Received '{size}'." in step.stderr
+
+
+def test_network_whose_weights_are_bound_to_its_size_is_not_gone_on_with_at_another(
+    finished_run: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    step = run_step("train", "--recipe", "vgg16", "--quick", "--input-size", 96, "--start-from", finished_run,
+                    "--data", drawn_data, "--out", tmp_path / "run", "--cache", tmp_path / "cache")  # fmt: skip
+    assert step.returncode == 2
+    assert "--input-size" in step.stderr
+    assert "Traceback" not in step.stderr
+
+
+@pytest.mark.slow
+def test_larger_input_goes_on_from_a_network_of_a_smaller_one(drawn_data: Path, tmp_path: Path) -> None:
+    train = ("train", "--recipe", "xception", "--task", "tumor_presence", "--quick", "--epochs", "1", "--weights",
+             "random", "--data", drawn_data, "--cache", tmp_path / "cache")  # fmt: skip
+    for size, start in ((96, ()), (128, ("--start-from", tmp_path / "96"))):
+        step = run_step(*train, "--input-size", size, *start, "--out", tmp_path / str(size))
+        assert step.returncode == 0, step.stderr
+        assert json.loads((tmp_path / str(size) / "config.json").read_text())["recipe"]["input_size_px"] == size
+    step = run_step("evaluate", "--model", tmp_path / "128", "--data", drawn_data, "--out", tmp_path / "evaluation")
+    assert step.returncode == 0, step.stderr
+
+
 @pytest.mark.slow
 def test_going_on_keeps_the_split_and_leaves_out_what_is_to_stay_unseen(
     finished_run: Path, drawn_data: Path, tmp_path: Path

@@ -266,9 +266,7 @@ def _random_pointing(
     card: ModelCard, pictures: Decoded, labels: NDArray[np.int64], boxes: Path | None
 ) -> dict[str, Any]:
     """What networks of the same form with random weights point at: the maps must owe their hits to training."""
-    recipe = RECIPES[card.recipe["name"]]
-    if recipe.input_size_px != card.input_size_px:
-        return {}
+    recipe = dataclasses.replace(RECIPES[card.recipe["name"]], input_size_px=card.input_size_px)
     lesions = lesions_of(pictures.pictures, read_boxes(boxes))
     boxed = np.flatnonzero([lesion is not None for lesion in lesions])[:200]
     if not boxed.size:

@@ -122,6 +122,8 @@ def _add_training(step: argparse.ArgumentParser) -> None:
                       help="go on from another run, or from another cross-validation fold by fold")  # fmt: skip
     step.add_argument("--epochs", type=int, help="fine-tuning epochs, other than the recipe's")
     step.add_argument("--rate", type=float, help="peak learning rate of fine-tuning, other than the recipe's")
+    step.add_argument("--input-size", type=_side, metavar="PX",
+                      help="side of the network's square input, other than the recipe's; at least 96")  # fmt: skip
     step.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/RECIPE)")
     step.add_argument("--seed", type=int, default=0)
     step.add_argument("--quick", action="store_true", help="few small pictures, few epochs: minutes, to see it work")
@@ -263,7 +265,16 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     if options.epochs:
         averaged = min(recipe.averaged_epochs, -(-options.epochs // 2))
         recipe = dataclasses.replace(recipe, fine_tune_epochs=options.epochs, averaged_epochs=averaged)
+    if options.input_size:
+        recipe = dataclasses.replace(recipe, input_size_px=options.input_size)
     return dataclasses.replace(recipe, fine_tune_rate=options.rate) if options.rate else recipe
+
+
+def _side(given: str) -> int:
+    """Read --input-size; Xception's own least is 71 pixels, and on fewer than 96 a tumor is a few pixels wide."""
+    if not given.isdecimal() or not 96 <= int(given) <= 512:
+        raise argparse.ArgumentTypeError(f"Expected a side of 96 to 512 pixels. Received {given!r}.")
+    return int(given)
 
 
 def _request(options: argparse.Namespace, run: Path) -> "Request":

@@ -97,7 +97,7 @@ def train(request: Request) -> None:
     with shared_by_devices(request.distribute, request.recipe.batch_size):
         network = networks.build(request.recipe, "random" if request.start else request.weights)
         if request.start:
-            network.set_weights(_network_of(request.start).get_weights())
+            _take_over_weights(network, request.start)
         if progress.phase == FROZEN:
             train_frozen(request, material, network, progress)
         if progress.phase == FINE_TUNE:
@@ -105,11 +105,19 @@ def train(request: Request) -> None:
     finish(request, material, progress, time.monotonic() - started)
 
 
-def _network_of(run: Path) -> keras.Model:
+def _take_over_weights(network: keras.Model, run: Path) -> None:
+    """Xception's weights suit any size of input; VGG16's do not, for its dense layer sees places apart."""
     try:
-        return keras.saving.load_model(run / "best.keras", compile=False)
+        earlier = keras.saving.load_model(run / "best.keras", compile=False)
     except (OSError, ValueError) as error:
         raise networks.WeightsError(f"Expected a run with a network in {run}. It cannot be loaded: {error}") from error
+    try:
+        network.set_weights(earlier.get_weights())
+    except ValueError as error:
+        raise networks.WeightsError(
+            f"Expected in {run} a network of the same form as this one. Its weights have other shapes. "
+            "Give that run's --recipe, --task and --input-size."
+        ) from error
 
 
 def prepare(request: Request) -> Material:

@@ -9,7 +9,7 @@ from typing import Any
 from model.archives import read_archive
 from model.errors import TooManyPixels, UnreadableImage, UnsupportedFormat
 from model.scan.inputs import Input
-from model.scan.remote import file_system, is_remote, read_remote
+from model.scan.remote import StoreFailure, file_system, is_remote, read_remote
 from model.scan.sources import open_seekable
 from model.scan.zips import DAMAGE, is_named_zip
 from model.sentences import Sentence
@@ -51,6 +51,9 @@ class Contents:
             return archive.read(archive.infolist()[item.place])
         except MemoryError:
             raise
+        except StoreFailure as error:
+            self._close()
+            raise OSError(str(error)) from error
         except DAMAGE as error:
             self._close()
             raise UnreadableImage(
@@ -84,10 +87,13 @@ def refuse_archive(item: Input, content: bytes, max_files: int) -> None:
     """Refuse a zip file that stands as one input, with what is wrong with it.
 
     Raises:
-        ImageError: always.
+        ImageError: always, but for
+        OSError: nothing is wrong with it, its store did not give the part that lists its files.
     """
     if is_named_zip(item.address) or item.member:
         read_archive(content, max_files, MAX_BYTES)
+    if is_named_zip(item.address) and not item.member:
+        raise OSError("the store gave the zip file whole, but not in parts (if it never does, download it)")
     raise UnsupportedFormat(
         Sentence(
             "Expected one picture or volume. Received a zip file that is not named .zip, or lies within another. "

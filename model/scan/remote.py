@@ -2,10 +2,11 @@
 
 import functools
 import importlib
+import io
 import random
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 from model.scan.errors import MissingPackage
 from model.scan.inputs import Input
@@ -19,6 +20,66 @@ _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryEr
 # Fields of fsspec's listings that change with a file's content; each file system has some of them.
 _VERSIONS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "mtime", "updated", "created")
 _T = TypeVar("_T")
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+
+class StoreFailure(Exception):
+    """A store did not give part of a file, however often it was asked.
+
+    No OSError: `zipfile` takes those for a damaged archive, which one would pack again in vain.
+    """
+
+
+class RemoteFile(io.RawIOBase):
+    """A remote file, open for reading at any place; what a store fails to give is asked for again."""
+
+    def __init__(self, opened: BinaryIO, first_wait_seconds: float = FIRST_WAIT_SECONDS) -> None:
+        self._opened = opened
+        self._first_wait_seconds = first_wait_seconds
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """Say that it is read at any place."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place, as any file; ValueError where the store gives files from their beginning only."""
+        return self._opened.seek(offset, whence)
+
+    def tell(self) -> int:
+        """Give the place, in bytes from the beginning."""
+        return self._opened.tell()
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        """Fill a buffer from this place on, as far as the file goes.
+
+        Raises:
+            StoreFailure: the store does not give it, however often one tries.
+        """
+        place, view = self.tell(), memoryview(buffer).cast("B")
+
+        def read() -> bytes:
+            # The same open file: opened again it could be another version, of which the directory says other places.
+            self._opened.seek(place)
+            return self._opened.read(len(view))
+
+        try:
+            content = with_retries(read, first_wait_seconds=self._first_wait_seconds)
+        except OSError as error:
+            raise StoreFailure(error.strerror or str(error)) from error
+        view[: len(content)] = content
+        return len(content)
+
+    def close(self) -> None:
+        """Close the file on the store too."""
+        if not self.closed:
+            self._opened.close()
+        super().close()
 
 
 def is_remote(source: str) -> bool:
@@ -80,8 +141,8 @@ def read_remote(system: Any, path: str) -> bytes:
 
 
 def open_remote(system: Any, path: str) -> BinaryIO:
-    """Open a file for reading at any place, as the directory of a zip file needs."""
-    return cast(BinaryIO, with_retries(lambda: system.open(path, "rb")))
+    """Open a file for reading at any place, as the directory of a zip file needs; see RemoteFile."""
+    return cast(BinaryIO, RemoteFile(with_retries(lambda: system.open(path, "rb"))))
 
 
 def with_retries(call: Callable[[], _T], tries: int = TRIES, first_wait_seconds: float = FIRST_WAIT_SECONDS) -> _T:

@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 from model.archives import counts, is_usual
 from model.scan.inputs import Input
+from model.scan.remote import StoreFailure
 
 # What zipfile and zlib answer to damaged archives.
 DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, LookupError)
@@ -26,7 +27,7 @@ def members(archive: Input, file: BinaryIO) -> Iterator[Input]:
     try:
         with zipfile.ZipFile(file) as opened:
             entries = list(enumerate(opened.infolist()))
-    except DAMAGE:
+    except (*DAMAGE, StoreFailure):
         yield archive
         return
     entries = [(place, entry) for place, entry in entries if counts(entry)]
