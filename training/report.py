@@ -31,14 +31,16 @@ STUDIES = {
     "published_protocol_longer": "the same gone on with for twelve epochs, on the same held-out pictures",
     "cross_validation": "xception's recipe, grouped cross-validation",
     "cross_validation_shorter": "the same before its last eight epochs",
+    "first_fold": "the first of its networks after eight epochs, on its held-out pictures",
+    "first_fold_larger_input": "the same with an input of 208 px, on the same pictures",
     "leave_one_collection_out": "xception's recipe, one collection left out at a time",
     "dissection_before": "what xception 1.0.0 read: figshare's folder with lesion or background covered",
     "dissection": "what the served xception reads: validation slices with lesion or background covered",
     "audit": "audit of the data",
 }
 
-# Says how a study came about: README has the study itself.
-_IN_MODEL_CARD_ALONE = {"cross_validation_shorter"}
+# Say how a study came about, or what is only begun: README has the studies themselves.
+_IN_MODEL_CARD_ALONE = {"cross_validation_shorter", "first_fold", "first_fold_larger_input"}
 
 
 def write_report(card_files: Sequence[Path], added: dict[str, Path], top: Path = TOP) -> None:
