@@ -35,9 +35,8 @@ class StoreFailure(Exception):
 class RemoteFile(io.RawIOBase):
     """A remote file, open for reading at any place; what a store fails to give is asked for again."""
 
-    def __init__(self, opened: BinaryIO, first_wait_seconds: float = FIRST_WAIT_SECONDS) -> None:
+    def __init__(self, opened: BinaryIO) -> None:
         self._opened = opened
-        self._first_wait_seconds = first_wait_seconds
 
     def readable(self) -> bool:
         """Say that it can be read."""
@@ -69,7 +68,7 @@ class RemoteFile(io.RawIOBase):
             return self._opened.read(len(view))
 
         try:
-            content = with_retries(read, first_wait_seconds=self._first_wait_seconds)
+            content = with_retries(read)
         except OSError as error:
             raise StoreFailure(error.strerror or str(error)) from error
         view[: len(content)] = content
