@@ -166,6 +166,15 @@ def test_network_whose_weights_are_bound_to_its_size_is_not_gone_on_with_at_anot
     assert "Traceback" not in step.stderr
 
 
+def test_run_is_not_resumed_at_another_size(finished_run: Path, drawn_data: Path) -> None:
+    before = (finished_run / "best.keras").read_bytes()
+    step = run_step("train", "--recipe", "vgg16", "--quick", "--input-size", 96, "--resume", "--data", drawn_data,
+                    "--out", finished_run, "--cache", finished_run.parent / "cache")  # fmt: skip
+    assert step.returncode == 2
+    assert "at its input of 64 px" in step.stderr
+    assert (finished_run / "best.keras").read_bytes() == before
+
+
 @pytest.mark.slow
 def test_larger_input_goes_on_from_a_network_of_a_smaller_one(drawn_data: Path, tmp_path: Path) -> None:
     train = ("train", "--recipe", "xception", "--task", "tumor_presence", "--quick", "--epochs", "1", "--weights",

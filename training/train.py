@@ -128,6 +128,7 @@ def prepare(request: Request) -> Material:
     boxes = read_boxes(request.boxes)
     # A resumed run keeps the pictures and the split of its start.
     if (request.run / split_table.FILE).is_file():
+        _require_same_size(request)
         decoded, split = _read_split(request, request.run, found)[:2]
     elif request.start:
         decoded, split = _take_over_split(request, request.start, found)
@@ -136,6 +137,17 @@ def prepare(request: Request) -> Material:
     lesions = lesions_of(decoded.pictures, boxes)
     labels = decoded.labels(class_names)
     return Material(decoded, labels, _known(decoded, labels, lesions, class_names), split)
+
+
+def _require_same_size(request: Request) -> None:
+    """A run keeps its size of input: Xception's weights would go on at any, and its card would tell the first."""
+    size = json.loads((request.run / "config.json").read_text())["recipe"]["input_size_px"]
+    given = request.recipe.input_size_px
+    if size != given:
+        raise DataError(
+            f"Expected to go on with {request.run} at its input of {size} px. Received {given} px. "
+            f"Give --input-size {size}, or another --out."
+        )
 
 
 def _read_split(request: Request, run: Path, found: Collection) -> tuple[Decoded, Split, NDArray[np.int64]]:
