@@ -30,8 +30,8 @@ def decoded(n: int, size_px: int) -> Decoded:
     """Draw pictures with and without a tumor in turn, as if they had been read from files."""
     pictures = tuple(Picture(path=None, name=str(i), split=UNSPLIT, class_name=_presence(i)) for i in range(n))
     frames = np.tile(np.array([0, size_px, 0, size_px, size_px, size_px]), (n, 1))
-    shows_tumor = np.arange(n) % 2 == 1
-    return Decoded(pictures, _pixels(shows_tumor, size_px), frames, np.zeros((n, 32, 32), np.uint8), ())
+    pixels = _pixels(np.arange(n) % 2 == 1, size_px)
+    return Decoded(pictures, pixels, pixels, frames, np.zeros((n, 32, 32), np.uint8), ())
 
 
 def _presence(i: int) -> str:

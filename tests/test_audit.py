@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from tests.test_training_data import smooth_pictures
+from tests.test_training_data import as_decoded, smooth_pictures
 from tests.test_training_steps import TOP, run_step
 from training.audited import read_audit
 from training.boxes import boxes_in_input, lesions_of, read_boxes
@@ -78,7 +78,7 @@ def test_pairs_that_only_the_network_found_part_and_group_as_well(collections: P
     decoded = decode([*first, *readable], 80)
     places = {(p.class_name, p.path.name): i for i, p in enumerate(decoded.pictures)}
     pair = places["glioma", "3.png"], places["pituitary", "0.png"]
-    apart, together = group(decoded.pixels), group(decoded.pixels, links=audited.links(decoded.pictures))
+    apart, together = group(decoded), group(decoded, links=audited.links(decoded.pictures))
     assert apart[pair[0]] != apart[pair[1]]
     assert together[pair[0]] == together[pair[1]]
     assert together.max() == apart.max() - 1
@@ -135,15 +135,35 @@ def test_copies_are_told_from_pictures_that_differ(collections: Path) -> None:
     assert names == {"mirrored.jpg", "copy.png"}
 
 
+def test_groups_do_not_depend_on_the_input_size_of_the_network(tmp_path: Path) -> None:
+    # Pictures about as much alike as the bound between two groups, which fine grain tips to one side or the other.
+    random, base = (
+        np.random.default_rng(0),
+        np.asarray(Image.fromarray(smooth_pictures(1)[0]).resize((150, 150)), float),
+    )
+    for i in range(30):
+        grain = random.normal(0, 1, (38, 38)).repeat(4, 0).repeat(4, 1)[:150, :150]
+        grainy = np.clip(base + 30 * grain, 1, 255).astype(np.uint8)
+        write(tmp_path / "data" / "glioma" / f"{i}.png", Image.fromarray(grainy))
+    pictures = find_pictures([tmp_path / "data"], "tumor_type").pictures
+    small, usual, large = (decode(pictures, size) for size in (80, 160, 208))
+    assert len({str(group(as_decoded(d.pixels))) for d in (small, usual, large)}) > 1
+    assert len({str(group(d)) for d in (small, usual, large)}) == 1
+    assert [d.pixels.shape[1] for d in (small, usual, large)] == [80, 160, 208]
+    kept, again = decode(pictures, 208, tmp_path / "cache"), decode(pictures, 208, tmp_path / "cache")
+    assert np.array_equal(kept.heads, again.heads)
+    assert np.array_equal(again.subset(np.array([3, 5])).heads, large.heads[[3, 5]])
+
+
 def test_neighbours_in_a_series_share_a_group_and_far_slices_do_not() -> None:
     pixels = smooth_pictures(80)
-    groups = group(pixels, np.arange(80))
+    groups = group(as_decoded(pixels), np.arange(80))
     sizes = np.bincount(groups)
     assert 3 <= len(sizes) <= 7
     assert sizes.max() <= 30
     assert groups[0] == groups[1]
     assert groups[0] != groups[79]
-    assert len(np.unique(group(pixels))) == 80
+    assert len(np.unique(group(as_decoded(pixels)))) == 80
 
 
 def test_boxes_follow_the_crop_to_the_head(tmp_path: Path) -> None:

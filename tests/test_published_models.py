@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 
 from app import create_app
-from model.card import read_card
+from model.card import read_card, sha256_of
 from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER, Classifier, calibrate
 from model.known_answers import PICTURES
 from model.reading import read_image
+from tests.test_training_steps import run_step
 from training import plots
 from training.attempts import draw_attempts, read_log
 from training.dataset import DataError, find_pictures
@@ -50,6 +51,20 @@ def test_card_names_licences_of_data_and_base_weights_and_the_test_score(classif
     assert scored["all"]["n_pictures"] == 394
     assert scored["also_in_training"]["n_pictures"] + scored["not_in_training"]["n_pictures"] == 394
     assert not card.recipe["quick"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not TESTING.is_dir(), reason="the data set is not at ../shared/data")
+def test_shipped_model_can_be_reopened_with_the_data_that_its_card_names(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    data = ["--data", DATA / "sartaj" / "Training"]
+    if len(classifier.card.training_data) > 1:
+        data += [DATA / "figshare", DATA / "br35h", "--boxes", DATA / "tumor_boxes.csv"]
+    card = WEIGHTS_FOLDER / f"{classifier.card.name}.json"
+    step = run_step("reopen", "--model", card, *data, "--out", tmp_path / "run", "--cache", tmp_path / "cache")
+    assert step.returncode == 0, step.stderr
+    assert sha256_of(tmp_path / "run" / "best.keras") == classifier.card.sha256
 
 
 @pytest.mark.skipif(not TESTING.is_dir(), reason="the data set is not at ../shared/data")
@@ -142,4 +157,4 @@ def test_page_says_which_sample_is_misread() -> None:
     samples = {path.stem: path for path in (TOP / "static" / "samples").glob("*.jpg")}
     said = {name: classifier.predict([read_image(path)])[0].answer for name, path in samples.items()}
     assert {name for name, answer in said.items() if answer != name} == {"no_tumor"}
-    assert classifier.card.version == "2.0.1"
+    assert classifier.card.version == "2.0.2"

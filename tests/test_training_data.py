@@ -13,9 +13,19 @@ from model.card import CLASS_NAMES
 from training.augmentation import Augmentation, augment
 from training.batches import balanced_order
 from training.cross_validate import by_collection_left_out, measure
-from training.dataset import DataError, find_pictures, fingerprint, require_classes
-from training.decoding import decode
-from training.grouping import SAME_SLICE, Split, first_copies, group, near_duplicates, split_by_group
+from training.dataset import UNSPLIT, DataError, Picture, find_pictures, fingerprint, require_classes
+from training.decoding import Decoded, decode, whole_thumbnail
+from training.grouping import (
+    SAME_SLICE,
+    Split,
+    copies_among,
+    first_copies,
+    group,
+    joined,
+    near_duplicates,
+    split_by_group,
+    unknown_to,
+)
 from training.known_picture import known_pictures
 from training.metrics import summarize, wilson_interval
 from training.progress import Progress
@@ -111,18 +121,43 @@ def test_copies_reencoded_or_mirrored_are_near_duplicates_and_others_are_not() -
     assert list(zip(rows.tolist(), columns.tolist(), strict=True)) == [(0, 0), (1, 1)]
 
 
+def as_decoded(pixels: np.ndarray) -> Decoded:
+    """Pictures as if they had been read from files whose head fills them, uint8 (n, size, size)."""
+    frames = np.tile(np.array([0, pixels.shape[1], 0, pixels.shape[2], *pixels.shape[1:]]), (len(pixels), 1))
+    pictures = tuple(Picture(Path(f"{i}.png"), str(i), UNSPLIT, "glioma") for i in range(len(pixels)))
+    return Decoded(pictures, pixels, pixels, frames, np.stack([whole_thumbnail(p) for p in pixels]), ())
+
+
 def test_of_the_copies_of_a_slice_the_first_is_kept() -> None:
     originals = smooth_pictures(5)
     pixels = np.stack([*originals, reencoded(originals[3], 40), originals[1][:, ::-1]])
-    assert first_copies(pixels).tolist() == [0, 1, 2, 3, 4]
-    assert first_copies(pixels[::-1]).tolist() == [0, 1, 2, 4, 6]
+    every = np.arange(7)
+    assert first_copies(every, 7, copies_among(as_decoded(pixels))).tolist() == [0, 1, 2, 3, 4]
+    assert first_copies(every, 7, copies_among(as_decoded(pixels[::-1]))).tolist() == [0, 1, 2, 4, 6]
+    assert first_copies(np.array([1, 5, 6]), 7, copies_among(as_decoded(pixels))).tolist() == [1, 5]
+
+
+def test_copies_in_other_greys_are_copies_and_stand_in_one_group() -> None:
+    originals = smooth_pictures(30)
+    dark = (255 * (originals[4] / 255.0) ** 3).astype(np.uint8)
+    decoded = as_decoded(np.stack([*originals, dark]))
+    assert [pair.tolist() for pair in copies_among(decoded)] == [[4], [30]]
+    groups = group(decoded)
+    assert groups[4] == groups[30]
+    assert len(np.unique(groups)) == 30
+
+
+def test_held_out_pictures_with_a_copy_in_training_do_not_count() -> None:
+    copies = (np.array([0, 2, 3]), np.array([4, 5, 6]))
+    assert unknown_to(np.array([0, 1, 5]), np.array([2, 3, 4, 6]), 7, copies).tolist() == [3, 6]
+    assert joined(np.array([0, 1, 2, 3, 9, 9, 9]), copies).tolist() == [0, 1, 0, 0, 0, 0, 0]
 
 
 def test_groups_never_stand_on_both_sides_of_a_split() -> None:
     originals = smooth_pictures(60)
     pixels = np.concatenate([originals, originals, originals[:, :, ::-1]])
     labels = np.tile(np.arange(60) % 3, 3)
-    groups = group(pixels)
+    groups = group(as_decoded(pixels))
     assert len(np.unique(groups)) == 60
     split = split_by_group(labels, groups, 0.2, seed=1)
     assert not set(groups[split.training]) & set(groups[split.validation])
@@ -209,7 +244,7 @@ def test_collection_of_tumors_alone_is_also_asked_for_the_kind_alone() -> None:
         [[0.4, 0.1, 0.5, 0.0], [0.1, 0.3, 0.6, 0.0], [0.1, 0.2, 0.1, 0.6], [0, 0, 1, 0]], np.float32
     )
     labels, collections = np.array([0, 0, 3, 2]), np.array(["series", "series", "series", "healthy"])
-    figures = measure(labels, probabilities, collections, CLASS_NAMES["tumor_type"])["by_collection"]
+    figures = measure(labels, probabilities, collections, np.arange(4), CLASS_NAMES["tumor_type"])["by_collection"]
     assert set(figures) == {"series", "series, kind of tumor alone", "healthy"}
     assert figures["series"]["n_correct"] == 1
     assert figures["series, kind of tumor alone"]["n_correct"] == 2

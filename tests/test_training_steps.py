@@ -20,7 +20,10 @@ from PIL import Image
 
 from app import create_app
 from model.card import read_card, sha256_of
+from training.calibrate import read_split
+from training.cards import card_of_run
 from training.known_picture import known_pictures
+from training.metrics import interval_by_groups
 from training.publish import PublishError, publish
 
 TOP = Path(__file__).parent.parent
@@ -216,8 +219,8 @@ def weights_of(run: Path) -> dict[str, np.ndarray]:
     return found
 
 
-def draw_heads_with_and_without_tumor(top: Path, n: int, n_boxes: int) -> Path:
-    """Draw each head twice, with a tumor and without; write the first tumors' boxes beside, as slices of one series."""
+def draw_heads_with_and_without_tumor(top: Path, n: int) -> Path:
+    """Draw heads without a tumor and with one; write the tumors' boxes beside, as slices of one series."""
     plain, with_tumor, _ = known_pictures()
     random = np.random.default_rng(1)
     height, width = plain.shape
@@ -225,22 +228,23 @@ def draw_heads_with_and_without_tumor(top: Path, n: int, n_boxes: int) -> Path:
     (top_row, left), (bottom, right) = places.min(axis=0), places.max(axis=0) + 1
     center = f"{(left + right) / 2 / width},{(top_row + bottom) / 2 / height}"
     lines = ["path,figshare_class,figshare_slice,x_center,y_center,width,height"]
+    common = texture_of(plain, random)
     for i in range(n):
-        texture = texture_of(plain, random)
         for name, picture in (("no", plain), ("yes", with_tumor)):
             (top / "heads" / name).mkdir(parents=True, exist_ok=True)
+            # So much alike that one may cover another's tumor, but no copies: validation keeps one of those.
+            texture = (common * 0.5 + texture_of(plain, random) * 0.5).astype(np.uint8)
             textured(picture, texture).save(top / "heads" / name / f"{i}.png")
         lines.append(f"yes/{i}.png,glioma,{i},{center},{(right - left) / width},{(bottom - top_row) / height}")
-    (top / "boxes.csv").write_text("\n".join(lines[: 1 + n_boxes]) + "\n")
+    (top / "boxes.csv").write_text("\n".join(lines) + "\n")
     return top / "heads"
 
 
 @pytest.mark.slow
 def test_blend_gives_a_network_between_a_run_and_the_one_before_it(tmp_path: Path) -> None:
     earlier, later, blended, boxes = (tmp_path / name for name in ("earlier", "later", "blended", "boxes.csv"))
-    data = ("--data", draw_heads_with_and_without_tumor(tmp_path, 40, 4), "--cache", tmp_path / "cache")
-    # This seed draws the series with the boxes for validation.
-    train = ("train", "--recipe", "vgg16", "--quick", "--weights", "random", "--seed", 15, *data, "--boxes", boxes)
+    data = ("--data", draw_heads_with_and_without_tumor(tmp_path, 40), "--cache", tmp_path / "cache")
+    train = ("train", "--recipe", "vgg16", "--quick", "--weights", "random", *data, "--boxes", boxes)
     for step in (run_step(*train, "--out", earlier), run_step(*train, "--start-from", earlier, "--out", later)):
         assert step.returncode == 0, step.stderr
     step = run_step("blend", "--run", later, "--earlier", earlier, *data, "--boxes", boxes, "--out", blended)
@@ -293,7 +297,7 @@ def test_evaluate_then_publish_gives_a_model_that_is_served(
     card = read_card(weights / "vgg16.json")
     assert card.task == "tumor_presence"
     assert any(figures.get("all", {}).get("n_pictures") == 13 for figures in card.metrics.values())
-    assert sorted(p.name for p in weights.iterdir()) == ["vgg16.json", "vgg16.keras"]
+    assert sorted(p.name for p in weights.iterdir()) == ["vgg16.json", "vgg16.keras", "vgg16.split.csv"]
 
     client = create_app({"MODELS_DIR": weights, "MODEL_NAMES": ("vgg16",)}).test_client()
     picture = drawn_data / "Testing" / "yes" / "0.png"
@@ -335,7 +339,9 @@ def test_calibrated_run_is_published_with_its_gate_and_answers_are_told(
     card = read_card(weights / "vgg16.json")
     assert card.decision.temperature == trust["decision"]["temperature"]
     assert card.gate is not None
-    assert sorted(p.name for p in weights.iterdir()) == ["vgg16.gate.npz", "vgg16.json", "vgg16.keras"]
+    assert sorted(p.name for p in weights.iterdir()) == [
+        "vgg16.gate.npz", "vgg16.json", "vgg16.keras", "vgg16.split.csv",
+    ]  # fmt: skip
     client = create_app({"MODELS_DIR": weights, "MODEL_NAMES": ("vgg16",)}).test_client()
     picture = (drawn_data / "Training" / "yes" / "0.png").read_bytes()
     served = client.post("/api/v1/predictions", data={"files": (io.BytesIO(picture), "0.png")})
@@ -366,7 +372,11 @@ def test_reopened_model_is_the_run_that_was_published(finished_run: Path, drawn_
     shutil.copy(card.with_suffix(".keras"), tmp_path)
     step = run_step("reopen", "--model", other, *arguments[3:], "--data", drawn_data, "--out", tmp_path / "other")
     assert step.returncode == 2
-    assert "in the same order" in step.stderr
+    assert "vgg16.split.csv" in step.stderr
+    shutil.copy(card.with_suffix(".split.csv"), tmp_path)
+    step = run_step("reopen", "--model", other, *arguments[3:], "--data", drawn_data, "--out", tmp_path / "other")
+    assert step.returncode == 2
+    assert "and --boxes" in step.stderr
     assert not (tmp_path / "other").exists()
     shutil.copytree(drawn_data, tmp_path / "fewer")
     next((tmp_path / "fewer" / "Training" / "yes").iterdir()).unlink()
@@ -417,6 +427,75 @@ def test_outsiders_of_many_kinds_are_gathered_from_packages(tmp_path: Path) -> N
     assert sum(n > 0 for n in counts.values()) >= 10
 
 
+def test_validation_pictures_of_which_training_holds_a_copy_are_left_away(
+    finished_run: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(drawn_data, tmp_path / drawn_data.name)
+    shutil.copytree(finished_run, tmp_path / "run")
+    rows = rows_of(finished_run / "split.csv")
+    trained = next(row for row in rows if row["validation"] == "0" and row["class_name"] == "tumor")
+    copy = Path(trained["name"]).with_name("brighter.png")
+    with Image.open(tmp_path / trained["name"]) as opened:
+        opened.point(lambda level: int(255 * (level / 255) ** 0.6)).save(tmp_path / copy)
+    with (tmp_path / "run" / "split.csv").open("a") as table:
+        table.write(f"{copy},tumor,9999,1\n")
+    read = read_split(tmp_path / "run", [tmp_path / drawn_data.name], None, card_of_run(tmp_path / "run"), None)
+    assert read.n_in_training == 1
+    assert sorted(p.name for p in read.validation.pictures) == sorted(r["name"] for r in rows if r["validation"] == "1")
+
+
+def test_runs_are_compared_on_what_both_held_out(finished_run: Path, drawn_data: Path, tmp_path: Path) -> None:
+    """The other run is a copy that held out other pictures too, and whose answers are known and right."""
+    other = tmp_path / "other"
+    shutil.copytree(finished_run, other)
+    rows = rows_of(finished_run / "split.csv")
+    held_out = [i for i, row in enumerate(rows) if row["validation"] == "1"]
+    added = next(i for i, row in enumerate(rows) if row["validation"] == "0")
+    sides = {held_out[0]: "0", added: "1"}
+    changed = [row | {"validation": sides.get(i, row["validation"])} for i, row in enumerate(rows)]
+    with (other / "split.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(changed)
+    answers = [[row["class_name"] == name for name in ("no_tumor", "tumor")]
+               for row in changed if row["validation"] == "1"]  # fmt: skip
+    np.save(other / "probabilities.npy", np.array(answers, np.float32))
+    step = run_step("compare", "--one", finished_run, "--other", other, "--data", drawn_data, "--out", tmp_path / "out",
+                    "--cache", tmp_path / "cache", KERAS_BACKEND="openvino")  # fmt: skip
+    assert step.returncode == 0, step.stderr
+    figures = json.loads((tmp_path / "out" / "compare.json").read_text())
+    assert figures["n_pictures"] == len(held_out) - 1
+    assert figures["other"]["accuracy"] == 1
+    wrong = figures["n_pictures"] - figures["one"]["n_correct"]
+    assert (figures["only_one_right"], figures["only_other_right"]) == (0, wrong)
+    assert figures["gain"] == pytest.approx(wrong / figures["n_pictures"])
+    assert f"{figures['n_pictures']} slices" in step.stdout
+
+
+def test_runs_that_held_out_no_picture_together_are_not_compared(finished_run: Path, drawn_data: Path) -> None:
+    other = finished_run.parent / "apart"
+    shutil.copytree(finished_run, other)
+    table = (finished_run / "split.csv").read_text().splitlines()
+    sides = [f"{line[:-1]}{1 - int(line[-1])}" for line in table[1:]]
+    (other / "split.csv").write_text("\n".join([table[0], *sides]))
+    step = run_step("compare", "--one", finished_run, "--other", other, "--data", drawn_data,
+                    "--out", finished_run.parent / "out", "--cache", finished_run.parent / "cache",
+                    KERAS_BACKEND="openvino")  # fmt: skip
+    assert step.returncode == 2
+    assert "both held out" in step.stderr
+    assert "Traceback" not in step.stderr
+
+
+def test_interval_of_a_gain_counts_groups_and_not_slices() -> None:
+    gains = (np.arange(60) % 4 == 0).astype(float)
+    alone = interval_by_groups(gains, np.arange(60))
+    # The same share of gains, in whole groups of ten.
+    together = interval_by_groups((np.arange(60) < 15).astype(float), np.arange(60) // 10)
+    assert alone[0] < 0.25 < alone[1]
+    assert together[1] - together[0] > 1.5 * (alone[1] - alone[0])
+    assert interval_by_groups(np.zeros(60), np.arange(60)) == [0, 0]
+
+
 @pytest.mark.slow
 def test_cross_validation_scores_every_picture_once_and_goes_on_when_repeated(drawn_data: Path, tmp_path: Path) -> None:
     arguments = ["cross-validate", "--recipe", "xception", "--task", "tumor_presence", "--quick", "--folds", "2",
@@ -436,6 +515,12 @@ def test_cross_validation_scores_every_picture_once_and_goes_on_when_repeated(dr
     assert step.returncode == 0, step.stderr
     assert "Epoch" not in step.stdout
     assert rows_of(tmp_path / "folds" / "predictions.csv") == rows
+
+    # Folds that another call drew are not taken for its own.
+    for change in (["--seed", "1"], ["--folds", "3"]):
+        step = run_step(*arguments, *change)
+        assert step.returncode == 2
+        assert "another --out" in step.stderr
 
     further = [*arguments, "--start-from", tmp_path / "folds", "--out", tmp_path / "further"]
     step = run_step(*further)

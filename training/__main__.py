@@ -1,4 +1,4 @@
-"""`python -m training explore | train | evaluate | publish | card`: each step of making a model."""
+"""`python -m training STEP`: each step of making a model, from a look at the data to the published weights."""
 
 import sys
 

@@ -17,16 +17,13 @@ from model.preprocessing import preprocess
 from model.reading import read_image
 from training.audit_report import write_audit_report
 from training.audited import GROUPS_FILE, NETWORK, PAIRS_FILE, THUMBNAILS
-from training.boxes import Lesion, lesions_of, read_boxes
+from training.boxes import Lesion, lesions_of, read_boxes, series_of
 from training.dataset import find_pictures
-from training.decoding import Decoded, decode
+from training.decoding import COMPARED_SIZE_PX, Decoded, decode
 from training.detector_check import check_false_pairs, check_recall
 from training.embedding import Embedding
-from training.grouping import LEFT_OUT, describe, group, likeness
-from training.pairs import Pairs, find_pairs, pairs_above, side_of
-
-# Side of the pictures that are compared; the thumbnails are made of these.
-_SIZE_PX = 160
+from training.grouping import LEFT_OUT, describe, find_pairs, group, likeness
+from training.pairs import Pairs, pairs_above, side_of
 
 
 def audit(
@@ -41,18 +38,18 @@ def audit(
         DataError: the folders hold no pictures.
     """
     found = find_pictures(folders, TUMOR_TYPE)
-    decoded = decode(found.pictures, _SIZE_PX, cache)
+    decoded = decode(found.pictures, COMPARED_SIZE_PX, cache)
     lesions = lesions_of(decoded.pictures, read_boxes(boxes))
-    described = describe(decoded.pixels, decoded.wholes)
+    described = describe(decoded.heads, decoded.wholes)
     pairs = find_pairs(described)
-    series = np.array([lesion.slice_number if lesion else -1 for lesion in lesions], np.int64)
+    series = series_of(decoded.pictures, read_boxes(boxes))
     contents = [hashlib.sha256(p.path.read_bytes()).hexdigest() for p in decoded.pictures]
     network = Embedding.load(model) if model else None
     rows, distances = _seen_by(network, decoded)
     seen_by_network, by_network = {}, _no_pairs()
     if network and any(lesions):
         seen_by_network, by_network = _by_network(network, rows, decoded, described, lesions)
-    groups = group(decoded.pixels, series, (by_network.first, by_network.second))
+    groups = group(decoded, series, (by_network.first, by_network.second))
     out.mkdir(parents=True, exist_ok=True)
     figures: dict[str, Any] = {
         "n_pictures": len(decoded.pictures),
@@ -113,7 +110,7 @@ def _seen_by(network: Embedding | None, decoded: Decoded) -> tuple[NDArray[np.fl
     if network is None:
         return np.zeros((0, 0), np.float32), np.zeros(len(decoded.pixels), np.float32)
     size = network.classifier.card.input_size_px
-    if size == _SIZE_PX:
+    if size == COMPARED_SIZE_PX:
         return network.look(decoded.pixels)
     return network.look(np.stack([preprocess(read_image(p.path).pixels, size).pixels for p in decoded.pictures]))
 
@@ -148,7 +145,7 @@ def _no_pairs() -> Pairs:
 
 def _detector(decoded: Decoded, described: NDArray[np.float32], lesions: Sequence[Lesion | None]) -> dict[str, Any]:
     """Recall on a spread of all pictures; false pairs on numbered slices, whose classes come with their patients."""
-    figures: dict[str, Any] = {"recall": check_recall(_read(decoded, _spread(decoded)), _SIZE_PX)}
+    figures: dict[str, Any] = {"recall": check_recall(_read(decoded, _spread(decoded)))}
     numbered = np.flatnonzero([lesion is not None for lesion in lesions])
     if numbered.size:
         classes = [lesion.class_name for lesion in lesions if lesion]

@@ -45,7 +45,7 @@ def blend(
     if (config.get("start") or {}).get("sha256") != sha256_of(earlier / "best.keras"):
         raise DataError(f"Expected the run that {run} went on from. Received {earlier}, which is another one.")
     card = card_of_run(run)
-    validation = read_split(run, folders, card, cache).validation
+    validation = read_split(run, folders, boxes, card, cache).validation
     labels, healthy = validation.labels(card.class_names), card.class_names.index("no_tumor")
     covered, covered_labels = covered_lesions(validation, labels, healthy, boxes, seed)
     table = []

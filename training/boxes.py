@@ -50,6 +50,11 @@ def lesions_of(pictures: Sequence[Picture], boxes: dict[str, Lesion]) -> list[Le
     return [_find(picture.path, boxes) for picture in pictures]
 
 
+def series_of(pictures: Sequence[Picture], boxes: dict[str, Lesion]) -> NDArray[np.int64]:
+    """Give the slice number of each picture, -1 where none is known: int64 (n,)."""
+    return np.array([lesion.slice_number if lesion else -1 for lesion in lesions_of(pictures, boxes)], np.int64)
+
+
 def boxes_in_input(decoded: Decoded, lesions: Sequence[Lesion | None]) -> NDArray[np.float32]:
     """Give the boxes in the network's square input: float32 (n, 4), top, bottom, left, right as shares of its side.
 

@@ -25,11 +25,11 @@ from model.preprocessing import preprocess
 from model.reading import read_image
 from training import networks, plots
 from training.augmentation import Augmentation, augment, strip_skull
-from training.boxes import boxes_in_input, lesions_of, read_boxes
+from training.boxes import boxes_in_input, lesions_of, read_boxes, series_of
 from training.cards import card_of_run
 from training.dataset import DataError, Picture, find_pictures, fingerprint
 from training.decoding import Decoded, decode
-from training.grouping import first_copies
+from training.grouping import copies_among, first_copies, joined, unknown_to
 from training.localisation import Pointing
 from training.metrics import summarize, wilson_interval
 from training.outsiders import TEST_KINDS, TUNING_KINDS
@@ -60,13 +60,14 @@ class RunPictures:
     """A run's pictures.
 
     known: all of them; training, validation: the two sides, the second with each slice once; groups: int64 (n,), of
-    the validation pictures.
+    the validation pictures; n_in_training: how many of these were left away because training holds a copy.
     """
 
     known: tuple[Picture, ...]
     training: Decoded
     validation: Decoded
     groups: NDArray[np.int64]
+    n_in_training: int
 
 
 def calibrate_run(
@@ -81,7 +82,7 @@ def calibrate_run(
         (run / name).unlink(missing_ok=True)
     card = card_of_run(run)
     recipe = RECIPES[card.recipe["name"]]
-    split = read_split(run, folders, card, cache)
+    split = read_split(run, folders, boxes, card, cache)
     labels = split.validation.labels(card.class_names)
     healthy = card.class_names.index("no_tumor")
     ungated = Classifier(dataclasses.replace(card, gate=GateCard(recipe.gate_layer, "", "", 1.0)), _network(run))
@@ -105,7 +106,8 @@ def calibrate_run(
     figures: dict[str, Any] = {
         "sources": sources_of(split.known),
         "each_slice_once": True,
-        "validation": summarize(labels, probabilities, card.class_names),
+        "not_counted_as_in_training": split.n_in_training,
+        "validation": summarize(labels, probabilities, card.class_names, split.groups),
         "decision": dataclasses.asdict(decision),
         **crossed,
         "tumor_presence": tumor_presence(labels != healthy, 1 - probabilities[:, healthy], decision.tumor_from),
@@ -125,12 +127,13 @@ def calibrate_run(
 
 
 def read_split(
-    run: Path, folders: Sequence[Path], card: ModelCard, cache: Path | None, each_slice_once: bool = True
-) -> RunPictures:
+    run: Path, folders: Sequence[Path], boxes: Path | None, card: ModelCard, cache: Path | None,
+    each_slice_once: bool = True,
+) -> RunPictures:  # fmt: skip
     """Find the run's pictures again by the table that it wrote.
 
-    each_slice_once: of several copies of a slice one stays for validation: some were uploaded twenty times, and one
-    mistake would count as often.
+    each_slice_once: of several copies of a slice one stays for validation, and none where training holds one: some were
+    uploaded twenty times, and one mistake would count as often.
 
     Raises:
         DataError: some of them are not in the folders.
@@ -138,10 +141,16 @@ def read_split(
     rows = read_rows(run)
     decoded = decode(pictures_of_run(find_pictures(folders, card.task).pictures, rows, run), card.input_size_px, cache)
     groups, split = split_of(decoded.pictures, rows)
-    once = split.validation
+    once, n_known = split.validation, 0
     if each_slice_once:
-        once = once[first_copies(decoded.pixels[once])]
-    return RunPictures(tuple(decoded.pictures), decoded.subset(split.training), decoded.subset(once), groups[once])
+        n = len(decoded.pictures)
+        copies = copies_among(decoded, series_of(decoded.pictures, read_boxes(boxes)))
+        unknown = unknown_to(split.training, split.validation, n, copies)
+        n_known = len(split.validation) - len(unknown)
+        once, groups = first_copies(unknown, n, copies), joined(groups, copies)
+    return RunPictures(
+        tuple(decoded.pictures), decoded.subset(split.training), decoded.subset(once), groups[once], n_known
+    )
 
 
 def changed_looks(split: RunPictures, seed: int) -> NDArray[np.uint8]:

@@ -116,6 +116,7 @@ def card_of_run(
             "precision": config.get("precision", "float32"),
             **recipe,
             "environment": config["environment"],
+            "data": config["data"],
             "went_on_from": config.get("start"),
             "blended": config.get("blended"),
         },

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.card import CLASS_NAMES, DISCLAIMER, read_card
+from model.card import CLASS_NAMES, DISCLAIMER
 from model.errors import ModelFileError
 from training.dataset import DataError
 from training.recipes import RECIPES, Recipe, recipe_for
@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_reopen(steps)
     _add_calibrate(steps)
     _add_dissect(steps)
+    _add_compare(steps)
     _add_evaluate(steps)
     _add_publish(steps)
     _add_known_answers(steps)
@@ -168,7 +169,9 @@ def _add_outsiders(steps: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def _add_reopen(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     step = steps.add_parser("reopen", help="make a run of a published model, to calibrate it anew or go on with it")
     step.add_argument("--model", type=Path, required=True, metavar="CARD", help="a published card (.json)")
-    _add_training_data(step)
+    _add_data(step)
+    _add_boxes(step)
+    step.add_argument("--cache", type=Path, default=_RUNS / "cache", metavar="DIR")
     step.add_argument("--out", type=Path, required=True, metavar="DIR", help="the run folder")
     step.set_defaults(step=_reopen)
 
@@ -204,6 +207,17 @@ def _add_dissect(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     step.add_argument("--out", type=Path, default=_RUNS / "dissect", metavar="DIR")
     step.add_argument("--cache", type=Path, default=_RUNS / "cache", metavar="DIR")
     step.set_defaults(step=_dissect)
+
+
+def _add_compare(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    step = steps.add_parser("compare", help="compare two runs or cross-validations on what both held out")
+    _add_data(step)
+    step.add_argument("--one", type=Path, required=True, metavar="DIR", help="a run, or a cross-validation")
+    step.add_argument("--other", type=Path, required=True, metavar="DIR", help="the one that may be better")
+    _add_boxes(step)
+    step.add_argument("--out", type=Path, default=_RUNS / "compare", metavar="DIR")
+    step.add_argument("--cache", type=Path, default=_RUNS / "cache", metavar="DIR")
+    step.set_defaults(step=_compare)
 
 
 def _add_publish(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -321,17 +335,8 @@ def _calibrate(options: argparse.Namespace) -> None:
 
 def _reopen(options: argparse.Namespace) -> None:
     from training.reopen import reopen
-    from training.train import Request
 
-    recipe = recipe_for(read_card(options.model).recipe["name"], None, quick=False)
-    reopen(
-        options.model,
-        Request(
-            recipe=recipe, start=None, folders=tuple(options.data), boxes=options.boxes,
-            left_out=tuple(options.exclude_near_duplicates_of), audit=options.audit, precision="float32",
-            weights="random", run=options.out, cache=options.cache, seed=0, quick=False, distribute=False, bars=False,
-        ),
-    )  # fmt: skip
+    reopen(options.model, options.data, options.boxes, options.out, options.cache)
 
 
 def _blend(options: argparse.Namespace) -> None:
@@ -344,6 +349,12 @@ def _dissect(options: argparse.Namespace) -> None:
     from training.dissect import dissect
 
     dissect(options.model, options.data, options.boxes, options.out, options.cache)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from training.compare import compare
+
+    compare(options.one, options.other, options.data, options.boxes, options.out, options.cache)
 
 
 def _publish(options: argparse.Namespace) -> None:

@@ -1,7 +1,7 @@
 """Train a recipe several times, each time without some groups or without a collection, and score what was left out.
 
-A single test set of 394 pictures leaves four points of doubt. Here every picture is scored once, by a network that saw
-neither it nor its copies and neighbours.
+A single test set of 394 pictures leaves four points of doubt. Here every slice is scored once, by a network that saw
+neither it nor its copies; what stands in the training of its network after all is not counted.
 """
 
 import csv
@@ -18,11 +18,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from model.card import CLASS_NAMES, Decision, write_atomically
 from model.classifier import Classifier, calibrate
-from training.boxes import Lesion, lesions_of, read_boxes
+from training.boxes import Lesion, lesions_of, read_boxes, series_of
 from training.cards import card_of_run
 from training.dataset import TRAINING, UNSPLIT, DataError, find_pictures, require_classes
 from training.decoding import Decoded
-from training.grouping import Split, first_copies
+from training.grouping import Split, copies_among, first_copies, unknown_to
 from training.metrics import summarize
 from training.passes import answers_of
 from training.split_table import FILE as SPLIT_FILE
@@ -32,14 +32,16 @@ from training.trust import fit_temperature, tumor_presence
 
 # With fewer pictures of a class nothing can be learned about it.
 LEAST_OF_A_CLASS = 50
+_WITHOUT = "without-"
 
 
 def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[str, Any]:
     """Train and score every fold below the run folder; write predictions.csv and metrics.json into it.
 
-    A fold that is done is not trained again, so that a killed call goes on when it is repeated. Of several copies of a
-    slice one is counted. With `request.start`, the folder of an earlier cross-validation, each fold goes on from the
-    best network of the same fold there.
+    A fold that is done is not trained again, so that a killed call goes on when it is repeated, with the folds that it
+    began with. Of several copies of a slice one is counted, and none where the fold's training holds one. With
+    `request.start`, the folder of an earlier cross-validation, each fold goes on from the best network of the same fold
+    there.
 
     Raises:
         DataError: the folders cannot be used, or an earlier fold held out other pictures.
@@ -51,25 +53,35 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[
     decoded, problems = usable_pictures(request, found, boxes)
     labels, groups = decoded.labels(class_names), groups_of(request, decoded, boxes)
     collections = collections_of(decoded, boxes)
-    folds = (
+    drawn = (
         by_collection_left_out(labels, groups, collections)
         if by_collection
-        else (_by_group(labels, groups, n_folds, request.seed))
+        else list(_by_group(labels, groups, n_folds, request.seed))
     )
+    folds = _begun(request, decoded, drawn)
+    # All tables are written before the first training, so that the folds stay what they are whenever it is killed.
+    for name, split in folds:
+        start = request.start / name if request.start else None
+        used, part = _within(split)
+        if start:
+            _require_same_split(decoded.subset(used), part, start)
+        if (request.run / name / SPLIT_FILE).is_file():
+            _require_same_split(decoded.subset(used), part, request.run / name)
+        else:
+            fold = dataclasses.replace(request, run=request.run / name, start=start)
+            start_run(fold, decoded.subset(used), groups[used], part, problems)
     raw, runs = np.full((len(labels), len(class_names)), np.nan, np.float32), []
+    copies = copies_among(decoded, series_of(decoded.pictures, boxes))
+    counted = []
     for name, split in folds:
         start = request.start / name if request.start else None
         fold = dataclasses.replace(request, run=request.run / name, start=start)
-        used = np.sort(np.concatenate([split.training, split.validation]))
-        part = Split(np.searchsorted(used, split.training), np.searchsorted(used, split.validation))
-        if start:
-            _require_same_split(decoded.subset(used), part, start)
-        if not (fold.run / SPLIT_FILE).is_file():
-            start_run(fold, decoded.subset(used), groups[used], part, problems)
+        used, part = _within(split)
         raw[split.validation] = _fold_probabilities(fold, decoded.subset(used), part)
         runs.append(json.loads((fold.run / "config.json").read_text()))
-    scored = np.flatnonzero(~np.isnan(raw[:, 0]))
-    scored = scored[first_copies(decoded.pixels[scored])]
+        counted.append(unknown_to(split.training, split.validation, len(labels), copies))
+    # Copies that two folds held out count once, too.
+    scored = first_copies(np.sort(np.concatenate(counted)), len(labels), copies)
     training = {
         "left_out": "collections" if by_collection else "groups",
         "n_networks": len(runs),
@@ -77,8 +89,9 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[
     }
     metrics = {
         "each_slice_once": True,
+        "not_counted_as_in_training": sum(len(split.validation) for _, split in folds) - sum(map(len, counted)),
         "training": training,
-        **measure(labels[scored], raw[scored], collections[scored], class_names),
+        **measure(labels[scored], raw[scored], collections[scored], groups[scored], class_names),
     }
     write_atomically(request.run / "metrics.json", json.dumps(metrics, indent=1).encode())
     write_atomically(request.run / "predictions.csv", _table(decoded, collections, raw, class_names).encode())
@@ -93,8 +106,9 @@ def collections_of(decoded: Decoded, boxes: dict[str, Lesion]) -> NDArray[np.str
 
 
 def measure(
-    labels: NDArray[np.int64], raw: NDArray[np.float32], collections: NDArray[np.str_], class_names: tuple[str, ...]
-) -> dict[str, Any]:
+    labels: NDArray[np.int64], raw: NDArray[np.float32], collections: NDArray[np.str_], groups: NDArray[np.int64],
+    class_names: tuple[str, ...],
+) -> dict[str, Any]:  # fmt: skip
     """Give the figures of all pictures together and of each collection alone.
 
     Of a collection without healthy brains also what is said when only the kind of tumor is asked for, as in studies
@@ -105,15 +119,15 @@ def measure(
     by_collection = {}
     for name in np.unique(collections):
         of_it = collections == name
-        by_collection[str(name)] = summarize(labels[of_it], probabilities[of_it], class_names)
+        by_collection[str(name)] = summarize(labels[of_it], probabilities[of_it], class_names, groups[of_it])
         if len(class_names) > 2 and not np.any(labels[of_it] == healthy):
             kinds = np.delete(probabilities[of_it], healthy, axis=1)
             by_collection[f"{name}, kind of tumor alone"] = summarize(
                 labels[of_it] - (labels[of_it] > healthy), kinds / kinds.sum(axis=1, keepdims=True),
-                tuple(name for name in class_names if name != "no_tumor"),
+                tuple(name for name in class_names if name != "no_tumor"), groups[of_it],
             )  # fmt: skip
     return {
-        "all": summarize(labels, probabilities, class_names),
+        "all": summarize(labels, probabilities, class_names, groups),
         "tumor_presence": tumor_presence(labels != healthy, 1 - probabilities[:, healthy], Decision().tumor_from),
         "by_collection": by_collection,
     }
@@ -147,13 +161,50 @@ def by_collection_left_out(
         if left.min() < LEAST_OF_A_CLASS:
             print(f"{name} is not left out: {left.min()} pictures of a class would be left for training.")
         else:
-            folds.append((f"without-{name}", Split(training, np.flatnonzero(held_out))))
+            folds.append((f"{_WITHOUT}{name}", Split(training, np.flatnonzero(held_out))))
     if not folds:
         raise DataError(
             f"Expected several collections, so that {LEAST_OF_A_CLASS} pictures of each class are left without one of "
             f"them. Received {', '.join(np.unique(collections))}. Give more folders with --data."
         )
     return folds
+
+
+def _begun(request: Request, decoded: Decoded, drawn: list[tuple[str, Split]]) -> list[tuple[str, Split]]:
+    """Give the folds of a call that was killed, also where an earlier version drew others; the drawn ones if it is new.
+
+    Raises:
+        DataError: they are of another call.
+    """
+    tables = {table.parent.name: table.parent for table in request.run.glob(f"*/{SPLIT_FILE}")}
+    if tables.keys() - {name for name, _ in drawn}:
+        raise _of_another_call(request.run)
+    if len(tables) < len(drawn):
+        return drawn
+    names = {picture.name: i for i, picture in enumerate(decoded.pictures)}
+    folds = []
+    for name, run in sorted(tables.items()):
+        rows = read_rows(run)
+        # A fold without a collection may also lack what is in a group with it.
+        same = names.keys() >= rows.keys() if name.startswith(_WITHOUT) else names.keys() == rows.keys()
+        if not same or json.loads((run / "config.json").read_text())["seed"] != request.seed:
+            raise _of_another_call(request.run)
+        places = {side: [names[name] for name, row in rows.items() if row.validation == side] for side in (False, True)}
+        folds.append((name, Split(*(np.sort(np.array(places[side], np.int64)) for side in (False, True)))))
+    return folds
+
+
+def _of_another_call(run: Path) -> DataError:
+    return DataError(
+        f"Expected in {run} nothing, or what this cross-validation has begun. It holds the folds of another one. "
+        "Give its data, --folds and --seed, or another --out."
+    )
+
+
+def _within(split: Split) -> tuple[NDArray[np.int64], Split]:
+    """Give the places of a fold's pictures, int64 (n,), and its split among these."""
+    used = np.sort(np.concatenate([split.training, split.validation]))
+    return used, Split(np.searchsorted(used, split.training), np.searchsorted(used, split.validation))
 
 
 def _require_same_split(decoded: Decoded, split: Split, start: Path) -> None:
@@ -163,7 +214,7 @@ def _require_same_split(decoded: Decoded, split: Split, start: Path) -> None:
     if sides != {name: row.validation for name, row in read_rows(start).items()}:
         raise DataError(
             f"Expected {start} to be trained on and to hold out the same pictures as this fold. It has others. "
-            "Give the data, --audit, --folds and --seed of that cross-validation."
+            "Give the data, --audit, --folds and --seed of that cross-validation, or another --out."
         )
 
 
@@ -194,6 +245,7 @@ def _table(
 
 
 def _print(metrics: dict[str, Any]) -> None:
+    print(f"{metrics['not_counted_as_in_training']} held-out pictures are not counted: training held a copy")
     parts = {"all": metrics["all"], **metrics["by_collection"]}
     for name, figures in parts.items():
         low, high = figures["accuracy_interval"]

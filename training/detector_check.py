@@ -14,7 +14,7 @@ from PIL import Image
 from model.errors import ImageError
 from model.preprocessing import find_head, preprocess
 from model.reading import read_image
-from training.decoding import whole_thumbnail
+from training.decoding import COMPARED_SIZE_PX, whole_thumbnail
 from training.grouping import LEFT_OUT, describe, likeness
 
 N_CHANGED = 200
@@ -24,7 +24,7 @@ HASH_BITS = 8
 Pixels = NDArray[np.uint8]
 
 
-def check_recall(read: Sequence[Pixels], input_size_px: int, seed: int = 0) -> dict[str, dict[str, float]]:
+def check_recall(read: Sequence[Pixels], seed: int = 0) -> dict[str, dict[str, float]]:
     """Give, per known change, the share of pictures that are still found to be the same: ours, and the library's.
 
     read: pictures as they were read, uint8 (height, width).
@@ -36,7 +36,7 @@ def check_recall(read: Sequence[Pixels], input_size_px: int, seed: int = 0) -> d
         for i in chosen:
             try:
                 changed = change(read[i])
-                pair = [_described(pixels, input_size_px) for pixels in (read[i], changed)]
+                pair = [_described(pixels) for pixels in (read[i], changed)]
             except ImageError:
                 ours.append(False)
                 continue
@@ -70,8 +70,8 @@ def check_false_pairs(
     }
 
 
-def _described(pixels: Pixels, input_size_px: int) -> NDArray[np.float32]:
-    return describe(preprocess(pixels, input_size_px).pixels[None], whole_thumbnail(pixels)[None])
+def _described(pixels: Pixels) -> NDArray[np.float32]:
+    return describe(preprocess(pixels, COMPARED_SIZE_PX).pixels[None], whole_thumbnail(pixels)[None])
 
 
 def _same_hash(one: Pixels, other: Pixels) -> bool:

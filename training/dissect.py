@@ -38,7 +38,8 @@ def dissect(model: Path, folders: Sequence[Path], boxes: Path, out: Path, cache:
     classifier = load(model)
     card = classifier.card
     rows = read_rows(model) if (model / FILE).is_file() else {}
-    pictures = [p for p in find_pictures(folders, card.task).pictures if p.name not in rows or rows[p.name].validation]
+    found = find_pictures(folders, card.task).pictures
+    pictures = [p for p in found if p.name in rows and rows[p.name].validation] if rows else list(found)
     lesions = lesions_of(pictures, read_boxes(boxes))
     boxed = [p for p, lesion in zip(pictures, lesions, strict=True) if lesion]
     if not boxed:

@@ -9,6 +9,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from training.decoding import Decoded
+from training.pairs import Pairs, pairs_above
 
 # Side of the thumbnails that are compared: fine enough to see a lesion, coarse enough to forget compression.
 THUMBNAIL_SIZE_PX = 32
@@ -24,6 +25,8 @@ LEFT_OUT = 0.95
 # 0.97, heads none. So they count this much less.
 WHOLE_ALLOWANCE = 0.03
 _ROWS_PER_BLOCK = 1024
+# Places of two pictures of each pair, int64 (m,) both.
+Copies = tuple[NDArray[np.int64], NDArray[np.int64]]
 # figshare has 3064 slices of 233 patients, 13 each; a block takes one to three patients.
 _SHORTEST_BLOCK, _LONGEST_BLOCK = 12, 30
 
@@ -54,9 +57,9 @@ def near_duplicates(
 
 def copies_of(these: Decoded, others: Decoded) -> NDArray[np.bool_]:
     """Tell which pictures show a slice that also stands among the others: bool (n,)."""
-    if not len(these.pixels) or not len(others.pixels):
-        return np.zeros(len(these.pixels), bool)
-    mine, theirs = describe(these.pixels, these.wholes), describe(others.pixels, others.wholes)
+    if not len(these.heads) or not len(others.heads):
+        return np.zeros(len(these.heads), bool)
+    mine, theirs = describe(these.heads, these.wholes), describe(others.heads, others.wholes)
     return np.concatenate(
         [
             likeness(mine[:, start : start + _ROWS_PER_BLOCK], theirs).max(axis=1) > LEFT_OUT
@@ -85,6 +88,11 @@ def likeness(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np
     return best
 
 
+def find_pairs(described: NDArray[np.float32]) -> Pairs:
+    """Find all pairs of near-duplicates among described pictures."""
+    return pairs_above(LEFT_OUT, described.shape[1], lambda block: likeness(described[:, block], described))
+
+
 def equalize(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Replace grey levels by their ranks, so that gamma, contrast and brightness no longer count; same shape."""
     ranked = np.empty_like(pixels)
@@ -95,35 +103,74 @@ def equalize(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return ranked
 
 
-def group(
-    pixels: NDArray[np.uint8], series: NDArray[np.int64] | None = None,
-    links: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
-) -> NDArray[np.int64]:  # fmt: skip
+def group(decoded: Decoded, series: NDArray[np.int64] | None = None, links: Copies | None = None) -> NDArray[np.int64]:
     """Number the groups of pictures that must not stand on both sides of a split: int64, shape (n,).
 
     Near-duplicates hang together and, where their place in a series is known, so do neighbouring slices.
     series: int64 (n,), rising slice numbers as the collection gives them, -1 where there is none; links: int64 (m,)
     each, the places of more pairs that are known to be copies.
     """
-    n = len(pixels)
-    series = np.full(n, -1, np.int64) if series is None else series
-    rows, columns = near_duplicates(pixels, pixels, SAME_GROUP)
+    series = _no_series(decoded) if series is None else series
+    rows, columns = near_duplicates(decoded.heads, decoded.heads, SAME_GROUP)
     # Between numbered slices only copies count: the numbers already hold the neighbours together, and at the lower
     # threshold a quarter of them would become one group.
     loose = (series[rows] < 0) | (series[columns] < 0)
-    copied_rows, copied_columns = near_duplicates(pixels, pixels, SAME_SLICE)
-    first, others = neighbours(pixels, series)
+    copied_rows, copied_columns = copies_among(decoded, series)
+    first, others = neighbours(decoded.heads, series)
     known = links or (first[:0], first[:0])
     rows = np.concatenate([rows[loose], copied_rows, first, known[0]])
     columns = np.concatenate([columns[loose], copied_columns, others, known[1]])
-    return _connected(rows, columns, n)
+    return _connected(rows, columns, len(decoded.heads))
 
 
-def first_copies(pixels: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Give the place of the first picture of each slice, whose other pictures are copies: int64, rising."""
-    rows, columns = near_duplicates(pixels, pixels, SAME_SLICE)
-    slices = _connected(rows, columns, len(pixels))
-    return np.sort(np.unique(slices, return_index=True)[1]).astype(np.int64)
+def copies_among(decoded: Decoded, series: NDArray[np.int64] | None = None) -> Copies:
+    """Give the places of all pairs that show one slice: int64 (m,) each, the first of a pair before the second.
+
+    Those are the near-duplicates that `audit` lists and a test set is freed of. Between numbered slices, which lie as
+    near to each other as copies do, only the closest count.
+    """
+    series = _no_series(decoded) if series is None else series
+    pairs = find_pairs(describe(decoded.heads, decoded.wholes))
+    loose = (series[pairs.first] < 0) | (series[pairs.second] < 0)
+    rows, columns = near_duplicates(decoded.heads, decoded.heads, SAME_SLICE)
+    once = rows < columns
+    return np.concatenate([pairs.first[loose], rows[once]]), np.concatenate([pairs.second[loose], columns[once]])
+
+
+def first_copies(places: NDArray[np.int64], n: int, copies: Copies) -> NDArray[np.int64]:
+    """Keep of the given places, int64 (m,), the first of each slice, whose other pictures are copies.
+
+    copies: pairs among all n pictures, as `copies_among` gives them.
+    """
+    among = np.full(n, -1, np.int64)
+    among[places] = np.arange(len(places))
+    rows, columns = among[copies[0]], among[copies[1]]
+    inside = (rows >= 0) & (columns >= 0)
+    slices = _connected(rows[inside], columns[inside], len(places))
+    return places[np.sort(np.unique(slices, return_index=True)[1])]
+
+
+def unknown_to(training: NDArray[np.int64], held_out: NDArray[np.int64], n: int, copies: Copies) -> NDArray[np.int64]:
+    """Keep of the held-out places those without a copy in training: earlier groups had some copies apart."""
+    rows, columns = copies
+    in_training = np.zeros(n, bool)
+    in_training[training] = True
+    known = np.zeros(n, bool)
+    known[rows[in_training[columns]]] = True
+    known[columns[in_training[rows]]] = True
+    return held_out[~known[held_out]]
+
+
+def joined(groups: NDArray[np.int64], copies: Copies) -> NDArray[np.int64]:
+    """Number the groups anew, int64 (n,), so that copies are in one: tables of earlier runs have some of them apart."""
+    _, first_of_group, places = np.unique(groups, return_index=True, return_inverse=True)
+    members = np.arange(len(groups))
+    rows = np.concatenate([members, copies[0]])
+    return _connected(rows, np.concatenate([first_of_group[places], copies[1]]), len(groups))
+
+
+def _no_series(decoded: Decoded) -> NDArray[np.int64]:
+    return np.full(len(decoded.heads), -1, np.int64)
 
 
 def _connected(rows: NDArray[np.int64], columns: NDArray[np.int64], n: int) -> NDArray[np.int64]:

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.decoding import Decoded
-from training.grouping import LEFT_OUT, likeness
 
 _ROWS_PER_BLOCK = 512
 
@@ -19,11 +18,6 @@ class Pairs:
     first: NDArray[np.int64]
     second: NDArray[np.int64]
     likeness: NDArray[np.float32]
-
-
-def find_pairs(described: NDArray[np.float32]) -> Pairs:
-    """Find all pairs of near-duplicates among described pictures (training.grouping.describe)."""
-    return pairs_above(LEFT_OUT, described.shape[1], lambda block: likeness(described[:, block], described))
 
 
 def pairs_above(threshold: float, n: int, likeness_of: Callable[[slice], NDArray[np.float32]]) -> Pairs:

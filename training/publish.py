@@ -17,6 +17,7 @@ from model.classifier import WEIGHTS_FOLDER, Classifier
 from model.known_answers import answers_to_known_pictures
 from training.cards import card_of_run
 from training.parity import probabilities_on
+from training.split_table import FILE
 
 __all__ = ["WEIGHTS_FOLDER", "PublishError", "publish", "write_known_answers"]
 
@@ -30,7 +31,7 @@ class PublishError(Exception):
 
 
 def publish(run: Path, evaluations: Sequence[Path], to: Path, name: str | None, version: str) -> ModelCard:
-    """Check the run's best network in a folder aside, then move its two files into place.
+    """Check the run's best network in a folder aside, then move its files into place.
 
     Raises:
         ModelFileError: the folder holds no run. PublishError: an evaluation is of another network, or the two backends
@@ -39,7 +40,7 @@ def publish(run: Path, evaluations: Sequence[Path], to: Path, name: str | None, 
     card = card_of_run(run, name, version, [_read_evaluation(folder) for folder in evaluations])
     _check_evaluations(card)
     card = dataclasses.replace(card, weights_file=f"{card.name}.keras")
-    files = {"best.keras": card.weights_file}
+    files = {"best.keras": card.weights_file, FILE: split_file(card.name)}
     if card.gate:
         files[card.gate.file] = f"{card.name}.gate.npz"
         card = dataclasses.replace(card, gate=dataclasses.replace(card.gate, file=files[card.gate.file]))
@@ -58,6 +59,11 @@ def publish(run: Path, evaluations: Sequence[Path], to: Path, name: str | None, 
         card = read_card(to / f"{card.name}.json")
     print(f"published {card.name} {card.version} to {to}; the backends differ by {difference:.1e} at most")
     return card
+
+
+def split_file(name: str) -> str:
+    """Name the table of a published model's pictures, which lies beside its weights: for `reopen`, not for serving."""
+    return f"{name}.split.csv"
 
 
 def write_known_answers(path: Path) -> None:

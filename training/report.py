@@ -24,23 +24,29 @@ STUDIES = {
     "published_protocol_1_0_0": "xception 1.0.0, trained on the Training folder alone (published protocol)",
     "leak_free": "xception's recipe in one go on the three collections (leak-free), not published",
     "leak_free_trust": "what `calibrate` measured of that network",
-    "leak_free_vgg16": "vgg16's recipe on the data of xception 2.0.1, not published",
-    "leak_free_vgg16_trust": "what `calibrate` measured of that vgg16",
+    "leak_free_vgg16": "vgg16's recipe on the data of xception 2.0, not published",
+    "leak_free_vgg16_trust": "what `calibrate` measured of that vgg16, with copies of slices and of training pictures",
     "published_protocol": "xception's recipe on the Training folder alone (published protocol)",
-    "published_protocol_validation": "the same network on its held-out pictures",
+    "published_protocol_validation": "the same network on its held-out pictures, with copies",
     "published_protocol_longer": "the same gone on with for twelve epochs, on the same held-out pictures",
     "cross_validation": "xception's recipe, grouped cross-validation",
     "cross_validation_shorter": "the same before its last eight epochs",
-    "first_fold": "the first of its networks after eight epochs, on its held-out pictures",
-    "first_fold_larger_input": "the same with an input of 208 px, on the same pictures",
+    "cross_validation_larger_input": "the same eight epochs with an input of 208 px",
+    "served_and_folds": "the three networks of eight epochs (the first) and xception 2.0.2 (the second)",
+    "leak_free_and_folds": "the three networks of eight epochs (the first) and the recipe in one go (the second)",
+    "larger_input": "an input of 160 px (the first) against one of 208 px (the second), eight epochs",
+    "larger_input_or_longer": "sixteen epochs at 160 px (the first) against eight at 208 px (the second)",
+    "larger_input_going_on": "xception 2.0.2 (the first) and the same gone on with at 208 px (the second)",
+    "larger_input_longer": "160 px (the first) against 208 px (the second), fourteen epochs, one network each",
+    "larger_input_and_folds": "the three networks of eight epochs (the first) and that one at 208 px (the second)",
     "leave_one_collection_out": "xception's recipe, one collection left out at a time",
     "dissection_before": "what xception 1.0.0 read: figshare's folder with lesion or background covered",
     "dissection": "what the served xception reads: validation slices with lesion or background covered",
     "audit": "audit of the data",
 }
 
-# Say how a study came about, or what is only begun: README has the studies themselves.
-_IN_MODEL_CARD_ALONE = {"cross_validation_shorter", "first_fold", "first_fold_larger_input"}
+# Says how a study came about: README has the studies themselves.
+_IN_MODEL_CARD_ALONE = {"cross_validation_shorter", "cross_validation_larger_input"}
 
 
 def write_report(card_files: Sequence[Path], added: dict[str, Path], top: Path = TOP) -> None:

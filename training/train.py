@@ -17,7 +17,7 @@ from model.heatmap import FeatureGrid
 from training import networks, plots, split_table
 from training.audited import read_audit
 from training.batches import AugmentedPictures, FeatureBatches
-from training.boxes import Lesion, boxes_in_input, lesions_of, read_boxes
+from training.boxes import Lesion, boxes_in_input, lesions_of, read_boxes, series_of
 from training.dataset import (
     TRAINING,
     UNSPLIT,
@@ -192,9 +192,8 @@ def usable_pictures(request: Request, found: Collection, boxes: dict[str, Lesion
 
 def groups_of(request: Request, decoded: Decoded, boxes: dict[str, Lesion]) -> NDArray[np.int64]:
     """Number the groups that must not be parted: int64 (n,)."""
-    lesions = lesions_of(decoded.pictures, boxes)
-    series = np.array([lesion.slice_number if lesion else -1 for lesion in lesions], np.int64)
-    return group(decoded.pixels, series, read_audit(request.audit).links(decoded.pictures) if request.audit else None)
+    links = read_audit(request.audit).links(decoded.pictures) if request.audit else None
+    return group(decoded, series_of(decoded.pictures, boxes), links)
 
 
 def start_run(
