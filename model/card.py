@@ -27,7 +27,7 @@ class Decision:
     """How probabilities become an answer. Every number was chosen on validation pictures; the defaults change nothing.
 
     temperature: the logits are divided by it, so that probabilities say how often an answer is right.
-    uncertain_below: an answer whose probability is lower is given as uncertain.
+    uncertain_below: an answer whose probability is lower is given as uncertain; above 1, every answer is.
     tumor_from: probability of any tumor from which a picture counts as showing one.
     """
 

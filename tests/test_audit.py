@@ -10,8 +10,9 @@ from PIL import Image, ImageOps
 
 from tests.test_training_data import as_decoded, smooth_pictures
 from tests.test_training_steps import TOP, run_step
+from training.audit import audit
 from training.audited import read_audit
-from training.boxes import boxes_in_input, lesions_of, read_boxes
+from training.boxes import boxes_in_input, boxes_of, lesions_of, read_boxes
 from training.dataset import DataError, find_pictures
 from training.decoding import decode
 from training.dissect import background_only, lesion_only
@@ -188,6 +189,27 @@ def test_table_that_is_none_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "boxes.csv").write_text("a,b\n1,2\n")
     with pytest.raises(DataError, match="figshare_slice"):
         read_boxes(tmp_path / "boxes.csv")
+
+
+def test_table_of_other_pictures_is_a_clear_error(collections: Path, tmp_path: Path) -> None:
+    table = tmp_path / "boxes.csv"
+    table.write_text(
+        "path,figshare_class,figshare_slice,x_center,y_center,width,height\nelsewhere/1.png,glioma,1,0,0,1,1\n"
+    )
+    pictures = find_pictures([collections / "first"], "tumor_type").pictures
+    with pytest.raises(DataError, match="leave --boxes away"):
+        boxes_of(table, pictures)
+    assert boxes_of(None, pictures) == {}
+
+
+def test_folders_of_two_classes_are_audited_too(tmp_path: Path) -> None:
+    for i, name in enumerate(("yes", "no")):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for j in range(3):
+            picture = np.random.default_rng(10 * i + j).integers(0, 255, (12, 12), np.uint8)
+            Image.fromarray(picture).resize((96, 96)).save(tmp_path / "data" / name / f"{j}.png")
+    figures = audit([tmp_path / "data"], None, None, tmp_path / "out", None, "tumor_presence")
+    assert figures["by_folder"] == {"data/unsplit/no_tumor": 3, "data/unsplit/tumor": 3}
 
 
 def test_dissected_pictures_show_the_lesion_alone_and_everything_else_alone() -> None:

@@ -72,6 +72,21 @@ def test_unknown_and_empty_folders_are_reported_and_the_rest_is_used(tmp_path: P
     assert "empty" in found.problems[1]
 
 
+def test_folder_beside_training_and_testing_is_reported(tmp_path: Path) -> None:
+    for i, name in enumerate(("Training/glioma", "Testing/glioma", "valid/glioma")):
+        write_picture(tmp_path / "data" / name / "1.png", i)
+    found = find_pictures([tmp_path / "data"], "tumor_type")
+    assert [picture.split for picture in found.pictures] == ["testing", "training"]
+    assert [problem for problem in found.problems if problem.startswith("data/valid: ")]
+
+
+def test_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
+    for i, name in enumerate(("one", "other")):
+        write_picture(tmp_path / name / "Training" / "glioma" / "1.png", i)
+    with pytest.raises(DataError, match=r"1 pictures have the name of another, Training/glioma/1\.png"):
+        find_pictures([tmp_path / "one" / "Training", tmp_path / "other" / "Training"], "tumor_type")
+
+
 def test_missing_folder_and_class_without_pictures_are_clear_errors(tmp_path: Path) -> None:
     write_picture(tmp_path / "glioma" / "1.png")
     with pytest.raises(DataError, match="nowhere: there is no such folder"):

@@ -20,8 +20,11 @@ from PIL import Image
 
 from app import create_app
 from model.card import read_card, sha256_of
+from model.errors import ModelFileError
 from training.calibrate import read_split
 from training.cards import card_of_run
+from training.compare import compare
+from training.dataset import DataError
 from training.known_picture import known_pictures
 from training.metrics import interval_by_groups
 from training.publish import PublishError, publish
@@ -169,13 +172,23 @@ def test_network_whose_weights_are_bound_to_its_size_is_not_gone_on_with_at_anot
     assert "Traceback" not in step.stderr
 
 
-def test_run_is_not_resumed_at_another_size(finished_run: Path, drawn_data: Path) -> None:
+def test_run_is_not_resumed_with_other_options_than_it_began_with(finished_run: Path, drawn_data: Path) -> None:
     before = (finished_run / "best.keras").read_bytes()
-    step = run_step("train", "--recipe", "vgg16", "--quick", "--input-size", 96, "--resume", "--data", drawn_data,
-                    "--out", finished_run, "--cache", finished_run.parent / "cache")  # fmt: skip
+    step = run_step("train", "--recipe", "vgg16", "--quick", "--input-size", 96, "--seed", 3, "--start-from",
+                    finished_run, "--resume", "--data", drawn_data, "--out", finished_run,
+                    "--cache", finished_run.parent / "cache")  # fmt: skip
     assert step.returncode == 2
-    assert "at its input of 64 px" in step.stderr
+    assert "as it began: input_size_px 64, and received 96; seed 0, and received 3; no --start-from." in step.stderr
     assert (finished_run / "best.keras").read_bytes() == before
+
+
+def test_network_that_was_not_trained_in_the_folder_is_not_trained_over(tmp_path: Path) -> None:
+    (tmp_path / "best.keras").write_bytes(b"what blend or reopen wrote")
+    for options in ((), ("--resume",)):
+        step = run_step("train", "--recipe", "vgg16", "--data", tmp_path, "--out", tmp_path, *options)
+        assert step.returncode == 2
+        assert "--start-from goes on from it" in step.stderr
+    assert (tmp_path / "best.keras").read_bytes() == b"what blend or reopen wrote"
 
 
 @pytest.mark.slow
@@ -207,7 +220,11 @@ def test_going_on_keeps_the_split_and_leaves_out_what_is_to_stay_unseen(
     before, after = (
         {row["name"]: row for row in rows_of(run / "split.csv")} for run in (finished_run, tmp_path / "run")
     )
-    assert {name[-9:] for name in before if name not in after} == {"yes/0.png", "/no/5.png"}
+    gone = {name for name in before if name not in after}
+    assert {name[-9:] for name in gone} == {"yes/0.png", "/no/5.png"}
+    n_known = sum(before[name]["validation"] == "0" for name in gone)
+    said = f"{finished_run} was trained on {n_known} of these"
+    assert (said in step.stdout) == (n_known > 0)
     assert all(before[name] == row for name, row in after.items())
 
 
@@ -259,9 +276,17 @@ def test_blend_gives_a_network_between_a_run_and_the_one_before_it(tmp_path: Pat
         # Weights are rounded so that the file packs well.
         expected = (1 - chosen["share"]) * before[name] + chosen["share"] * after[name]
         np.testing.assert_allclose(mixed, expected, rtol=0.01, atol=1e-4)
+    step = run_step("calibrate", "--run", blended, *data, "--boxes", boxes)
+    assert step.returncode == 0, step.stderr
+    trust = json.loads((blended / "trust.json").read_text())
+    assert trust["heatmaps_of_random_weights"]["n_pictures"] >= trust["heatmaps"]["n_pictures"]
     step = run_step("evaluate", "--model", blended, *data[:2], "--out", tmp_path / "evaluation")
     assert step.returncode == 0, step.stderr
 
+    # A second call must not put another network beside what was chosen for the first.
+    step = run_step("blend", "--run", later, "--earlier", earlier, *data, "--boxes", boxes, "--out", blended)
+    assert step.returncode == 2
+    assert "--out" in step.stderr
     step = run_step("blend", "--run", earlier, "--earlier", later, *data, "--boxes", boxes, "--out", tmp_path / "wrong")
     assert step.returncode == 2
     assert "went on from" in step.stderr
@@ -307,8 +332,15 @@ def test_evaluate_then_publish_gives_a_model_that_is_served(
     assert served.json["results"][0]["predicted_class"] == row["predicted_class"]
     assert served.json["results"][0]["probabilities"]["tumor"] == pytest.approx(float(row["p_tumor"]), abs=1e-4)
 
-    again = tmp_path / "again"
-    step = run_step("evaluate", "--model", weights / "vgg16.json", "--data", drawn_data, "--out", again)
+    # A second publishing under its name does not replace it unasked.
+    with pytest.raises(PublishError, match=r"above 1\.0\.0.*--name"):
+        publish(finished_run, [], weights, None, "1.0.0")
+
+    # What lies beside the Testing folder was trained on.
+    again, beside = tmp_path / "again", tmp_path / "beside" / "yes"
+    beside.mkdir(parents=True)
+    shutil.copy(drawn_data / "Training" / "yes" / "1.png", beside)
+    step = run_step("evaluate", "--model", weights / "vgg16.json", "--data", drawn_data, beside.parent, "--out", again)
     assert step.returncode == 0, step.stderr
     assert json.loads((again / "metrics.json").read_text())["all"] == metrics["all"]
 
@@ -386,13 +418,28 @@ def test_reopened_model_is_the_run_that_was_published(finished_run: Path, drawn_
     assert not (tmp_path / "other").exists()
 
 
-def test_calibrate_wants_the_pictures_of_the_run(finished_run: Path, tmp_path: Path) -> None:
+def test_calibrate_wants_the_pictures_of_the_run_and_keeps_what_was_chosen_before(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    run, kept = tmp_path / "run", ("decision.json", "gate.npz", "trust.json")
+    shutil.copytree(finished_run, run)
+    for name in kept:
+        (run / name).write_text("{}")
     picture = tmp_path / "other" / "yes" / "1.png"
     picture.parent.mkdir(parents=True)
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64), np.uint8)).save(picture)
-    step = run_step("calibrate", "--run", finished_run, "--data", tmp_path / "other")
+    step = run_step("calibrate", "--run", run, "--data", tmp_path / "other")
     assert step.returncode == 2
     assert "--data" in step.stderr
+    assert [(run / name).read_text() for name in kept] == ["{}"] * 3
+
+
+def test_what_was_chosen_for_another_network_is_not_taken(finished_run: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished_run, tmp_path / "run")
+    chosen = {"decision": {"temperature": 2.0}, "network_sha256": "0" * 64}
+    (tmp_path / "run" / "decision.json").write_text(json.dumps(chosen))
+    with pytest.raises(ModelFileError, match="training calibrate"):
+        card_of_run(tmp_path / "run")
 
 
 def test_publish_refuses_figures_of_another_network(finished_run: Path, tmp_path: Path) -> None:
@@ -402,6 +449,11 @@ def test_publish_refuses_figures_of_another_network(finished_run: Path, tmp_path
     step = run_step("publish", "--run", finished_run, "--evaluation", foreign, "--to", tmp_path / "weights")
     assert step.returncode == 2
     assert "another" in step.stderr
+    # The right network, before its temperature was chosen.
+    model = {"sha256": sha256_of(finished_run / "best.keras"), "decision": {"temperature": 3.0}}
+    (foreign / "metrics.json").write_text(json.dumps({"model": model, "data": {"folders": ["x"]}}))
+    with pytest.raises(PublishError, match="evaluate it again"):
+        publish(finished_run, [foreign], tmp_path / "weights", None, "1.0.0")
     assert not (tmp_path / "weights").exists() or not list((tmp_path / "weights").iterdir())
 
 
@@ -470,6 +522,22 @@ def test_runs_are_compared_on_what_both_held_out(finished_run: Path, drawn_data:
     assert (figures["only_one_right"], figures["only_other_right"]) == (0, wrong)
     assert figures["gain"] == pytest.approx(wrong / figures["n_pictures"])
     assert f"{figures['n_pictures']} slices" in step.stdout
+
+    # Groups of either side count, whichever comes first; of one group no interval is known.
+    one_group = tmp_path / "one_group"
+    shutil.copytree(other, one_group)
+    table = [",".join([*line.split(",")[:2], "0", line.split(",")[3]])
+             for line in (other / "split.csv").read_text().splitlines()[1:]]  # fmt: skip
+    (one_group / "split.csv").write_text("\n".join([",".join(rows[0]), *table]))
+    for one, two in ((other, one_group), (one_group, other)):
+        figures = compare(one, two, [drawn_data], None, tmp_path / "out", tmp_path / "cache")
+        assert (figures["n_groups"], figures["gain_interval"]) == (1, None)
+    # A folder that is missing could hold copies.
+    fewer = tmp_path / drawn_data.name
+    shutil.copytree(drawn_data, fewer)
+    (tmp_path / rows[added]["name"]).unlink()
+    with pytest.raises(DataError, match="--data"):
+        compare(other, one_group, [fewer], None, tmp_path / "out", tmp_path / "cache")
 
 
 def test_runs_that_held_out_no_picture_together_are_not_compared(finished_run: Path, drawn_data: Path) -> None:

@@ -62,8 +62,20 @@ def test_bound_of_certainty_allows_what_is_one_in_fifty_with_confidence() -> Non
 
 
 def test_too_few_answers_are_never_certain() -> None:
-    probabilities = np.tile(np.array([[0.9, 0.1]], np.float32), (100, 1))
-    assert certainty_bound(np.zeros(100, int), probabilities, np.ones(100, bool), 0.02) == 1
+    labels = np.zeros(100, int)
+    # Also those whose probability is rounded to 1.
+    for surest in (0.9, 1.0):
+        probabilities = np.tile(np.array([[surest, 1 - surest]], np.float32), (100, 1))
+        bound = certainty_bound(labels, probabilities, np.ones(100, bool), 0.02)
+        assert not certain_answers(probabilities, Decision(uncertain_below=bound), 1).any()
+
+
+def test_equal_probabilities_are_certain_together_or_not_at_all() -> None:
+    labels = np.repeat([0, 1], [300, 100])
+    # The right ones come first: a bound between equal probabilities would count those alone.
+    probabilities = np.tile(np.array([[1.0, 0.0]], np.float32), (400, 1))
+    bound = certainty_bound(labels, probabilities, np.ones(400, bool), 0.02)
+    assert not certain_answers(probabilities, Decision(uncertain_below=bound), 1).any()
 
 
 def certain_from(bound: float, surest: np.ndarray) -> int:

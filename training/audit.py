@@ -27,17 +27,18 @@ from training.pairs import Pairs, pairs_above, side_of
 
 
 def audit(
-    folders: Sequence[Path], boxes: Path | None, model: Path | None, out: Path, cache: Path | None
-) -> dict[str, Any]:
+    folders: Sequence[Path], boxes: Path | None, model: Path | None, out: Path, cache: Path | None,
+    task: str = TUMOR_TYPE,
+) -> dict[str, Any]:  # fmt: skip
     """Audit the pictures of all folders together; write audit.json, pairs.csv, groups.csv and report.html.
 
     model: the card of a published model with a gate, to look for pictures that are no brain MRI and, where slices are
-    numbered, for copies by what it makes of them.
+    numbered, for copies by what it makes of them; task: whose class folders are read.
 
     Raises:
         DataError: the folders hold no pictures.
     """
-    found = find_pictures(folders, TUMOR_TYPE)
+    found = find_pictures(folders, task)
     decoded = decode(found.pictures, COMPARED_SIZE_PX, cache)
     lesions = lesions_of(decoded.pictures, read_boxes(boxes))
     described = describe(decoded.heads, decoded.wholes)
@@ -58,7 +59,8 @@ def audit(
         "identical_files": int(sum(n - 1 for n in Counter(contents).values())),
         "near_duplicate_pairs": len(pairs.first),
         "across_splits": _across_splits(decoded, pairs),
-        "label_conflicts": _conflicts(decoded, pairs, lesions),
+        # The boxes name kinds of tumors.
+        "label_conflicts": _conflicts(decoded, pairs, lesions if task == TUMOR_TYPE else ()),
         "n_groups": int(groups.max()) + 1,
         "largest_groups": sorted(np.bincount(groups).tolist(), reverse=True)[:5],
         "suspects": [decoded.pictures[i].name for i in np.argsort(-distances) if distances[i] > 1],
@@ -99,7 +101,7 @@ def _conflicts(decoded: Decoded, pairs: Pairs, lesions: Sequence[Lesion | None])
     ]
     with_source = [
         f"{p.name} is {p.class_name}, its first source says {lesion.class_name}"
-        for p, lesion in zip(pictures, lesions, strict=True)
+        for p, lesion in zip(pictures, lesions, strict=False)
         if lesion and lesion.class_name != p.class_name
     ]
     return between + with_source
@@ -192,6 +194,8 @@ def _groups_table(
 def _print(figures: dict[str, Any], out: Path) -> None:
     print(f"{figures['n_pictures']} pictures, {figures['identical_files']} identical files, "
           f"{figures['near_duplicate_pairs']} near-duplicate pairs, {figures['n_groups']} groups")  # fmt: skip
+    for problem in figures["problems"]:
+        print(f"passed over: {problem}")
     for name, n in figures["across_splits"].items():
         print(f"  {name}: {n}")
     print(f"{len(figures['label_conflicts'])} label conflicts, {len(figures['suspects'])} suspects")

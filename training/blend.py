@@ -39,8 +39,10 @@ def blend(
     """Write a run whose network has the largest share of `run` that costs at most ALLOWED_LOSS of accuracy.
 
     Raises:
-        DataError: the runs do not belong together, or the folders do not hold their pictures.
+        DataError: the runs do not belong together, the folders do not hold their pictures, or `out` is in use.
     """
+    if out.exists() and any(out.iterdir()):
+        raise DataError(f"Expected an empty run folder. {out} holds files. Choose another --out.")
     config = json.loads((run / "config.json").read_text())
     if (config.get("start") or {}).get("sha256") != sha256_of(earlier / "best.keras"):
         raise DataError(f"Expected the run that {run} went on from. Received {earlier}, which is another one.")

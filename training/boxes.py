@@ -45,6 +45,21 @@ def read_boxes(table: Path | None) -> dict[str, Lesion]:
         ) from error
 
 
+def boxes_of(table: Path | None, pictures: Sequence[Picture]) -> dict[str, Lesion]:
+    """Read the table as `read_boxes` does, and see that it is of these pictures.
+
+    Raises:
+        DataError: there is a table, and none of the pictures is in it: their neighbours would not be held together.
+    """
+    boxes = read_boxes(table)
+    if table is not None and not any(lesions_of(pictures, boxes)):
+        raise DataError(
+            f"Expected rows of the {len(pictures)} pictures in {table}. It has none: the end of a picture's path, "
+            "as class folder and file, must stand in its column path. Mend the paths, or leave --boxes away."
+        )
+    return boxes
+
+
 def lesions_of(pictures: Sequence[Picture], boxes: dict[str, Lesion]) -> list[Lesion | None]:
     """Give the row of each picture: the one whose path ends the picture's."""
     return [_find(picture.path, boxes) for picture in pictures]

@@ -4,6 +4,7 @@ Writes decision.json, gate.npz and trust.json into the run; `publish` takes them
 """
 
 import dataclasses
+import hashlib
 import io
 import json
 from collections import Counter
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.card import GateCard, ModelCard, sha256_of, write_atomically
+from model.card import GateCard, ModelCard, write_atomically
 from model.classifier import Classifier, calibrate
 from model.errors import ImageError
 from model.gate import Gate
@@ -25,7 +26,7 @@ from model.preprocessing import preprocess
 from model.reading import read_image
 from training import networks, plots
 from training.augmentation import Augmentation, augment, strip_skull
-from training.boxes import boxes_in_input, lesions_of, read_boxes, series_of
+from training.boxes import boxes_in_input, boxes_of, lesions_of, read_boxes, series_of
 from training.cards import card_of_run
 from training.dataset import DataError, Picture, find_pictures, fingerprint
 from training.decoding import Decoded, decode
@@ -44,6 +45,7 @@ N_DIRECTIONS = 32
 N_FOR_PLANE = 1500
 # Random networks whose heat maps are looked at: each has its own favourite place.
 N_RANDOM_NETWORKS = 5
+N_FOR_RANDOM_NETWORKS = 200
 # At least this share of the validation pictures is let through.
 LET_THROUGH = 0.99
 # What is taken off as the skull, as a share of the side.
@@ -78,9 +80,8 @@ def calibrate_run(
     Raises:
         DataError: the folders do not hold the run's pictures. ModelFileError: the run holds no network.
     """
-    for name in ("decision.json", "gate.npz"):
-        (run / name).unlink(missing_ok=True)
-    card = card_of_run(run)
+    # What an earlier call chose stays until this one has measured.
+    card = card_of_run(run, calibrated=False)
     recipe = RECIPES[card.recipe["name"]]
     split = read_split(run, folders, boxes, card, cache)
     labels = split.validation.labels(card.class_names)
@@ -93,13 +94,9 @@ def calibrate_run(
     features = validation.gate_features
     assert features is not None, "the classifier was made with a gate layer"
     gate, outside = fit_gate(ungated, split.training, features, outsiders, seed)
-    write_atomically(run / "gate.npz", gate.to_bytes())
-    gate_card = {"layer": recipe.gate_layer, "file": "gate.npz", "sha256": sha256_of(run / "gate.npz"),
-                 "largest_distance": gate.largest_distance}  # fmt: skip
-    chosen = {"decision": dataclasses.asdict(decision), "gate": gate_card}
-    write_atomically(run / "decision.json", json.dumps(chosen, indent=1).encode())
-
-    classifier = Classifier(card_of_run(run), _network(run), gate)
+    gate_bytes = gate.to_bytes()
+    gate_card = GateCard(recipe.gate_layer, "gate.npz", hashlib.sha256(gate_bytes).hexdigest(), gate.largest_distance)
+    classifier = Classifier(dataclasses.replace(card, decision=decision, gate=gate_card), _network(run), gate)
     probabilities = calibrate(validation.probabilities, decision.temperature)
     right = probabilities.argmax(axis=1) == labels
     crossed = cross_fitted(labels, validation.probabilities, shifted, split.groups, healthy)
@@ -118,6 +115,10 @@ def calibrate_run(
         "gate": _gate_figures(classifier, split.validation.pixels, outsiders)
         | refusals(gate.distances(features) * gate.largest_distance, outside, split.groups),
     }
+    chosen = {"decision": dataclasses.asdict(decision), "gate": dataclasses.asdict(gate_card)}
+    chosen["network_sha256"] = card.sha256
+    write_atomically(run / "gate.npz", gate_bytes)
+    write_atomically(run / "decision.json", json.dumps(chosen, indent=1).encode())
     write_atomically(run / "trust.json", json.dumps(figures, indent=1).encode())
     write_atomically(run / "validation.json", json.dumps(figures["validation"], indent=1).encode())
     plots.reliability(crossed["calibration"], run / "reliability.png")
@@ -144,7 +145,7 @@ def read_split(
     once, n_known = split.validation, 0
     if each_slice_once:
         n = len(decoded.pictures)
-        copies = copies_among(decoded, series_of(decoded.pictures, read_boxes(boxes)))
+        copies = copies_among(decoded, series_of(decoded.pictures, boxes_of(boxes, decoded.pictures)))
         unknown = unknown_to(split.training, split.validation, n, copies)
         n_known = len(split.validation) - len(unknown)
         once, groups = first_copies(unknown, n, copies), joined(groups, copies)
@@ -275,9 +276,11 @@ def _random_pointing(
     card: ModelCard, pictures: Decoded, labels: NDArray[np.int64], boxes: Path | None
 ) -> dict[str, Any]:
     """What networks of the same form with random weights point at: the maps must owe their hits to training."""
-    recipe = dataclasses.replace(RECIPES[card.recipe["name"]], input_size_px=card.input_size_px)
+    recipe = dataclasses.replace(RECIPES[card.recipe["name"]], task=card.task, input_size_px=card.input_size_px)
     lesions = lesions_of(pictures.pictures, read_boxes(boxes))
-    boxed = np.flatnonzero([lesion is not None for lesion in lesions])[:200]
+    boxed = np.flatnonzero([lesion is not None for lesion in lesions])
+    # Drawn, so that all classes are among them: the pictures stand in the order of the folders.
+    boxed = np.sort(np.random.default_rng(0).permutation(boxed)[:N_FOR_RANDOM_NETWORKS])
     if not boxed.size:
         return {}
     found = []

@@ -72,12 +72,16 @@ _KNOWN_DATA = {
 
 
 def card_of_run(
-    run: Path, name: str | None = None, version: str = "0", evaluations: Sequence[dict[str, Any]] = ()
-) -> ModelCard:
+    run: Path, name: str | None = None, version: str = "0", evaluations: Sequence[dict[str, Any]] = (),
+    calibrated: bool = True,
+) -> ModelCard:  # fmt: skip
     """Describe the best network of a run.
 
+    calibrated: with what `calibrate` chose and measured, where it did.
+
     Raises:
-        ModelFileError: the folder does not hold a run with a saved network.
+        ModelFileError: the folder does not hold a run with a saved network, or what `calibrate` wrote there is of
+            another network.
     """
     try:
         config = json.loads((run / "config.json").read_text())
@@ -89,10 +93,10 @@ def card_of_run(
     recipe = config["recipe"]
     validation = run / "validation.json"
     metrics = {"validation": json.loads(validation.read_text())} if validation.is_file() else {}
+    decision, gate = _decision(run, sha256) if calibrated else (Decision(), None)
     trust = run / "trust.json"
-    metrics |= {"trust": json.loads(trust.read_text())} if trust.is_file() else {}
+    metrics |= {"trust": json.loads(trust.read_text())} if calibrated and trust.is_file() else {}
     metrics |= {"/".join(e["data"]["folders"]): e for e in evaluations}
-    decision, gate = _decision(run)
     return ModelCard(
         name=name or recipe["name"],
         version=version,
@@ -126,12 +130,17 @@ def card_of_run(
     )
 
 
-def _decision(run: Path) -> tuple[Decision, GateCard | None]:
-    """What `calibrate` chose for the run; nothing where it was not calibrated."""
+def _decision(run: Path, sha256: str) -> tuple[Decision, GateCard | None]:
+    """What `calibrate` chose for the run's network; nothing where it was not calibrated."""
     file = run / "decision.json"
     if not file.is_file():
         return Decision(), None
     chosen = json.loads(file.read_text())
+    if chosen.get("network_sha256", sha256) != sha256:
+        raise ModelFileError(
+            f"Expected in {file} what was chosen for the run's network. It was chosen for another one: the run was "
+            "trained further. Call `python -m training calibrate` again."
+        )
     return Decision(**chosen["decision"]), GateCard(**chosen["gate"])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model.card import CLASS_NAMES, DISCLAIMER
+from model.card import CLASS_NAMES, DISCLAIMER, TUMOR_TYPE
 from model.errors import ModelFileError
 from training.dataset import DataError
 from training.recipes import RECIPES, Recipe, recipe_for
@@ -88,6 +88,7 @@ def _add_audit(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     step = steps.add_parser("audit", help="find copies across folders, contradicting labels, what is no brain MRI")
     _add_data(step)
     _add_boxes(step)
+    step.add_argument("--task", choices=list(CLASS_NAMES), default=TUMOR_TYPE, help="whose class folders are read")
     step.add_argument("--model", type=Path, metavar="CARD", help="a published model whose gate looks for outsiders")
     step.add_argument("--out", type=Path, default=_RUNS / "audit", metavar="DIR")
     step.add_argument("--cache", type=Path, default=_RUNS / "cache", metavar="DIR")
@@ -255,14 +256,20 @@ def _explore(options: argparse.Namespace) -> None:
 def _audit(options: argparse.Namespace) -> None:
     from training.audit import audit
 
-    audit(options.data, options.boxes, options.model, options.out, options.cache)
+    audit(options.data, options.boxes, options.model, options.out, options.cache, options.task)
 
 
 def _train(options: argparse.Namespace) -> None:
     from training.train import train
 
     run = options.out or _RUNS / options.recipe
-    if (run / "progress.json").exists() and not options.resume:
+    begun, finished = (run / "progress.json").exists(), (run / "best.keras").exists()
+    if finished and not begun:
+        raise DataError(
+            f"Expected a run that `train` began. {run} holds a network that `blend` or `reopen` put there. "
+            "Choose another --out; --start-from goes on from it."
+        )
+    if begun and not options.resume:
         raise DataError(f"Expected an empty run folder. {run} holds a run. Add --resume, or choose another --out.")
     train(_request(options, run))
 

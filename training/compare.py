@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.card import CLASS_NAMES, Decision, write_atomically
-from training.boxes import read_boxes, series_of
+from training.boxes import boxes_of, series_of
 from training.cards import card_of_run
 from training.dataset import DataError, find_pictures
 from training.decoding import COMPARED_SIZE_PX, Decoded, decode
@@ -44,8 +44,8 @@ def compare(
     """Compare two runs or cross-validations on the slices of which neither training held a copy; write compare.json.
 
     Raises:
-        DataError: they are of different tasks or not finished, or no picture was held out by both. ModelFileError: one
-            is no run.
+        DataError: they are of different tasks or not finished, the folders lack some of their pictures, or no picture
+            was held out by both. ModelFileError: one is no run.
     """
     sides = {"one": _folds_of(one, folders, cache), "other": _folds_of(other, folders, cache)}
     tasks = {fold.task for folds in sides.values() for fold in folds}
@@ -54,7 +54,7 @@ def compare(
     task = tasks.pop()
     names = {name for folds in sides.values() for fold in folds for name in fold.rows}
     decoded = decode([p for p in find_pictures(folders, task).pictures if p.name in names], COMPARED_SIZE_PX, cache)
-    copies = copies_among(decoded, series_of(decoded.pictures, read_boxes(boxes)))
+    copies = copies_among(decoded, series_of(decoded.pictures, boxes_of(boxes, decoded.pictures)))
     held_out = {key: _held_out(folds, decoded, copies) for key, folds in sides.items()}
     both = np.array(sorted(held_out["one"].keys() & held_out["other"].keys()), np.int64)
     if not both.size:
@@ -62,10 +62,7 @@ def compare(
     places = first_copies(both, len(decoded.pictures), copies)
     class_names = CLASS_NAMES[task]
     labels = decoded.labels(class_names)[places]
-    rows = {name: row for fold in sides["one"] for name, row in fold.rows.items()}
-    # A picture that only the other training knows stands for itself.
-    groups = np.array([rows[p.name].group if p.name in rows else -1 - i for i, p in enumerate(decoded.pictures)])
-    groups = joined(groups, copies)[places]
+    groups = _groups(list(sides.values()), decoded, copies)[places]
     raw = {key: np.stack([answers[place] for place in places]) for key, answers in held_out.items()}
     right = {key: probabilities.argmax(axis=1) == labels for key, probabilities in raw.items()}
     gains = right["other"].astype(np.float64) - right["one"]
@@ -78,7 +75,7 @@ def compare(
         "only_one_right": int((gains < 0).sum()),
         "only_other_right": int((gains > 0).sum()),
         "gain": float(gains.mean()),
-        "gain_interval": interval_by_groups(gains, groups),
+        "gain_interval": interval_by_groups(gains, groups) if len(np.unique(groups)) > 1 else None,
     }
     healthy = class_names.index("no_tumor")
     for key, probabilities in raw.items():
@@ -104,6 +101,18 @@ def _held_out(folds: Sequence[Fold], decoded: Decoded, copies: Copies) -> dict[i
     return answers
 
 
+def _groups(sides: Sequence[Sequence[Fold]], decoded: Decoded, copies: Copies) -> NDArray[np.int64]:
+    """Number what hangs together in either side's groups, or by copies: int64 (n,)."""
+    groups = np.arange(len(decoded.pictures))
+    for folds in sides:
+        rows = {name: row for fold in folds for name, row in fold.rows.items()}
+        # A picture that only the other side knows stands for itself.
+        of_side = [rows[p.name].group if p.name in rows else -1 - i for i, p in enumerate(decoded.pictures)]
+        _, first, member_of = np.unique(of_side, return_index=True, return_inverse=True)
+        groups = joined(groups, (first[member_of].astype(np.int64), np.arange(len(of_side))))
+    return joined(groups, copies)
+
+
 def _folds_of(run: Path, folders: Sequence[Path], cache: Path | None) -> list[Fold]:
     """Read what a run says of its held-out pictures, or ask its network; of a cross-validation, all its folds."""
     runs = [run] if (run / FILE).is_file() else sorted(p.parent for p in run.glob(f"*/{FILE}"))
@@ -115,11 +124,12 @@ def _folds_of(run: Path, folders: Sequence[Path], cache: Path | None) -> list[Fo
             raise DataError(f"Expected a training that is done. {fold} is not; finish it first.")
         card, rows = card_of_run(fold), read_rows(fold)
         names = [name for name, row in rows.items() if row.validation]
+        # All of them, also where nothing is asked: a copy in a folder that is missing would not be found.
+        pictures = {p.name: p for p in pictures_of_run(find_pictures(folders, card.task).pictures, rows, fold)}
         known = fold / "probabilities.npy"
         if known.is_file():
             answers = np.load(known)
         else:
-            pictures = {p.name: p for p in pictures_of_run(find_pictures(folders, card.task).pictures, rows, fold)}
             decoded = decode([pictures[name] for name in names], card.input_size_px, cache)
             answers = answers_of(load(fold), decoded.pixels).probabilities
         folds.append(Fold(card.task, card.input_size_px, rows, dict(zip(names, answers, strict=True))))
@@ -127,7 +137,7 @@ def _folds_of(run: Path, folders: Sequence[Path], cache: Path | None) -> list[Fo
 
 
 def _print(figures: dict[str, Any]) -> None:
-    low, high = figures["gain_interval"]
+    low, high = figures["gain_interval"] or (np.nan, np.nan)
     print(
         f"{figures['n_pictures']} slices of {figures['n_groups']} groups that both held out: "
         f"accuracy {figures['one']['accuracy']:.3f} and {figures['other']['accuracy']:.3f}, "

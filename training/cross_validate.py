@@ -18,7 +18,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from model.card import CLASS_NAMES, Decision, write_atomically
 from model.classifier import Classifier, calibrate
-from training.boxes import Lesion, lesions_of, read_boxes, series_of
+from training.boxes import Lesion, boxes_of, lesions_of, series_of
 from training.cards import card_of_run
 from training.dataset import TRAINING, UNSPLIT, DataError, find_pictures, require_classes
 from training.decoding import Decoded
@@ -27,7 +27,7 @@ from training.metrics import summarize
 from training.passes import answers_of
 from training.split_table import FILE as SPLIT_FILE
 from training.split_table import read_rows
-from training.train import Request, epochs_of, groups_of, start_run, train, usable_pictures
+from training.train import Request, epochs_of, groups_of, require_as_begun, start_run, train, usable_pictures
 from training.trust import fit_temperature, tumor_presence
 
 # With fewer pictures of a class nothing can be learned about it.
@@ -47,8 +47,8 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[
         DataError: the folders cannot be used, or an earlier fold held out other pictures.
     """
     class_names = CLASS_NAMES[request.recipe.task]
-    boxes = read_boxes(request.boxes)
     found = find_pictures(request.folders, request.recipe.task).of_split(TRAINING, UNSPLIT)
+    boxes = boxes_of(request.boxes, found.pictures)
     require_classes(found, class_names)
     decoded, problems = usable_pictures(request, found, boxes)
     labels, groups = decoded.labels(class_names), groups_of(request, decoded, boxes)
@@ -63,12 +63,13 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[
     for name, split in folds:
         start = request.start / name if request.start else None
         used, part = _within(split)
+        fold = dataclasses.replace(request, run=request.run / name, start=start)
         if start:
             _require_same_split(decoded.subset(used), part, start)
         if (request.run / name / SPLIT_FILE).is_file():
             _require_same_split(decoded.subset(used), part, request.run / name)
+            require_as_begun(fold)
         else:
-            fold = dataclasses.replace(request, run=request.run / name, start=start)
             start_run(fold, decoded.subset(used), groups[used], part, problems)
     raw, runs = np.full((len(labels), len(class_names)), np.nan, np.float32), []
     copies = copies_among(decoded, series_of(decoded.pictures, boxes))
@@ -87,6 +88,10 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[
         "n_networks": len(runs),
         "epochs": max(map(epochs_of, runs)),
     }
+    if not request.recipe.averaged_epochs:
+        # Without averaged weights the best epoch is kept, and the held-out pictures tell which that was.
+        training["epoch_chosen_on_scored"] = True
+        print("The held-out pictures chose each network's epoch: the figures are a little too kind.")
     metrics = {
         "each_slice_once": True,
         "not_counted_as_in_training": sum(len(split.validation) for _, split in folds) - sum(map(len, counted)),

@@ -71,7 +71,8 @@ def find_pictures(folders: Sequence[Path], task: str) -> Collection:
     """List the pictures of one or several data folders under the class names of the task.
 
     Raises:
-        DataError: a folder does not exist, or no picture at all was found; the message lists all problems.
+        DataError: a folder does not exist, no picture at all was found, or pictures of two folders have one name; the
+            message lists all problems.
     """
     pictures: list[Picture] = []
     problems: list[str] = []
@@ -82,6 +83,13 @@ def find_pictures(folders: Sequence[Path], task: str) -> Collection:
             problems.append(f"{folder}: there is no such folder.")
     if not pictures or any(not folder.is_dir() for folder in folders):
         raise DataError(_listing("Expected folders of pictures, one per class.", problems))
+    # Tables know a picture by its name, and would take one for the other.
+    twice = [name for name, n in Counter(p.name for p in pictures).items() if n > 1]
+    if twice:
+        raise DataError(
+            f"Expected data folders of different names. {len(twice)} pictures have the name of another, {twice[0]} "
+            "among them. Rename a folder, or give none twice."
+        )
     return Collection(tuple(pictures), tuple(problems))
 
 
@@ -105,7 +113,14 @@ def fingerprint(pictures: Sequence[Picture]) -> str:
 
 def _collect(folder: Path, task: str, pictures: list[Picture], problems: list[str]) -> None:
     split_folders = [(f, _SPLIT_NAMES[f.name.lower()]) for f in _subfolders(folder) if f.name.lower() in _SPLIT_NAMES]
-    if not split_folders:
+    if split_folders:
+        used = {split_folder for split_folder, _ in split_folders}
+        problems.extend(
+            f"{other.relative_to(folder.parent)}: neither Training nor Testing, beside such a folder; passed over."
+            for other in _subfolders(folder)
+            if other not in used
+        )
+    else:
         split_folders = [(folder, _SPLIT_NAMES.get(folder.name.lower(), UNSPLIT))]
     source = folder.parent.name if folder.name.lower() in _SPLIT_NAMES else folder.name
     for split_folder, split in split_folders:

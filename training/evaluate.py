@@ -1,6 +1,7 @@
 """Measure a network on labelled pictures, through the very code that serves it."""
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Sequence
@@ -92,7 +93,9 @@ def score(
     """Decode the pictures, run the network, and look for the pictures in the training data."""
     card = classifier.card
     found = find_pictures(folders, card.task)
-    to_score = found.of_split(TESTING, UNSPLIT) if found.of_split(TESTING).pictures else found
+    testing = found.of_split(TESTING)
+    # Beside a Testing folder all others are for training, as `train` takes them.
+    to_score = testing if testing.pictures else found
     decoded = decode(to_score.pictures, card.input_size_px)
     for problem in (*found.problems, *decoded.problems):
         print(f"passed over: {problem}")
@@ -113,7 +116,11 @@ def score(
 def measure(scoring: Scoring, classifier: Classifier) -> dict[str, Any]:
     """Give all figures, on all pictures and, where known, apart for those that stand in the training data too."""
     result: dict[str, Any] = {
-        "model": {"name": classifier.card.name, "sha256": classifier.card.sha256},
+        "model": {
+            "name": classifier.card.name,
+            "sha256": classifier.card.sha256,
+            "decision": dataclasses.asdict(classifier.card.decision),
+        },
         "data": {"fingerprint": fingerprint(scoring.decoded.pictures)},
         "environment": describe_environment(),
         "all": summarize(scoring.labels, scoring.probabilities, scoring.class_names),

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -14,6 +15,7 @@ import numpy as np
 
 from model.card import ModelCard, read_card, write_atomically
 from model.classifier import WEIGHTS_FOLDER, Classifier
+from model.errors import ModelFileError
 from model.known_answers import answers_to_known_pictures
 from training.cards import card_of_run
 from training.parity import probabilities_on
@@ -34,11 +36,12 @@ def publish(run: Path, evaluations: Sequence[Path], to: Path, name: str | None, 
     """Check the run's best network in a folder aside, then move its files into place.
 
     Raises:
-        ModelFileError: the folder holds no run. PublishError: an evaluation is of another network, or the two backends
-            disagree.
+        ModelFileError: the folder holds no run. PublishError: an evaluation is of another network or other bounds, a
+            model of this name and no older version is there, or the two backends disagree.
     """
     card = card_of_run(run, name, version, [_read_evaluation(folder) for folder in evaluations])
     _check_evaluations(card)
+    _check_place(card, to)
     card = dataclasses.replace(card, weights_file=f"{card.name}.keras")
     files = {"best.keras": card.weights_file, FILE: split_file(card.name)}
     if card.gate:
@@ -88,12 +91,35 @@ def _read_evaluation(folder: Path) -> dict[str, Any]:
 
 
 def _check_evaluations(card: ModelCard) -> None:
+    decision = dataclasses.asdict(card.decision)
     for name, evaluation in card.metrics.items():
-        received = evaluation.get("model", {}).get("sha256", card.sha256)
-        if received != card.sha256:
+        model = evaluation.get("model", {})
+        if model.get("sha256", card.sha256) != card.sha256:
             raise PublishError(
                 f"Expected figures of this run's network. Those of {name} are of another one; evaluate it again."
             )
+        if model.get("decision", decision) != decision:
+            raise PublishError(
+                f"Expected figures of this run's temperature and bounds. Those of {name} are from before it was "
+                "calibrated; evaluate it again."
+            )
+
+
+def _check_place(card: ModelCard, to: Path) -> None:
+    """A newer version alone replaces a model that is there: who leaves out --name does not lose the shipped one."""
+    try:
+        there = read_card(to / f"{card.name}.json").version
+    except ModelFileError:
+        return
+    if _in_order(card.version) <= _in_order(there):
+        raise PublishError(
+            f"Expected a version above {there}, which {card.name} in {to} has. Received {card.version}. "
+            "Give a higher --version to replace it, or another --name."
+        )
+
+
+def _in_order(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"[0-9]+", version)]
 
 
 def _check_backends(card: Path) -> float:

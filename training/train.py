@@ -17,7 +17,7 @@ from model.heatmap import FeatureGrid
 from training import networks, plots, split_table
 from training.audited import read_audit
 from training.batches import AugmentedPictures, FeatureBatches
-from training.boxes import Lesion, boxes_in_input, lesions_of, read_boxes, series_of
+from training.boxes import Lesion, boxes_in_input, boxes_of, lesions_of, series_of
 from training.dataset import (
     TRAINING,
     UNSPLIT,
@@ -125,10 +125,10 @@ def prepare(request: Request) -> Material:
     class_names = CLASS_NAMES[request.recipe.task]
     found = find_pictures(request.folders, request.recipe.task).of_split(TRAINING, UNSPLIT)
     require_classes(found, class_names)
-    boxes = read_boxes(request.boxes)
+    boxes = boxes_of(request.boxes, found.pictures)
     # A resumed run keeps the pictures and the split of its start.
     if (request.run / split_table.FILE).is_file():
-        _require_same_size(request)
+        require_as_begun(request)
         decoded, split = _read_split(request, request.run, found)[:2]
     elif request.start:
         decoded, split = _take_over_split(request, request.start, found)
@@ -139,14 +139,30 @@ def prepare(request: Request) -> Material:
     return Material(decoded, labels, _known(decoded, labels, lesions, class_names), split)
 
 
-def _require_same_size(request: Request) -> None:
-    """A run keeps its size of input: Xception's weights would go on at any, and its card would tell the first."""
-    size = json.loads((request.run / "config.json").read_text())["recipe"]["input_size_px"]
-    given = request.recipe.input_size_px
-    if size != given:
+def require_as_begun(request: Request) -> None:
+    """A run goes on as it began: its card tells the recipe, the seed and the start of its first call.
+
+    Raises:
+        DataError: the request is of another run.
+    """
+    begun = json.loads((request.run / "config.json").read_text())
+    given = json.loads(json.dumps(dataclasses.asdict(request.recipe)))
+    differences = [
+        f"{name} {begun['recipe'][name]}, and received {value}"
+        for name, value in given.items()
+        if begun["recipe"].get(name, value) != value
+    ]
+    if begun["seed"] != request.seed:
+        differences.append(f"seed {begun['seed']}, and received {request.seed}")
+    if begun["quick"] != request.quick:
+        differences.append(f"{'' if begun['quick'] else 'no '}--quick")
+    start = sha256_of(request.start / "best.keras") if request.start else None
+    if (begun.get("start") or {}).get("sha256") != start:
+        differences.append(f"{'the same' if begun.get('start') else 'no'} --start-from")
+    if differences:
         raise DataError(
-            f"Expected to go on with {request.run} at its input of {size} px. Received {given} px. "
-            f"Give --input-size {size}, or another --out."
+            f"Expected to go on with {request.run} as it began: {'; '.join(differences)}. "
+            "Give the same options, or another --out."
         )
 
 
@@ -163,7 +179,11 @@ def _take_over_split(request: Request, start: Path, found: Collection) -> tuple[
     decoded, split, groups = _read_split(request, start, found)
     problems = list(found.problems)
     if request.left_out:
+        in_training = {decoded.pictures[i].name for i in split.training}
         decoded = _leave_out(request, decoded, problems)
+        n_known = len(in_training - {picture.name for picture in decoded.pictures})
+        if n_known:
+            problems.append(f"{start} was trained on {n_known} of these: its network may remember them.")
         groups, split = split_table.split_of(decoded.pictures, split_table.read_rows(start))
     start_run(request, decoded, groups, split, problems)
     return decoded, split

@@ -22,6 +22,8 @@ _CONFIDENCE = 0.9
 SHIFTED_ERROR = 0.05
 # As many parts of the validation pictures are measured with numbers that the others chose.
 _N_FOLDS = 10
+# A bound that no probability reaches, not even one that is rounded to 1.
+NEVER = 2.0
 # The operating point leaves this share of the pictures without tumor alone.
 SPECIFICITY = 0.95
 
@@ -77,7 +79,7 @@ def certainty_bound(
     """Give the lowest highest-probability from which on at most this share of such answers is wrong.
 
     It leaves a margin: the upper bound of the share, by the binomial distribution with _CONFIDENCE, stays below. That
-    is no guarantee: thresholds are many, and slices of one patient depend on each other. 1 where there are too few
+    is no guarantee: thresholds are many, and slices of one patient depend on each other. NEVER where there are too few
     answers. Source: Geifman and El-Yaniv 2017, arXiv:1705.08500, who also correct for the choice among thresholds.
     """
     surest = np.where(may_answer, probabilities.max(axis=1), -1)
@@ -85,8 +87,11 @@ def certainty_bound(
     wrong = np.cumsum(probabilities.argmax(axis=1)[order] != labels[order])
     right = np.arange(1, len(order) + 1) - wrong
     largest_error = np.where(right > 0, stats.beta.ppf(_CONFIDENCE, wrong + 1, np.maximum(right, 1)), 1)
-    good = np.flatnonzero(largest_error <= error)
-    return float(surest[order[good[-1]]]) if good.size else 1.0
+    # A bound has four decimals: what they do not tell apart is certain together or not at all.
+    bounds = np.floor(surest[order].astype(np.float64) * 1e4) / 1e4
+    last_of_equals = np.append(bounds[1:] < bounds[:-1], True)[: len(order)]
+    good = np.flatnonzero((largest_error <= error) & last_of_equals)
+    return float(bounds[good[-1]]) if good.size else NEVER
 
 
 def calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[str, Any]:
