@@ -14,12 +14,13 @@ from scipy.ndimage import gaussian_filter
 
 from model.card import write_atomically
 from training.boxes import boxes_in_input, lesions_of, read_boxes
+from training.calibrate import read_split
 from training.dataset import DataError, find_pictures
 from training.decoding import decode
 from training.evaluate import load
 from training.metrics import wilson_interval
 from training.passes import answers_of
-from training.split_table import FILE, read_rows
+from training.split_table import FILE
 
 # The seam between what is shown and what is not, in px: a hard edge would itself be a sign.
 _SEAM_PX = 2.0
@@ -30,22 +31,25 @@ _MARGIN = 0.15
 def dissect(model: Path, folders: Sequence[Path], boxes: Path, out: Path, cache: Path | None) -> dict[str, Any]:
     """Classify boxed pictures whole, lesion only, and background only; write dissect.json.
 
-    Of a run's own pictures only those held out for validation count.
+    Of a run's own pictures those held out for validation count, each slice once, and none of which training holds a
+    copy; of a published card's all that are given.
 
     Raises:
-        DataError: no picture has a box. ModelFileError: the model cannot be loaded.
+        DataError: no picture has a box, or the folders lack some of a run's.
+        ModelFileError: the model cannot be loaded.
     """
     classifier = load(model)
     card = classifier.card
-    rows = read_rows(model) if (model / FILE).is_file() else {}
-    found = find_pictures(folders, card.task).pictures
-    pictures = [p for p in found if p.name in rows and rows[p.name].validation] if rows else list(found)
-    lesions = lesions_of(pictures, read_boxes(boxes))
-    boxed = [p for p, lesion in zip(pictures, lesions, strict=True) if lesion]
-    if not boxed:
-        raise DataError(f"Expected pictures with boxes in {boxes}. None of the {len(pictures)} pictures has one.")
-    decoded = decode(boxed, card.input_size_px, cache)
-    in_input = boxes_in_input(decoded, lesions_of(decoded.pictures, read_boxes(boxes)))
+    if (model / FILE).is_file():
+        decoded = read_split(model, folders, boxes, card, cache).validation
+    else:
+        decoded = decode(find_pictures(folders, card.task).pictures, card.input_size_px, cache)
+    lesions = lesions_of(decoded.pictures, read_boxes(boxes))
+    boxed = np.flatnonzero([lesion is not None for lesion in lesions])
+    if not boxed.size:
+        raise DataError(f"Expected pictures with boxes in {boxes}. None of the {len(lesions)} pictures has one.")
+    decoded = decoded.subset(boxed)
+    in_input = boxes_in_input(decoded, [lesions[i] for i in boxed])
     masks = [_mask(box, card.input_size_px) for box in in_input]
     labels = decoded.labels(card.class_names)
     present = [(i, name) for i, name in enumerate(card.class_names) if (labels == i).any()]

@@ -180,8 +180,10 @@ def _presence(presence: dict[str, Any]) -> str:
     if "auroc" not in presence:
         return f"tumor or not: accuracy {presence['accuracy']:.3f}"
     return (
-        f"Tumor or not: AUROC {presence['auroc']:.3f}, sensitivity {presence['sensitivity_at_95_specificity']:.3f} at "
-        f"a specificity of 0.95; counted as tumor from a probability of {presence['tumor_from']:.2f}."
+        f"Tumor or not: AUROC {presence['auroc']:.3f}; sensitivity {presence['sensitivity_at_95_specificity']:.3f} at "
+        f"a specificity of 0.95; counted as tumor from a probability of {presence['tumor_from']:.2f}, sensitivity "
+        f"{presence['sensitivity']:.3f} and specificity {presence['specificity']:.3f} "
+        f"({presence['n_with_tumor']} with, {presence['n_without_tumor']} without)."
     )
 
 
@@ -214,11 +216,24 @@ def _section(card: ModelCard) -> str:
         f"### Intended use\n\n{card.intended_use}\n\n"
         f"### What it cannot do\n\n{''.join(f'- {limit}{chr(10)}' for limit in card.limits)}\n"
         f"### Ethics\n\n{_ETHICS}\n\n"
-        f"### Training data\n\n{data}\n"
+        f"### Training data\n\n{data}\n{_held_out(card)}"
         f"Base weights: {base['title']} (licence: {base['licence']}). Licence of the weights: {card.licence}.\n\n"
         f"### Figures\n\n{''.join(_figures(name, metrics) for name, metrics in card.metrics.items())}"
         + (f"![Reliability and risk-coverage of {card.name}]({trust_plot(card)})\n\n" if trust_measured(card) else "")
     )
+
+
+def _held_out(card: ModelCard) -> str:
+    """How many of the pictures chose epoch and bounds instead of being learned from."""
+    validation = card.metrics.get("validation", {})
+    n_held_out = card.recipe.get("data", {}).get("n_validation")
+    if n_held_out is None and "trust" not in card.metrics:
+        # Cards of version 1.0.0 do not count them; their figures are of all of them.
+        n_held_out = validation.get("n_pictures")
+    if n_held_out is None:
+        return ""
+    total = sum(sum(d["n_pictures"].values()) for d in card.training_data)
+    return f"Of these {total} pictures {n_held_out} were held out for validation.\n\n"
 
 
 def _figures(name: str, metrics: dict[str, Any]) -> str:
@@ -268,8 +283,12 @@ def _trust(trust: dict[str, Any]) -> str:
     """Whether the answers can be trusted, as `python -m training calibrate` measured it on the validation pictures."""
     decision, presence, gate, maps = (trust[key] for key in ("decision", "tumor_presence", "gate", "heatmaps"))
     lines = [
-        f"Answers are certain from a probability of {decision['uncertain_below']:.2f} on (temperature "
-        f"{decision['temperature']:.2f}): {trust['selective']['coverage']:.1%} of the pictures, "
+        (
+            f"Answers are certain from a probability of {decision['uncertain_below']:.2f} on"
+            if decision["uncertain_below"] <= 1
+            else "No answer is certain"
+        )
+        + f" (temperature {decision['temperature']:.2f}): {trust['selective']['coverage']:.1%} of the pictures, "
         f"{_percentage(trust['selective']['error_among_certain'])} of them wrong; measured on other "
         "groups than those that chose it.",
         f"Expected calibration error {trust['calibration']['expected_calibration_error']:.3f}, Brier score "
@@ -290,11 +309,16 @@ def _trust(trust: dict[str, Any]) -> str:
     if maps["n_pictures"]:
         by_chance = trust["heatmaps_of_random_weights"].get("hottest_point_in_box")
         n_random = trust["heatmaps_of_random_weights"].get("n_networks", 1)
+        n_seen = trust["heatmaps_of_random_weights"].get("n_pictures")
         lines.append(
             f"Heat maps: of {maps['n_pictures']} tumors read correctly the hottest point lies in the lesion's box in "
             f"{maps['hottest_point_in_box']:.1%}, {maps['evidence_in_box']:.1%} of the evidence does; the boxes cover "
             f"{maps['box_share_of_picture']:.1%} of the picture"
-            + (f", and random weights hit {by_chance:.1%} (networks: {n_random})." if by_chance is not None else ".")
+            + (
+                f", and random weights hit {by_chance:.1%} of {n_seen} (networks: {n_random})."
+                if by_chance is not None
+                else "."
+            )
         )
     if gate["kinds"]:
         lines.append(
