@@ -21,6 +21,8 @@ from training.detector_check import CHANGES, N_CHANGED, Pixels
 from training.passes import answers_of
 
 _ROWS_PER_BLOCK = 1024
+# Products of the same two rows differ by rounding with the size of the block that they are computed in.
+_ROUNDING = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,7 @@ class Embedding:
             n_pairs += int(differ.sum())
             alike = rows[numbered[part]] @ rows[numbered].T
             threshold = max(threshold, float(alike[differ].max(initial=-1.0)))
+        threshold += _ROUNDING
         recall = {name: self._recall(read, change, threshold) for name, change in CHANGES.items()}
         card = self.classifier.card
         return {
