@@ -26,7 +26,7 @@ _PARTS = {
 }
 
 # Studies of networks that `calibrate` never saw.
-UNCALIBRATED = {"published_protocol", "published_protocol_1_0_0"}
+UNCALIBRATED = {"published_protocol", "published_protocol_1_0_0", "published_protocol_larger_input"}
 
 
 def model_card(cards: Sequence[ModelCard]) -> str:

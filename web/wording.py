@@ -24,6 +24,9 @@ STUDIES = {
         "vgg16's recipe on the same data as xception 2.0.2 (three near-duplicates of test pictures were found later)"
     ),
     "published_protocol": Sentence("Published protocol: the present recipe on the official training folder alone"),
+    "published_protocol_larger_input": Sentence(
+        "Published protocol: the same with an input of 208 instead of 160 pixels"
+    ),
     "cross_validation": Sentence(
         "Grouped cross-validation of xception's recipe: training pictures, each scored by a network trained for less "
         "time on two thirds that do not hold it"
