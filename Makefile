@@ -60,9 +60,11 @@ train: $(VENV)/.train-stamp
 	@echo 'Expected DATA: folders of pictures by class, as in: make train DATA="path/to/Training"'
 	@echo 'The steps, each with --help:'
 	@echo '  $(BIN)/python -m training explore --data DIR ...'
+	@echo '  $(BIN)/python -m training audit --data DIR ...'
 	@echo '  $(BIN)/python -m training train --recipe xception --data DIR ...'
-	@echo '  $(BIN)/python -m training evaluate --model runs/xception --data DIR ...'
-	@echo '  $(BIN)/python -m training publish --run runs/xception --evaluation runs/evaluation'
+	@echo '  $(BIN)/python -m training calibrate --run runs/xception --data DIR ...'
+	@echo '  $(BIN)/python -m training evaluate --model runs/xception --data TEST_DIR ...'
+	@echo '  $(BIN)/python -m training publish --run runs/xception --evaluation runs/evaluation --name mine'
 endif
 
 benchmarks: $(VENV)/.bench-stamp ## Measure speed, memory and size (BENCHMARKS_ARGS="--only picture")
