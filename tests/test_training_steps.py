@@ -180,6 +180,10 @@ def test_run_is_not_resumed_with_other_options_than_it_began_with(finished_run: 
     assert step.returncode == 2
     assert "as it began: input_size_px 64, and received 96; seed 0, and received 3; no --start-from." in step.stderr
     assert (finished_run / "best.keras").read_bytes() == before
+    step = run_step("train", "--recipe", "vgg16", "--quick", "--start-from", finished_run / "nowhere", "--resume",
+                    "--data", drawn_data, "--out", finished_run, "--cache", finished_run.parent / "cache")  # fmt: skip
+    assert step.returncode == 2
+    assert "as it began: no --start-from." in step.stderr
 
 
 def test_network_that_was_not_trained_in_the_folder_is_not_trained_over(tmp_path: Path) -> None:
@@ -223,7 +227,7 @@ def test_going_on_keeps_the_split_and_leaves_out_what_is_to_stay_unseen(
     gone = {name for name in before if name not in after}
     assert {name[-9:] for name in gone} == {"yes/0.png", "/no/5.png"}
     n_known = sum(before[name]["validation"] == "0" for name in gone)
-    said = f"{finished_run} was trained on {n_known} of these"
+    said = f"{finished_run.name} was trained on {n_known} of these"
     assert (said in step.stdout) == (n_known > 0)
     assert all(before[name] == row for name, row in after.items())
 

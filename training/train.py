@@ -156,7 +156,8 @@ def require_as_begun(request: Request) -> None:
         differences.append(f"seed {begun['seed']}, and received {request.seed}")
     if begun["quick"] != request.quick:
         differences.append(f"{'' if begun['quick'] else 'no '}--quick")
-    start = sha256_of(request.start / "best.keras") if request.start else None
+    network = request.start / "best.keras" if request.start else None
+    start = sha256_of(network) if network and network.is_file() else network
     if (begun.get("start") or {}).get("sha256") != start:
         differences.append(f"{'the same' if begun.get('start') else 'no'} --start-from")
     if differences:
@@ -183,7 +184,7 @@ def _take_over_split(request: Request, start: Path, found: Collection) -> tuple[
         decoded = _leave_out(request, decoded, problems)
         n_known = len(in_training - {picture.name for picture in decoded.pictures})
         if n_known:
-            problems.append(f"{start} was trained on {n_known} of these: its network may remember them.")
+            problems.append(f"{start.name} was trained on {n_known} of these: its network may remember them.")
         groups, split = split_table.split_of(decoded.pictures, split_table.read_rows(start))
     start_run(request, decoded, groups, split, problems)
     return decoded, split
