@@ -24,7 +24,7 @@ from training.calibrate import read_split
 from training.cards import card_of_run
 from training.dataset import DataError
 from training.decoding import Decoded
-from training.progress import save_network
+from training.progress import require_empty, save_network
 from training.split_table import FILE
 from training.synthesis import Synthesis, replace_lesion
 
@@ -41,8 +41,7 @@ def blend(
     Raises:
         DataError: the runs do not belong together, the folders do not hold their pictures, or `out` is in use.
     """
-    if out.exists() and any(out.iterdir()):
-        raise DataError(f"Expected an empty run folder. {out} holds files. Choose another --out.")
+    require_empty(out)
     config = json.loads((run / "config.json").read_text())
     if (config.get("start") or {}).get("sha256") != sha256_of(earlier / "best.keras"):
         raise DataError(f"Expected the run that {run} went on from. Received {earlier}, which is another one.")

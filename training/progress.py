@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.card import write_atomically
+from training.dataset import DataError
 
 FROZEN, FINE_TUNE, DONE = "frozen", "fine_tune", "done"
 
@@ -55,6 +56,16 @@ class Progress:
         self.write(run)
         if old:
             (run / old).unlink(missing_ok=True)
+
+
+def require_empty(run: Path) -> None:
+    """Check that a folder can become a run: what is in it would mix with the run's files.
+
+    Raises:
+        DataError: it holds files.
+    """
+    if run.exists() and any(run.iterdir()):
+        raise DataError(f"Expected an empty run folder. {run} holds files. Choose another --out.")
 
 
 class SaveEachEpoch(keras.callbacks.Callback):

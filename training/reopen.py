@@ -17,6 +17,7 @@ from training.calibrate import read_split, sources_of
 from training.dataset import DataError, Picture, fingerprint
 from training.metrics import summarize
 from training.passes import answers_of
+from training.progress import require_empty
 from training.publish import split_file
 from training.recipes import Recipe
 from training.split_table import FILE
@@ -36,8 +37,7 @@ def reopen(path: Path, folders: Sequence[Path], boxes: Path | None, run: Path, c
         ModelFileError: card or weights are missing or altered.
     """
     # What cannot be reopened is deleted again: nothing else may stand there.
-    if run.exists() and any(run.iterdir()):
-        raise DataError(f"Expected an empty run folder. {run} holds files. Choose another --out.")
+    require_empty(run)
     card = read_card(path)
     table = path.with_name(split_file(card.name))
     if not table.is_file():
