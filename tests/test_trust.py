@@ -5,7 +5,7 @@ import pytest
 
 from model.card import Decision
 from model.classifier import calibrate
-from training.calibrate import largest_distance, refusals
+from training.gating import extracted_brains, largest_distance, refusals, without_skulls
 from training.trust import (
     calibration,
     certain_answers,
@@ -147,14 +147,38 @@ def test_temperature_rises_when_changed_looks_are_read_worse() -> None:
 
 def test_refused_brain_mri_are_counted_by_bounds_that_other_groups_chose() -> None:
     groups = np.repeat(np.arange(10), 100)
-    inside = np.random.default_rng(0).uniform(0.5, 1.0, 1000).astype(np.float32)
+    inside = np.random.default_rng(0).uniform(0.5, 1.0, (1000, 3)).astype(np.float32)
     # One group comes from another scanner: the bound that it helped to choose would let nearly all of it through.
-    inside[groups == 9] *= 5
+    inside[groups == 9, 0] *= 5
     nothing = np.empty(0, np.float32)
     assert (inside > largest_distance(inside, nothing)).mean() <= 0.01
     figures = refusals(inside, nothing, groups)
     assert figures["refused_brain_mri"] >= 0.1
+    assert max(figures["refused_without_skull"], figures["refused_extracted"]) < 0.05
     assert figures["n_brain_mri"] == 1000
+
+
+def test_brains_without_skull_and_extracted_brains_fill_the_frame_as_they_do_in_serving() -> None:
+    y, x = np.mgrid[-1:1:160j, -1:1:160j]
+    radius, ventricle = np.hypot(y, x), np.hypot(y, x) < 0.15
+    head = np.zeros((160, 160), np.uint8)
+    # From outside: skull, the fluid around the brain, brain; fluid inside it too.
+    head[radius < 0.98], head[radius < 0.9], head[radius < 0.7], head[ventricle] = 250, 40, 150, 30
+    random = np.random.default_rng(0)
+    bare, brain = without_skulls(head[None])[0], extracted_brains(head[None], random)[0]
+    # Of the head's square, 14 % of its side is shell; the fluid stays until the brain is extracted.
+    assert 0 < bare[80, 4] < bare[80, 40]
+    assert brain[80, 4] > 200
+    assert brain[80, 40] == 255
+    assert brain[0, 0] == bare[0, 0] == 0
+    assert 0 < np.median(brain[75:85, 75:85]) < 100, "fluid that the brain encloses stays"
+
+
+def test_heads_of_which_extraction_would_leave_nothing_stay() -> None:
+    black = np.zeros((2, 80, 80), np.uint8)
+    black[1, 40, 40] = 255
+    np.testing.assert_array_equal(extracted_brains(black, np.random.default_rng(0)), black)
+    np.testing.assert_array_equal(without_skulls(black), black)
 
 
 def test_bound_of_the_gate_lies_between_brain_mri_and_what_is_none() -> None:

@@ -105,8 +105,13 @@ def _move(
 
 def strip_skull(picture: NDArray[np.float32], share: float) -> NDArray[np.float32]:
     """Blacken what is nearer to the head's outline than a share of the side; float32, same shape."""
+    return np.where(inside_head(picture, share), picture, 0).astype(np.float32)
+
+
+def inside_head(picture: NDArray[np.float32], share: float) -> NDArray[np.bool_]:
+    """Tell what is further inside the head than a share of the side: bool, same shape as the float32 picture."""
     head = binary_fill_holes(gaussian_filter(picture, 1.0) > 2 * _AIR)
-    return np.where(distance_transform_edt(head) > share * picture.shape[0], picture, 0).astype(np.float32)
+    return distance_transform_edt(head) > share * picture.shape[0]  # type: ignore[no-any-return]
 
 
 def _moved_box(

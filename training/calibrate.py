@@ -20,36 +20,26 @@ from PIL import Image
 
 from model.card import GateCard, ModelCard, write_atomically
 from model.classifier import Classifier, calibrate
-from model.errors import ImageError
-from model.gate import Gate
 from model.preprocessing import preprocess
 from model.reading import read_image
 from training import networks, plots
-from training.augmentation import Augmentation, augment, strip_skull
+from training.augmentation import Augmentation, augment
 from training.boxes import boxes_in_input, boxes_of, lesions_of, read_boxes, series_of
 from training.cards import card_of_run
-from training.dataset import DataError, Picture, find_pictures, fingerprint
+from training.dataset import Picture, find_pictures, fingerprint
 from training.decoding import Decoded, decode
+from training.gating import accepted_outsiders, fit_gate, refusals
 from training.grouping import copies_among, first_copies, joined, unknown_to
 from training.localisation import Pointing
 from training.metrics import summarize, wilson_interval
-from training.outsiders import TEST_KINDS, TUNING_KINDS
 from training.passes import answers_of
 from training.recipes import RECIPES
 from training.split_table import pictures_of_run, read_rows, split_of
-from training.trust import choose_decision, cross_fitted, group_folds, tumor_presence
+from training.trust import choose_decision, cross_fitted, tumor_presence
 
-# Few enough for a small file. More bring the training pictures nearer to the plane, and the outsiders as well.
-N_DIRECTIONS = 32
-# Pictures that span the plane: some dozens for each direction.
-N_FOR_PLANE = 1500
 # Random networks whose heat maps are looked at: each has its own favourite place.
 N_RANDOM_NETWORKS = 5
 N_FOR_RANDOM_NETWORKS = 200
-# At least this share of the validation pictures is let through.
-LET_THROUGH = 0.99
-# What is taken off as the skull, as a share of the side.
-_SHELL = 0.07
 # What pictures from elsewhere may look like: other grey levels, sharpness, noise and coding; shapes hardly change.
 LOOK_SHIFT = Augmentation(
     rotation_degrees=8, scale=0.08, shift_share=0.04, gamma=1.6, contrast=0.2, brightness=15, bias_field=0.2,
@@ -93,8 +83,8 @@ def calibrate_run(
     decision = choose_decision(labels, validation.probabilities, healthy, shifted)
     features = validation.gate_features
     assert features is not None, "the classifier was made with a gate layer"
-    gate, outside = fit_gate(ungated, split.training, features, outsiders, seed)
-    gate_bytes = gate.to_bytes()
+    fitted = fit_gate(ungated, split.training.pixels, split.validation.pixels, features, outsiders, seed)
+    gate, gate_bytes = fitted.gate, fitted.gate.to_bytes()
     gate_card = GateCard(recipe.gate_layer, "gate.npz", hashlib.sha256(gate_bytes).hexdigest(), gate.largest_distance)
     classifier = Classifier(dataclasses.replace(card, decision=decision, gate=gate_card), _network(run), gate)
     probabilities = calibrate(validation.probabilities, decision.temperature)
@@ -112,8 +102,7 @@ def calibrate_run(
         "stability": stability(classifier, split.validation, validation.probabilities.argmax(axis=1)),
         "heatmaps": pointing.figures(right),
         "heatmaps_of_random_weights": _random_pointing(card, split.validation, labels, boxes),
-        "gate": _gate_figures(classifier, split.validation.pixels, outsiders)
-        | refusals(gate.distances(features) * gate.largest_distance, outside, split.groups),
+        "gate": accepted_outsiders(classifier, outsiders) | refusals(fitted.inside, fitted.outside, split.groups),
     }
     chosen = {"decision": dataclasses.asdict(decision), "gate": dataclasses.asdict(gate_card)}
     chosen["network_sha256"] = card.sha256
@@ -163,74 +152,6 @@ def changed_looks(split: RunPictures, seed: int) -> NDArray[np.uint8]:
         for picture, partner in zip(split.validation.pixels, partners, strict=True)
     ]
     return np.stack(changed).astype(np.uint8)
-
-
-def fit_gate(
-    classifier: Classifier, training: Decoded, validation: NDArray[np.float32], outsiders: Path | None, seed: int
-) -> tuple[Gate, NDArray[np.float32]]:
-    """Span the plane of the training features and choose the largest distance between the two sides.
-
-    Gives the gate, and the distances of the outsiders that chose it: float32 (m,), none without outsiders.
-    """
-    chosen = np.random.default_rng(seed).permutation(len(training.pixels))[:N_FOR_PLANE]
-    pixels = training.pixels[np.sort(chosen)]
-    # Every third picture without its skull, as many archives have them.
-    pixels[::3] = strip_skulls(pixels[::3])
-    features = answers_of(classifier, pixels).gate_features
-    assert features is not None, "the classifier was made with a gate layer"
-    mean, deviation = features.mean(axis=0), features.std(axis=0) + np.float32(1e-4)
-    _, _, directions = np.linalg.svd((features - mean) / deviation, full_matrices=False)
-    gate = Gate(mean, deviation, np.ascontiguousarray(directions[:N_DIRECTIONS]), 1.0)
-    outside = gate.distances(_outsider_features(classifier, outsiders)) if outsiders else np.empty(0, np.float32)
-    return dataclasses.replace(gate, largest_distance=largest_distance(gate.distances(validation), outside)), outside
-
-
-def _outsider_features(classifier: Classifier, outsiders: Path) -> NDArray[np.float32]:
-    folders = [outsiders / kind for kind in TUNING_KINDS]
-    pixels = [outsider_pixels(folder, classifier.card.input_size_px)[0] for folder in folders]
-    if not any(map(len, pixels)):
-        raise DataError(f"Expected pictures of `python -m training outsiders` in {outsiders}. There are none.")
-    features = [answers_of(classifier, of_kind).gate_features for of_kind in pixels if len(of_kind)]
-    return np.concatenate([of_kind for of_kind in features if of_kind is not None])
-
-
-def largest_distance(inside: NDArray[np.float32], outside: NDArray[np.float32]) -> float:
-    """Choose the bound between the distances of brain MRI and of what is none: float32 (n,) and (m,)."""
-    furthest = float(np.quantile(inside, LET_THROUGH))
-    if not outside.size:
-        return furthest
-    nearest = float(np.quantile(outside, 1 - LET_THROUGH))
-    # Halfway on the scale of ratios; brain MRI of sources that are not here lies further out than validation.
-    return max(furthest, float(np.sqrt(furthest * nearest)))
-
-
-def refusals(
-    inside: NDArray[np.float32], outside: NDArray[np.float32], groups: NDArray[np.int64]
-) -> dict[str, float | int | bool]:
-    """Count brain MRI that is refused, a tenth of the groups after another by the bound that the nine others choose.
-
-    inside: float32 (n,), distances of brain MRI of these groups, int64 (n,); outside: float32 (m,).
-    """
-    refused = np.zeros(len(inside), bool)
-    for chosen, measured in group_folds(groups):
-        refused[measured] = inside[measured] > largest_distance(inside[chosen], outside)
-    return {"refused_brain_mri": float(refused.mean()), "n_brain_mri": len(refused), "refused_by_other_groups": True}
-
-
-def strip_skulls(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Blacken the outer shell of each head: uint8 (n, size, size) in and out."""
-    return np.stack([strip_skull(picture.astype(np.float32), _SHELL) for picture in pixels]).astype(np.uint8)
-
-
-def outsider_pixels(folder: Path, input_size_px: int) -> tuple[NDArray[np.uint8], int]:
-    """Preprocess the pictures of a kind: uint8 (n, size, size), and how many were refused before the network."""
-    pixels, n_refused = [], 0
-    for file in sorted(folder.glob("*.png")):
-        try:
-            pixels.append(preprocess(read_image(file).pixels, input_size_px).pixels)
-        except ImageError:
-            n_refused += 1
-    return np.array(pixels, np.uint8).reshape(-1, input_size_px, input_size_px), n_refused
 
 
 def stability(classifier: Classifier, pictures: Decoded, before: NDArray[np.int64]) -> dict[str, float]:
@@ -319,24 +240,6 @@ def _by_source(pictures: Decoded, right: NDArray[np.bool_]) -> dict[str, Any]:
         }
         for name in np.unique(sources)
     }
-
-
-def _gate_figures(classifier: Classifier, pixels: NDArray[np.uint8], outsiders: Path | None) -> dict[str, Any]:
-    stripped = answers_of(classifier, strip_skulls(pixels)).distances > 1
-    figures: dict[str, Any] = {"refused_without_skull": float(stripped.mean()), "kinds": {}}
-    if outsiders is None:
-        return figures
-    for kind in (*TUNING_KINDS, *TEST_KINDS):
-        pixels, n_refused = outsider_pixels(outsiders / kind, classifier.card.input_size_px)
-        accepted = int((answers_of(classifier, pixels).distances <= 1).sum()) if len(pixels) else 0
-        figures["kinds"][kind] = {
-            "chose_the_bound": kind in TUNING_KINDS, "n_pictures": len(pixels) + n_refused, "n_accepted": accepted,
-        }  # fmt: skip
-    for name, kinds in (("tuning", TUNING_KINDS), ("test", TEST_KINDS)):
-        n = sum(figures["kinds"][kind]["n_pictures"] for kind in kinds)
-        figures[f"accepted_of_{name}_kinds"] = sum(figures["kinds"][k]["n_accepted"] for k in kinds) / max(n, 1)
-        figures[f"n_of_{name}_kinds"] = n
-    return figures
 
 
 def _print(figures: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from model.card import CLASS_NAMES, DISCLAIMER, TUMOR_TYPE
 from model.errors import ModelFileError
+from model.stacks import PLANES
 from training.dataset import DataError
 from training.recipes import RECIPES, Recipe, recipe_for
 
@@ -42,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(steps)
     _add_cross_validate(steps)
     _add_outsiders(steps)
+    _add_slices(steps)
     _add_blend(steps)
     _add_reopen(steps)
     _add_calibrate(steps)
@@ -165,6 +167,16 @@ def _add_outsiders(steps: "argparse._SubParsersAction[argparse.ArgumentParser]")
     step.add_argument("--pictures", nargs="*", default=[], metavar="KIND=DIR",
                       help="more pictures of a kind, as wallpapers=/usr/share/backgrounds")  # fmt: skip
     step.set_defaults(step=_outsiders)
+
+
+def _add_slices(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    step = steps.add_parser("slices", help="write the slices of NIfTI volumes as pictures of a class, for `evaluate`")
+    step.add_argument("--volumes", nargs="+", type=Path, required=True, metavar="FILE")
+    step.add_argument("--class", dest="class_name", required=True, metavar="CLASS", help="the folder's name: no_tumor")
+    step.add_argument("--planes", nargs="+", choices=PLANES, default=["axial"], help="default: axial")
+    step.add_argument("--every-mm", type=float, default=5.0, metavar="MM", help="between slices (default: 5)")
+    step.add_argument("--out", type=Path, required=True, metavar="DIR")
+    step.set_defaults(step=_slices)
 
 
 def _add_reopen(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -332,6 +344,13 @@ def _outsiders(options: argparse.Namespace) -> None:
         extra.setdefault(kind, []).append(Path(folder))
     counts = make_outsiders(options.out, extra)
     print(f"{sum(counts.values())} pictures of {sum(n > 0 for n in counts.values())} kinds in {options.out}: {counts}")
+
+
+def _slices(options: argparse.Namespace) -> None:
+    from training.slices import write_slices
+
+    counts = write_slices(options.volumes, options.class_name, options.planes, options.every_mm, options.out)
+    print(f"{sum(counts.values())} pictures in {options.out / options.class_name}: {counts}")
 
 
 def _calibrate(options: argparse.Namespace) -> None:

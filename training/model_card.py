@@ -321,12 +321,14 @@ def _trust(trust: dict[str, Any]) -> str:
             )
         )
     if gate["kinds"]:
+        extracted = gate.get("refused_extracted")
         lines.append(
             f"Not a brain MRI: {gate['accepted_of_test_kinds']:.1%} of {gate['n_of_test_kinds']} pictures of "
             f"{sum(not kind['chose_the_bound'] for kind in gate['kinds'].values())} kinds that chose nothing are let "
             f"through; {gate['refused_brain_mri']:.1%} of {gate['n_brain_mri']} brain MRI are refused ("
             + ("by bounds that other groups chose" if gate.get("refused_by_other_groups") else "they chose the bound")
-            + f"), {gate['refused_without_skull']:.1%} when their skull is taken off."
+            + f"), {gate['refused_without_skull']:.1%} when their skull is taken off"
+            + (f", {extracted:.1%} when the brain is extracted." if extracted is not None else ".")
         )
     once = ", each slice once" if trust.get("each_slice_once") else ""
     if known := trust.get("not_counted_as_in_training"):
