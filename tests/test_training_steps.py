@@ -589,7 +589,7 @@ def test_cross_validation_scores_every_picture_once_and_goes_on_when_repeated(dr
     assert rows_of(tmp_path / "folds" / "predictions.csv") == rows
 
     # Folds that another call drew are not taken for its own.
-    for change in (["--seed", "1"], ["--folds", "3"]):
+    for change in (["--seed", "1"], ["--folds", "3"], ["--epochs", "2"]):
         step = run_step(*arguments, *change)
         assert step.returncode == 2
         assert "another --out" in step.stderr

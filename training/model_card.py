@@ -79,6 +79,8 @@ def studies_section(studies: dict[str, dict[str, Any]], titles: dict[str, str]) 
         if "all" in study and "trust" in study:
             # Nobody chose the bound of certainty of networks that were never calibrated.
             lines += [f"- {line}\n" for line in _trust_elsewhere(study["trust"])[name in UNCALIBRATED :]]
+            if study.get("refused_by_gate") and name not in UNCALIBRATED:
+                lines.append(f"- Refused as no brain MRI: {study['refused_by_gate']:.1%}.\n")
         if "accuracy" in study:
             lines.append(f"- {_line(study)}\n")
         if "tumor_presence" in study:

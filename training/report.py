@@ -44,11 +44,19 @@ STUDIES = {
     "leave_one_collection_out": "xception's recipe, one collection left out at a time",
     "dissection_before": "what xception 1.0.0 read: figshare's folder with lesion or background covered",
     "dissection": "what the served xception reads: validation slices with lesion or background covered",
+    "healthy_head": "a healthy head of no collection, asked of xception 2.0.2",
+    "healthy_brains": "healthy brains of no collection, without skull, asked of xception 2.0.2",
+    "leak_free_larger_input_trust": "what `calibrate` measured of the recipe in one go at 208 px, not published",
+    "larger_input_healthy_head": "the healthy head, asked of that network at 208 px",
+    "larger_input_healthy_brains": "the healthy brains, asked of that network at 208 px",
     "audit": "audit of the data",
 }
 
 # Says how a study came about: README has the studies themselves.
-_IN_MODEL_CARD_ALONE = {"cross_validation_shorter", "cross_validation_larger_input"}
+_IN_MODEL_CARD_ALONE = {
+    "cross_validation_shorter", "cross_validation_larger_input", "healthy_head", "healthy_brains",
+    "larger_input_healthy_head", "larger_input_healthy_brains",
+}  # fmt: skip
 
 
 def write_report(card_files: Sequence[Path], added: dict[str, Path], top: Path = TOP) -> None:
