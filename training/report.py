@@ -52,7 +52,7 @@ STUDIES = {
     "audit": "audit of the data",
 }
 
-# Says how a study came about: README has the studies themselves.
+# Details, and how a study came about: README has the studies themselves.
 _IN_MODEL_CARD_ALONE = {
     "cross_validation_shorter", "cross_validation_larger_input", "healthy_head", "healthy_brains",
     "larger_input_healthy_head", "larger_input_healthy_brains",
