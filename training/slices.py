@@ -23,8 +23,8 @@ def write_slices(
 
     Only slices that would be classified are written, those of an axial volume of cubes also in the other planes.
 
-    volumes: NIfTI files; planes: of model.stacks.PLANES; every_mm: between slices, where the file says how far apart they are,
-    else every slice is written.
+    volumes: NIfTI files; planes: of model.stacks.PLANES; every_mm: between slices, where the file says how far apart
+    they are, else every slice is written.
 
     Raises:
         DataError: a file holds no volume, or not of these planes, or two have the same name.
