@@ -1,11 +1,17 @@
 """Temperature, thresholds and their figures, on examples small enough to check."""
 
+import dataclasses
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from model.card import Decision
-from model.classifier import calibrate
-from training.gating import extracted_brains, largest_distance, refusals, without_skulls
+from model.card import Decision, GateCard, read_card
+from model.classifier import Classifier, calibrate
+from model.lean_keras import import_keras
+from tests.conftest import save_with_card
+from training.gating import extracted_brains, fit_gate, largest_distance, refusals, without_skulls
+from training.passes import answers_of
 from training.trust import (
     calibration,
     certain_answers,
@@ -179,6 +185,42 @@ def test_heads_of_which_extraction_would_leave_nothing_stay() -> None:
     black[1, 40, 40] = 255
     np.testing.assert_array_equal(extracted_brains(black, np.random.default_rng(0)), black)
     np.testing.assert_array_equal(without_skulls(black), black)
+
+
+def test_gate_is_fitted_to_heads_without_skull_and_to_extracted_brains_too(tmp_path: Path) -> None:
+    keras = import_keras()
+    layers = keras.layers
+    grey = keras.Input((96, 96, 1))
+    # More channels than the plane has directions, so that something is left to measure.
+    seeded = keras.initializers.GlorotUniform(seed=1)
+    maps = layers.Conv2D(80, 7, strides=5, activation="relu", kernel_initializer=seeded)(
+        layers.Rescaling(1 / 255)(grey)
+    )
+    features = layers.GlobalAveragePooling2D(name="feature_pool")(maps)
+    network = keras.Model(grey, layers.Dense(4, activation="softmax")(features))
+    save_with_card(network, tmp_path, "xception", "tumor_type", "feature_pool")
+    card = dataclasses.replace(read_card(tmp_path / "xception.json"), gate=GateCard("feature_pool", "", "", 1.0))
+    classifier = Classifier(card, network)
+    random = np.random.default_rng(0)
+    training, validation = (np.stack([drawn_head(random) for _ in range(n)]) for n in (600, 60))
+    measured = answers_of(classifier, validation).gate_features
+    assert measured is not None
+    fitted = fit_gate(classifier, training, validation, measured, None, 0)
+    whole, bare, extracted = np.median(fitted.inside, axis=0)
+    # With heads as they are in place of either form that form lies further out: 0.7 and 1.4 times as far as they.
+    assert bare < 0.5 * whole
+    assert extracted < whole
+    assert (fitted.inside > fitted.gate.largest_distance).mean() < 0.02
+
+
+def drawn_head(random: np.random.Generator) -> np.ndarray:
+    """Draw skull, fluid and brain, each of a random grey level: uint8, (96, 96)."""
+    y, x = np.mgrid[-1:1:96j, -1:1:96j]
+    radius = np.hypot(y / random.uniform(0.85, 1), x / random.uniform(0.85, 1))
+    head = np.zeros(radius.shape)
+    for edge, darkest, brightest in ((0.98, 180, 255), (0.88, 20, 60), (random.uniform(0.7, 0.8), 100, 170)):
+        head[radius < edge] = random.uniform(darkest, brightest)
+    return np.clip(head + (radius < 0.98) * random.normal(0, 8, head.shape), 0, 255).astype(np.uint8)
 
 
 def test_bound_of_the_gate_lies_between_brain_mri_and_what_is_none() -> None:

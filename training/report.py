@@ -27,7 +27,7 @@ STUDIES = {
     "leak_free_vgg16": "vgg16's recipe on the data of xception 2.0, not published",
     "leak_free_vgg16_trust": "what `calibrate` measured of that vgg16, with copies of slices and of training pictures",
     "published_protocol": "xception's recipe on the Training folder alone (published protocol)",
-    "published_protocol_larger_input": "xception's recipe with an input of 208 px, likewise (published protocol)",
+    "published_protocol_larger_input": "xception's recipe at 208 px on the Training folder alone (published protocol)",
     "published_protocol_validation": "the network of 160 px on its held-out pictures, with copies",
     "published_protocol_larger_input_validation": "the network of 208 px on its held-out pictures, with copies",
     "published_protocol_longer": "the network of 160 px gone on with for twelve epochs, on the same held-out pictures",
@@ -52,10 +52,11 @@ STUDIES = {
     "audit": "audit of the data",
 }
 
-# Details, and how a study came about: README has the studies themselves.
+# Details, and how the served networks and the best of each protocol came about: README has those themselves.
 _IN_MODEL_CARD_ALONE = {
     "cross_validation_shorter", "cross_validation_larger_input", "healthy_head", "healthy_brains",
-    "larger_input_healthy_head", "larger_input_healthy_brains",
+    "larger_input_healthy_head", "larger_input_healthy_brains", "published_protocol_1_0_0", "leak_free",
+    "leak_free_vgg16", "published_protocol",
 }  # fmt: skip
 
 
