@@ -12,7 +12,7 @@ from model.sentences import Sentence
 MAX_PIXELS = 25_000_000
 # A volume of this size takes 64 MB as uint8: a head of 400 x 400 x 400, or 244 slices of 512 x 512.
 MAX_VOXELS = 64_000_000
-# The networks see 128 or 160 pixels along a side: below this, most of what they look for is lost.
+# The networks see 128 or 208 pixels along a side: below this, most of what they look for is lost.
 COARSE_BELOW = 100
 # Thinner pictures are strips of text or damage, not slices, and cost more to resample than to refuse.
 MAX_ASPECT_RATIO = 20

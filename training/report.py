@@ -22,8 +22,10 @@ README_END = "<!-- end of figures -->"
 # Studies beside the served models: the name of each file, and what it is in words.
 STUDIES = {
     "published_protocol_1_0_0": "xception 1.0.0, trained on the Training folder alone (published protocol)",
+    "xception_2_0_2": "xception 2.0.2, of four steps, trained on the three collections (leak-free)",
+    "xception_2_0_2_trust": "what `calibrate` measured of that network",
     "leak_free": "xception's recipe in one go on the three collections (leak-free), not published",
-    "leak_free_trust": "what `calibrate` measured of that network",
+    "leak_free_trust": "what `calibrate` measured of that one",
     "leak_free_vgg16": "vgg16's recipe on the data of xception 2.0, not published",
     "leak_free_vgg16_trust": "what `calibrate` measured of that vgg16, with copies of slices and of training pictures",
     "published_protocol": "xception's recipe on the Training folder alone (published protocol)",
@@ -43,20 +45,26 @@ STUDIES = {
     "larger_input_and_folds": "the three networks of eight epochs (the first) and that one at 208 px (the second)",
     "leave_one_collection_out": "xception's recipe, one collection left out at a time",
     "dissection_before": "what xception 1.0.0 read: figshare's folder with lesion or background covered",
+    "dissection_2_0_2": "what xception 2.0.2 read: validation slices with lesion or background covered",
     "dissection": "what the served xception reads: validation slices with lesion or background covered",
-    "healthy_head": "a healthy head of no collection, asked of xception 2.0.2",
-    "healthy_brains": "healthy brains of no collection, without skull, asked of xception 2.0.2",
-    "leak_free_larger_input_trust": "what `calibrate` measured of the recipe in one go at 208 px, not published",
-    "larger_input_healthy_head": "the healthy head, asked of that network at 208 px",
-    "larger_input_healthy_brains": "the healthy brains, asked of that network at 208 px",
+    "healthy_head": "a healthy head of no collection (T1), asked of xception 2.1.0",
+    "healthy_head_2_0_2": "the same of xception 2.0.2",
+    "second_healthy_head": "another healthy head of no collection (proton density), asked of xception 2.1.0",
+    "second_healthy_head_2_0_2": "the same of xception 2.0.2",
+    "healthy_brains": "healthy brains of no collection, extracted from their heads, asked of xception 2.1.0",
+    "healthy_brains_2_0_2": "the same of xception 2.0.2",
+    "leak_free_larger_input_trust": "what `calibrate` measured of the first step of xception 2.1.0, fourteen epochs",
+    "larger_input_healthy_head": "the healthy head (T1), asked of that first step",
+    "larger_input_healthy_brains": "the extracted brains, asked of that first step",
     "audit": "audit of the data",
 }
 
 # Details, and how the served networks and the best of each protocol came about: README has those themselves.
 _IN_MODEL_CARD_ALONE = {
-    "cross_validation_shorter", "cross_validation_larger_input", "healthy_head", "healthy_brains",
-    "larger_input_healthy_head", "larger_input_healthy_brains", "published_protocol_1_0_0", "leak_free",
-    "leak_free_vgg16", "published_protocol",
+    "cross_validation_shorter", "cross_validation_larger_input", "healthy_head", "healthy_head_2_0_2",
+    "second_healthy_head", "second_healthy_head_2_0_2", "healthy_brains", "healthy_brains_2_0_2",
+    "larger_input_healthy_head", "larger_input_healthy_brains", "published_protocol_1_0_0", "xception_2_0_2",
+    "leak_free", "leak_free_vgg16", "published_protocol",
 }  # fmt: skip
 
 

@@ -6,17 +6,17 @@ from model.card import DISCLAIMER
 
 _FILE = "a99b7a1c0a8281a6bc844d3cb7a3581458fb37fd5b7af7279c5e201e89f03c60"
 _OTHER_FILE = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
-_WEIGHTS = "8bd4e32842f779148c5ab4b96c550d7b3a79d190bd3666d18d3ce9e3f8093bee"
+_WEIGHTS = "271455e3a66fb8d15578409e2ec05548d9e0488a5aef184c91fc42ffac1125e0"
 _OPINION: dict[str, Any] = {
     "answer": "glioma",
     "predicted_class": "glioma",
-    "probabilities": {"glioma": 0.9946, "meningioma": 0.0008, "no_tumor": 0.0044, "pituitary": 0.0002},
-    "tumor_probability": 0.9956,
+    "probabilities": {"glioma": 0.9957, "meningioma": 0.0030, "no_tumor": 0.0007, "pituitary": 0.0006},
+    "tumor_probability": 0.9993,
     "shows_tumor": True,
 }
 _READING: dict[str, Any] = {
     "model": "xception",
-    "model_version": "2.0.2",
+    "model_version": "2.1.0",
     "model_sha256": _WEIGHTS,
     **_OPINION,
     "reason": "",

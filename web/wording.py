@@ -19,9 +19,12 @@ LABELS = {
 # Scorings of networks that are not served, by their name in the results.
 STUDIES = {
     "published_protocol_1_0_0": Sentence("Published protocol: xception 1.0.0, trained on the official training folder"),
-    "leak_free": Sentence("Leak-free protocol: the present recipe in one go, on the collections of xception 2.0.2"),
+    "leak_free": Sentence(
+        "Leak-free protocol: the present recipe in one go with an input of 160 pixels, on the collections of xception "
+        "2.1.0"
+    ),
     "leak_free_vgg16": Sentence(
-        "vgg16's recipe on the same data as xception 2.0.2 (three near-duplicates of test pictures were found later)"
+        "vgg16's recipe on the same collections (three near-duplicates of test pictures were found later)"
     ),
     "published_protocol": Sentence("Published protocol: the present recipe on the official training folder alone"),
     "published_protocol_larger_input": Sentence(
