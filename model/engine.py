@@ -64,12 +64,17 @@ def n_cores() -> int:
 def _compile(network: Any, options: Sequence[dict[str, Any]]) -> list[Any]:
     """Compile the network with each of several options of OpenVINO; what they are compiled from is in memory once."""
     openvino: Any = importlib.import_module("openvino")
+    passes: Any = importlib.import_module("openvino.passes")
     compile_model = openvino.compile_model
     found: list[Any] = []
 
     def compile_with_options(model: Any, device: str) -> Any:
         # A fixed number of pictures is faster than a free one, and several go one by one as fast as in a batch.
         model.reshape([1, *network.input_shape[1:]])
+        # Weights as OpenVINO wants them are computed once here, and shared by what is compiled, not computed by each.
+        folding = passes.Manager()
+        folding.register_pass(passes.ConstantFolding())
+        folding.run_passes(model)
         config = {**compile_model.keywords["config"], **_CONFIG}
         found.extend(compile_model(model, device, config={**config, **chosen}) for chosen in options)
         return found[0]
