@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.classifier import WEIGHTS_FOLDER, Classifier
+from model.classifier import UNCERTAIN, WEIGHTS_FOLDER, Classifier
 from model.errors import EmptyFile, TooManyFiles, TooManyPixels, UnreadableImage, UnsupportedFormat
 from model.files import read_files
 from model.images import MriImage
@@ -19,8 +19,10 @@ from model.volumes import MriVolume
 from tests.heads import dicom, head, nifti, series
 
 SAMPLES = Path(__file__).parent.parent / "static" / "samples"
-# How far probabilities of one slice may lie apart after its formats: JPEG's quality 95 changes grey levels by a few.
+# How far probabilities of one slice may lie apart after its formats: JPEG's quality 95 changes grey levels by a few,
+# and so does fitting the range of DICOM and NIfTI. Between two classes the same few move probabilities further.
 TOLERANCE = 0.02
+TOLERANCE_IF_UNCERTAIN = 0.05
 
 
 def png(value: int = 0) -> bytes:
@@ -233,6 +235,8 @@ def test_one_slice_gets_the_same_class_and_probabilities_in_every_format(publish
     readings = read_files(formats_of(pixels))
     assert [reading.content.format for reading in readings] == ["PNG", "DICOM", "NIfTI", "PNG", "JPEG"]
     first, *others = published.predict([reading.content for reading in readings])
+    tolerance = TOLERANCE_IF_UNCERTAIN if first.answer == UNCERTAIN else TOLERANCE
     for other in others:
         assert other.predicted_class == first.predicted_class
-        np.testing.assert_allclose(other.probabilities, first.probabilities, atol=TOLERANCE)
+        assert other.answer == first.answer
+        np.testing.assert_allclose(other.probabilities, first.probabilities, atol=tolerance)

@@ -32,7 +32,7 @@ from training.publish import PublishError, publish
 TOP = Path(__file__).parent.parent
 SHARED = TOP.parent / "shared"
 # Every step starts TensorFlow anew; on two busy cores that alone takes up to twenty seconds.
-STEP_TIMEOUT_SECONDS = 300
+STEP_TIMEOUT_SECONDS = 900
 
 
 def environment() -> dict[str, str]:
