@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 from model.heatmap import FeatureGrid
 from training.alike import AlikeViews
@@ -62,6 +63,23 @@ def test_covered_lesion_is_gone_and_a_central_one_is_not_covered() -> None:
     assert covered[24:36, 18:30].max() < 150
     central = np.array([0.4, 0.6, 0.42, 0.58], np.float32)
     assert cover_lesion(picture, central, Synthesis(), np.random.default_rng(0)) is None
+
+
+@pytest.mark.parametrize("off_centre", np.arange(0.14, 0.3, 0.01))
+def test_cover_that_crosses_the_middle_brings_nothing_of_the_lesion_to_the_other_side(off_centre: float) -> None:
+    settings = Synthesis(cover_largest_area=1.0, cover_symmetry=-1.0)
+    n_covered = 0
+    for half_width in np.arange(0.06, off_centre - 0.04, 0.01):
+        picture = brain()
+        left, right = 0.5 - off_centre - half_width, 0.5 - off_centre + half_width
+        picture[32:48, round(left * SIZE) : round(right * SIZE)] = 220
+        box = np.array([0.4, 0.6, left, right], np.float32)
+        for seed in range(5):
+            covered = cover_lesion(picture, box, settings, np.random.default_rng(seed))
+            if covered is not None:
+                n_covered += 1
+                assert covered[:, SIZE // 2 :].max() < 128
+    assert n_covered
 
 
 def test_healthy_patch_changes_a_place_and_stays_healthy() -> None:
@@ -151,6 +169,19 @@ def test_lesion_is_covered_from_a_head_of_the_same_view_whose_own_lesion_is_else
     covered = replace_lesion(pixels[0], boxes[0], pixels[2], Synthesis(), random)
     assert np.abs(covered[24:36, 18:30] - pixels[2, 24:36, 18:30]).mean() < 40
     np.testing.assert_allclose(covered[:12], pixels[0, :12])
+
+
+@pytest.mark.parametrize("size", [60, 96, 128, 160, 208, 224])
+def test_head_of_the_same_view_is_found_mirrored_at_every_size_of_input(size: int) -> None:
+    random = np.random.default_rng(5)
+    shapes = random.uniform(0, 255, (3, 12, 12)).astype(np.uint8)
+    views = np.stack([np.asarray(Image.fromarray(view).resize((size, size))) for view in shapes])
+    lesion = np.array([0.4, 0.6, 0.3, 0.5], np.float32)
+    pixels = np.stack([views[0], views[1], views[0][:, ::-1], views[2]])
+    boxes = np.full((4, 4), np.nan, np.float32)
+    boxes[0] = lesion
+    alike = AlikeViews(pixels, boxes, np.array([False, True, True, True]))
+    assert alike.draw(pixels[0], lesion, random) == (2, True)
 
 
 def test_lesion_is_not_covered_from_another_head_where_none_shows_the_same_view() -> None:

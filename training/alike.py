@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 # Side of the thumbnails that are compared: coarse enough to forget the lesion, fine enough to tell the view.
 _SIDE = 20
@@ -52,8 +53,11 @@ def _apart(boxes: NDArray[np.floating], box: NDArray[np.float32]) -> NDArray[np.
 
 
 def _thumbnail(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Mean grey levels of a coarse grid, their mean taken off, of length 1; float32 (_SIDE * _SIDE,)."""
-    step = picture.shape[0] // _SIDE
-    cut = picture[: step * _SIDE, : step * _SIDE].reshape(_SIDE, step, _SIDE, step).mean(axis=(1, 3), dtype=np.float32)
-    spread = cut - cut.mean()
+    """Mean grey levels of a coarse grid, their mean taken off, of length 1; float32 (_SIDE * _SIDE,).
+
+    The grid covers the whole picture, whatever its size, so that a mirrored picture has the mirrored grid.
+    """
+    whole = Image.fromarray(picture.astype(np.float32))
+    grid = np.asarray(whole.resize((_SIDE, _SIDE), Image.Resampling.BOX))
+    spread = grid - grid.mean()
     return (spread / max(float(np.linalg.norm(spread)), 1e-6)).ravel().astype(np.float32)

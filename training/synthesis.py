@@ -44,6 +44,8 @@ _TISSUE = 30
 _TRIES = 8
 # What covers a lesion reaches this much beyond its box: a lesion's edge left over would still be a tumor.
 _COVER_MARGIN = 1.25
+# How far beyond the lesion and its margin a seam may reach, in halves of the lesion.
+_WIDEST_SEAM = 0.3
 # Where a lesion may go: near its own place or that place's mirror image, anywhere in the brain, or near the centre.
 OWN_PLACE, ANYWHERE, CENTRE = range(3)
 
@@ -108,7 +110,10 @@ def cover_lesion(
 ) -> NDArray[np.float32] | None:
     """Lay the mirrored other side over a lesion; None where it is too large, central, or the view not symmetrical."""
     area, off_centre = (box[1] - box[0]) * (box[3] - box[2]), abs(box[2] + box[3] - 1) / 2
-    if area > settings.cover_largest_area or off_centre < (box[3] - box[2]) / 2 + 0.04:
+    half_width = (box[3] - box[2]) / 2
+    # Where the cover crosses the middle it must not bring the lesion's own edge to the other side.
+    reach = half_width * _COVER_MARGIN * (1 + settings.margin + _WIDEST_SEAM)
+    if area > settings.cover_largest_area or off_centre < max(half_width + 0.04, (half_width + reach) / 2):
         return None
     mirrored = picture[:, ::-1]
     if np.corrcoef(picture[::4, ::4].ravel(), mirrored[::4, ::4].ravel())[0, 1] < settings.cover_symmetry:
@@ -176,7 +181,7 @@ def _ellipse(
 def _feather(radius: NDArray[np.float32], settings: Synthesis, random: np.random.Generator) -> NDArray[np.float32]:
     """Opacity: 1 inside the lesion, falling smoothly to 0 at its margin. The seam's width is drawn."""
     # The ellipse that touches the box's corners' middle leaves lesion outside; start at 1 and end beyond the margin.
-    inner, outer = random.uniform(0.8, 1.0), 1 + settings.margin + random.uniform(0.05, 0.3)
+    inner, outer = random.uniform(0.8, 1.0), 1 + settings.margin + random.uniform(0.05, _WIDEST_SEAM)
     t = np.clip((outer - radius) / (outer - inner), 0, 1)
     return (t * t * (3 - 2 * t)).astype(np.float32)
 
