@@ -24,8 +24,10 @@ from model.sentences import NO_SENTENCE, Sentence
 
 # A slice is classified when its head is at least this share of the largest slice's.
 MIN_HEAD_SHARE = 0.25
-# Consecutive slices that are judged together.
+# Neighbouring slices that are judged together.
 WINDOW = 3
+# From the first to the last of them it is at most this many slices: one that the gate refuses may lie between two.
+_REACH = 2 * (WINDOW - 1)
 # How many pixels of a volume its grey levels are measured on.
 MAX_MEASURED = 4_000_000
 _NO_SLICE_OF_A_HEAD = Sentence(
@@ -84,7 +86,8 @@ class VolumeSummary:
     answer: a class name, UNCERTAIN or NOT_BRAIN_MRI; reason: why no class is given, empty where one is.
     probabilities: by class, means over the window, sum 1; tumor_probability: of any tumor, 0..1; shows_tumor: whether
     that reaches the operating point. Like predicted_class they mean nothing where the answer is NOT_BRAIN_MRI.
-    key_slice: index into the volume's slices of the one to look at; first_slice, last_slice: the window, inclusive.
+    window: indices into the volume's slices of those that the summary rests on, ascending; lies_apart: whether they are
+    no neighbours, because the gate refused those between; key_slice: the one of them to look at.
     n_classified: slices that were classified; n_brain_mri: those of them that passed the gate.
     """
 
@@ -95,10 +98,20 @@ class VolumeSummary:
     tumor_probability: float
     shows_tumor: bool
     key_slice: int
-    first_slice: int
-    last_slice: int
+    window: tuple[int, ...]
+    lies_apart: bool
     n_classified: int
     n_brain_mri: int
+
+    @property
+    def first_slice(self) -> int:
+        """The first slice of the window."""
+        return self.window[0]
+
+    @property
+    def last_slice(self) -> int:
+        """The last slice of the window."""
+        return self.window[-1]
 
     @property
     def is_brain_mri(self) -> bool:
@@ -122,11 +135,12 @@ def a_volume(n_slices: int) -> UnsuitableImage:
 
 
 def summarize(predictions: Sequence[Prediction], slice_indices: Sequence[int] | NDArray[np.int64]) -> VolumeSummary:
-    """Judge a volume by the WINDOW consecutive slices with the highest mean tumor probability.
+    """Judge a volume by the WINDOW neighbouring slices with the highest mean tumor probability.
 
     A tumor spans several neighbouring slices, a lone false alarm does not: a maximum over single slices would take
     every false alarm for a tumor. A mean over the whole head would drown a small tumor, which shows in a few slices.
-    Slices that the gate refuses are left out first; where it refuses all, so does the summary.
+    Slices that the gate refuses are left out first; where it refuses all, so does the summary. Where it leaves no
+    neighbours, slices that lie apart are judged together.
 
     slice_indices: where each prediction's slice is in the volume, ascending; every second one will do.
 
@@ -140,8 +154,7 @@ def summarize(predictions: Sequence[Prediction], slice_indices: Sequence[int] | 
             )
         )
     passed = [i for i, prediction in enumerate(predictions) if prediction.is_brain_mri]
-    window = _most_suspicious([predictions[i].tumor_probability for i in passed or range(len(predictions))])
-    chosen = [(passed or range(len(predictions)))[place] for place in window]
+    chosen = _most_suspicious(predictions, passed or range(len(predictions)))
     means = _mean_probabilities([predictions[i] for i in chosen])
     answer = answer_of(means, predictions[0].decision) if passed else NOT_BRAIN_MRI
     return VolumeSummary(
@@ -152,8 +165,8 @@ def summarize(predictions: Sequence[Prediction], slice_indices: Sequence[int] | 
         tumor_probability=tumor_probability(means),
         shows_tumor=shows_tumor(means, predictions[0].decision),
         key_slice=int(slice_indices[max(chosen, key=lambda i: predictions[i].tumor_probability)]),
-        first_slice=int(slice_indices[chosen[0]]),
-        last_slice=int(slice_indices[chosen[-1]]),
+        window=tuple(int(slice_indices[i]) for i in chosen),
+        lies_apart=_lies_apart(chosen),
         n_classified=len(predictions),
         n_brain_mri=len(passed),
     )
@@ -165,12 +178,16 @@ def _reason(answer: str, means: dict[str, float], decision: Decision) -> Sentenc
     return why_uncertain(means, decision) if answer == UNCERTAIN else NO_SENTENCE
 
 
-def _most_suspicious(tumor_probabilities: Sequence[float]) -> range:
-    """Give the places of the window of highest mean, the first of equal ones; all places where they are fewer."""
-    length = min(WINDOW, len(tumor_probabilities))
-    means = np.convolve(tumor_probabilities, np.full(length, 1 / length), mode="valid")
-    first = int(means.argmax())
-    return range(first, first + length)
+def _most_suspicious(predictions: Sequence[Prediction], places: Sequence[int]) -> Sequence[int]:
+    """Give, of these places, the window of the highest mean, the first of equal ones; all where they are fewer."""
+    length = min(WINDOW, len(places))
+    windows = [places[first : first + length] for first in range(len(places) - length + 1)]
+    near = [window for window in windows if not _lies_apart(window)]
+    return max(near or windows, key=lambda window: sum(predictions[i].tumor_probability for i in window))
+
+
+def _lies_apart(window: Sequence[int]) -> bool:
+    return window[-1] - window[0] > _REACH
 
 
 def _mean_probabilities(predictions: Sequence[Prediction]) -> dict[str, float]:

@@ -94,6 +94,17 @@ def test_slices_that_the_gate_refuses_do_not_count() -> None:
     assert (summary.n_classified, summary.n_brain_mri) == (6, 3)
 
 
+def test_slices_are_judged_together_that_lie_together_not_those_that_the_gate_leaves_far_apart() -> None:
+    alone, among_refused = [0.9, 0.1, 0.2, 0.1, *[1.0] * 5, 0.9, *[1.0] * 5, 0.9], (*range(4, 9), *range(10, 15))
+    summary = said(*alone, refused=among_refused)
+    assert (summary.answer, summary.window, summary.lies_apart) == ("no_tumor", (100, 102, 104), False)
+    # Neighbours but for single refused slices between them.
+    assert said(0.9, 0, 0.9, 0, 0.9, 0.1, 0.1, refused=(1, 3)).window == (100, 104, 108)
+    # Where there are none at all, those that passed are judged together.
+    apart = said(0.9, *[1.0] * 5, 0.1, *[1.0] * 5, 0.1, refused=(*range(1, 6), *range(7, 12)))
+    assert (apart.answer, apart.window, apart.lies_apart) == ("no_tumor", (100, 112, 124), True)
+
+
 def test_volume_of_which_no_slice_passes_the_gate_is_no_brain_mri() -> None:
     summary = said(0.9, 0.9, refused=(0, 1))
     assert (summary.answer, summary.n_brain_mri) == (NOT_BRAIN_MRI, 0)

@@ -229,11 +229,22 @@ def _volume_steps(result: VolumeAnswer) -> tuple[Sentence, ...]:
     return (
         read,
         *volume.steps,
-        Sentence(
-            "The answer is the mean over slices {first} to {last}, the neighbouring slices with the highest "
-            "probability of a tumor. {n} slices were taken for brain MRI.",
-            first=summary.first_slice + 1, last=summary.last_slice + 1, n=summary.n_brain_mri,
-        ),
+        _rests_on(summary),
+    )  # fmt: skip
+
+
+def _rests_on(summary: VolumeSummary) -> Sentence:
+    slices = ", ".join(str(index + 1) for index in summary.window)
+    if summary.lies_apart:
+        return Sentence(
+            "The answer is the mean over slices {slices}: of the {n} slices that were taken for brain MRI, too few are "
+            "neighbours.",
+            slices=slices, n=summary.n_brain_mri,
+        )  # fmt: skip
+    return Sentence(
+        "The answer is the mean over slices {slices}, the neighbouring slices with the highest "
+        "probability of a tumor. {n} slices were taken for brain MRI.",
+        slices=slices, n=summary.n_brain_mri,
     )  # fmt: skip
 
 

@@ -186,14 +186,13 @@ def _classify_volume(volume: MriVolume, source: Source, asked: _Asked, started: 
         kept += [replace(prediction, feature_maps=_NO_MAPS) for prediction in predictions]
     summary = summarize(kept, chosen)
     second = asked.beside(summary)
-    opinion = Opinion(second, _second_opinion(volume, chosen, summary, second, asked.wait_seconds)) if second else None
+    opinion = Opinion(second, _second_opinion(volume, summary, second, asked.wait_seconds)) if second else None
     seconds = time.perf_counter() - started
     yield VolumeAnswer(source, asked.first, volume, tuple(chosen), tuple(kept), summary, opinion, seconds)
 
 
 def _second_opinion(
-    volume: MriVolume, chosen: Sequence[int], summary: VolumeSummary, second: Classifier, wait_seconds: float
+    volume: MriVolume, summary: VolumeSummary, second: Classifier, wait_seconds: float
 ) -> VolumeSummary:
     """Ask about the slices alone that the summary rests on: asking about all would double the time."""
-    window = [index for index in chosen if summary.first_slice <= index <= summary.last_slice]
-    return summarize(second.predict([volume.image(index) for index in window], wait_seconds), window)
+    return summarize(second.predict([volume.image(index) for index in summary.window], wait_seconds), summary.window)
