@@ -1,6 +1,7 @@
 """Load a card and its network, and classify pictures: probabilities and feature maps in one pass."""
 
 import itertools
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +18,7 @@ from model.answers import UNCERTAIN as UNCERTAIN
 from model.answers import answer_of, is_certain, shows_tumor, tumor_probability, why_uncertain
 from model.card import Decision, ModelCard, read_card, read_weights
 from model.engine import Arrays, Turns, engine_of
-from model.errors import ModelFileError
+from model.errors import Busy, ModelFileError
 from model.gate import Gate
 from model.heatmap import FeatureGrid, evidence_map, explained_by, in_steps, layer_webp, overlay_jpeg, shrink
 from model.images import MriImage
@@ -167,11 +168,12 @@ class Classifier:
 
         Raises:
             UnsuitableImage: one of the pictures is of one flat grey.
-            Busy: it was not this call's turn after so many seconds.
+            Busy: it was not a picture's turn so many seconds after the ones before it were done.
         """
+        patience = _Patience(timeout_seconds, from_now=False)
         if self._beside and len(images) > 1:
-            return list(self._beside.map(lambda image: self._predict([image], timeout_seconds)[0], images))
-        return self._predict(images, timeout_seconds) if images else []
+            return list(self._beside.map(lambda image: self._predict([image], patience)[0], images))
+        return self._predict(images, patience) if images else []
 
     def predict_ahead(
         self, batches: Iterable[Sequence[MriImage]], timeout_seconds: float | None = None
@@ -179,15 +181,17 @@ class Classifier:
         """Classify batches in their order, each while the caller looks at the one before, so that no core waits.
 
         Raises:
-            UnsuitableImage, Busy: as `predict`.
+            UnsuitableImage: as `predict`.
+            Busy: it was not the first batch's turn so many seconds after it was asked for. What was begun is not given
+                up because others came: a later batch waits its turn, and so long only once a thread has taken it up.
         """
         if self._beside is None:
             yield from (self.predict(images, timeout_seconds) for images in batches)
             return
         ahead: deque[list[Future[list[Prediction]]]] = deque()
         try:
-            for images in batches:
-                ahead.append([self._beside.submit(self._predict, [image], timeout_seconds) for image in images])
+            for i, images in enumerate(batches):
+                ahead.append(self._submit(images, _Patience(timeout_seconds, from_now=i == 0)))
                 if len(ahead) > 1:
                     yield _results(ahead[0])
                     ahead.popleft()
@@ -199,9 +203,14 @@ class Classifier:
             for future in itertools.chain.from_iterable(ahead):
                 future.cancel()
 
-    def _predict(self, images: Sequence[MriImage], timeout_seconds: float | None) -> list[Prediction]:
+    def _submit(self, images: Sequence[MriImage], patience: "_Patience") -> list[Future[list[Prediction]]]:
+        assert self._beside is not None, "asked for only where passes can run beside each other"
+        return [self._beside.submit(self._predict, [image], patience) for image in images]
+
+    def _predict(self, images: Sequence[MriImage], patience: "_Patience") -> list[Prediction]:
+        seconds_left = patience.seconds_left()
         inputs = [preprocess(image.pixels, self.card.input_size_px) for image in images]
-        outputs = self.predict_inputs(np.stack([i.pixels for i in inputs])[..., None], timeout_seconds)
+        outputs = self.predict_inputs(np.stack([i.pixels for i in inputs])[..., None], seconds_left)
         probabilities = calibrate(outputs.probabilities, self.card.decision.temperature)
         distances = self.distances(outputs)
         return [
@@ -280,6 +289,25 @@ class Classifier:
         return overlay_jpeg(shown, place_in_picture(strength, box, new))
 
 
+class _Patience:
+    """How long a picture may wait for the network: from now, or from when a thread has taken it up.
+
+    It ends by Busy.
+    """
+
+    def __init__(self, seconds: float | None, from_now: bool) -> None:
+        self._seconds = seconds
+        self._until = time.monotonic() + seconds if seconds is not None and from_now else None
+
+    def seconds_left(self) -> float | None:
+        if self._until is None:
+            return self._seconds
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise Busy
+        return left
+
+
 def _results(futures: Sequence[Future[list[Prediction]]]) -> list[Prediction]:
     return [future.result()[0] for future in futures]
 
@@ -325,3 +353,9 @@ def _check_fit(card: ModelCard, network: Any) -> None:
     received = (tuple(network.input_shape), tuple(network.output_shape))
     if received != expected:
         raise ModelFileError(f"Expected a network of input and output shapes {expected}. Received {received}.")
+    names = {layer.name for layer in network.layers}
+    if card.gate and card.gate.layer not in names:
+        raise ModelFileError(
+            f"Expected in the network of {card.name!r} the layer {card.gate.layer!r}, which its card's gate looks at. "
+            "It has none of that name. Calibrate and publish it again."
+        )

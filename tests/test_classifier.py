@@ -3,7 +3,11 @@
 import io
 import json
 import shutil
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +16,8 @@ from PIL import Image
 
 from model.card import ModelCard, read_card
 from model.classifier import Classifier, load_classifiers
-from model.errors import ModelFileError
+from model.engine import n_cores
+from model.errors import Busy, ModelFileError
 from model.lean_keras import import_keras
 from model.reading import MriImage
 
@@ -66,6 +71,36 @@ def test_only_the_next_batch_is_in_work_while_one_is_looked_at(tiny_models: Path
     next(ahead)
     ahead.close()
     assert len(taken) <= 3
+
+
+@dataclass(frozen=True, eq=False)
+class SlowToRead:
+    """A picture that holds up whoever prepares it."""
+
+    taken: threading.Semaphore
+    may_go_on: threading.Event
+
+    @property
+    def pixels(self) -> np.ndarray:
+        self.taken.release()
+        self.may_go_on.wait(10)
+        return some_images()[0].pixels
+
+
+@pytest.mark.skipif(n_cores() < 2, reason="with one core, passes do not run beside each other")
+def test_volume_that_others_hold_up_for_too_long_is_sent_away_and_theirs_is_finished(tiny_models: Path) -> None:
+    classifier = Classifier.load(tiny_models / "xception.json")
+    slow = SlowToRead(threading.Semaphore(0), threading.Event())
+    with ThreadPoolExecutor() as threads:
+        theirs = threads.submit(lambda: list(classifier.predict_ahead([[slow] * 50, [slow] * 2], 5)))
+        for _ in range(2 * n_cores()):
+            assert slow.taken.acquire(timeout=10)
+        ours = threads.submit(lambda: next(classifier.predict_ahead([some_images()], 0.2)))
+        time.sleep(0.4)
+        slow.may_go_on.set()
+        with pytest.raises(Busy):
+            ours.result(10)
+        assert [len(batch) for batch in theirs.result(10)] == [50, 2]
 
 
 def test_no_picture_gives_no_prediction(tiny_models: Path) -> None:

@@ -87,7 +87,7 @@ TABLE = (
     Setting("MAX_MEGAPIXELS", 25, "Largest picture that is decoded, in millions of pixels.", _positive),
     Setting("MAX_MEGAVOXELS", 64, "Largest volume that is decoded, in millions of voxels.", _positive),
     Setting("MAX_IN_WORK", 12, "Most requests in work at once; more are refused with status 503.", _positive),
-    Setting("MAX_WAIT_SECONDS", 10, "Longest time that a picture waits for the network.", _positive),
+    Setting("MAX_WAIT_SECONDS", 10, "Longest wait of a picture, or a volume's first slices, for its turn.", _positive),
     Setting("MAX_READ_SECONDS", 45, "Longest time that reading the files of one request may take.", _positive),
     Setting("MODEL_NAMES", DEFAULT_MODELS, "Models to load, by name, the first is the default.", _names),
     Setting("MODELS_DIR", WEIGHTS_FOLDER, "Folder of the models' cards and weights.", Path),
