@@ -47,6 +47,7 @@ def test_volumes_that_cannot_be_cut_so_are_refused_in_one_line(
     (tmp_path / "thick.nii").write_bytes(heads.nifti(spacing_mm=(1, 1, 5)))
     (tmp_path / "text.nii").write_text("not a volume")
     Image.fromarray(zoom(heads.grey(heads.head()[10]), 4)).save(tmp_path / "picture.png")
+    (tmp_path / "volume").write_bytes(heads.nifti())
     (tmp_path / "again").mkdir()
     (tmp_path / "head.nii").write_bytes(heads.nifti())
     (tmp_path / "again" / "head.nii.gz").write_bytes(heads.nifti(compressed=True))
@@ -55,6 +56,7 @@ def test_volumes_that_cannot_be_cut_so_are_refused_in_one_line(
         (["text.nii"], ["axial"], "text.nii: "),
         (["picture.png"], ["axial"], "holds something else"),
         (["nowhere.nii"], ["axial"], "cannot be read"),
+        (["volume"], ["axial", "coronal"], "called .nii or .nii.gz"),
         (["head.nii", "again/head.nii.gz"], ["axial"], "two called head"),
     ):
         volumes = [str(tmp_path / name) for name in files]

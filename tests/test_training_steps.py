@@ -1,6 +1,7 @@
 """The steps of `python -m training`, run as a user runs them, on small drawn heads and on TensorFlow."""
 
 import csv
+import dataclasses
 import hashlib
 import io
 import json
@@ -19,12 +20,15 @@ import pytest
 from PIL import Image
 
 from app import create_app
-from model.card import read_card, sha256_of
+from model.card import Decision, read_card, sha256_of
 from model.errors import ModelFileError
+from model.reading import read_image
+from training.__main__ import main
 from training.calibrate import read_split
 from training.cards import card_of_run
 from training.compare import compare
 from training.dataset import DataError
+from training.evaluate import load
 from training.known_picture import known_pictures
 from training.metrics import interval_by_groups
 from training.publish import PublishError, publish
@@ -368,7 +372,8 @@ def test_calibrated_run_is_published_with_its_gate_and_answers_are_told(
     assert [of["n_pictures"] for of in trust["sources"].values()] == [{"no_tumor": 24, "tumor": 24}]
     assert trust["gate"]["kinds"]["noise"]["chose_the_bound"]
     assert set(trust["stability"]) == {"mirrored", "cropped_by_5_percent", "jpeg_quality_60", "shifted_by_1_px"}
-    assert 0 <= trust["calibration"]["expected_calibration_error"] <= 1
+    assert trust["gate"]["n_brain_mri"] == trust["validation"]["n_pictures"] > 1
+    assert trust["tumor_found"]["by_other_groups"]
     assert width_of(run / "reliability.png") > 300
     step = run_step("publish", "--run", run, "--to", weights)
     assert step.returncode == 0, step.stderr
@@ -381,7 +386,10 @@ def test_calibrated_run_is_published_with_its_gate_and_answers_are_told(
     client = create_app({"MODELS_DIR": weights, "MODEL_NAMES": ("vgg16",)}).test_client()
     picture = (drawn_data / "Training" / "yes" / "0.png").read_bytes()
     served = client.post("/api/v1/predictions", data={"files": (io.BytesIO(picture), "0.png")})
-    assert served.json["results"][0]["answer"] in {"tumor", "no_tumor", "uncertain", "not_a_brain_mri"}
+    # What was measured is what is served: with its temperature, its bounds and its gate.
+    expected = load(run).predict([read_image(picture)])[0]
+    assert served.json["results"][0]["answer"] == expected.answer
+    assert served.json["results"][0]["probabilities"]["tumor"] == pytest.approx(expected.by_class()["tumor"], abs=1e-4)
 
 
 def test_reopened_model_is_the_run_that_was_published(finished_run: Path, drawn_data: Path, tmp_path: Path) -> None:
@@ -458,6 +466,12 @@ def test_publish_refuses_figures_of_another_network(finished_run: Path, tmp_path
     (foreign / "metrics.json").write_text(json.dumps({"model": model, "data": {"folders": ["x"]}}))
     with pytest.raises(PublishError, match="evaluate it again"):
         publish(finished_run, [foreign], tmp_path / "weights", None, "1.0.0")
+    # The right network with the right bounds, before it had no gate.
+    gate = {"sha256": "0" * 64, "largest_distance": 2.0}
+    model = {"sha256": model["sha256"], "decision": dataclasses.asdict(Decision()), "gate": gate}
+    (foreign / "metrics.json").write_text(json.dumps({"model": model, "data": {"folders": ["x"]}}))
+    with pytest.raises(PublishError, match="evaluate it again"):
+        publish(finished_run, [foreign], tmp_path / "weights", None, "1.0.0")
     assert not (tmp_path / "weights").exists() or not list((tmp_path / "weights").iterdir())
 
 
@@ -472,6 +486,29 @@ def test_publish_refuses_backends_that_disagree_and_leaves_what_was_there(
     with pytest.raises(PublishError, match="They differ by"):
         publish(finished_run, [], tmp_path, None, "1.0.0")
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == before
+
+
+def test_what_cannot_be_done_is_said_in_one_line(
+    finished_run: Path, drawn_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken, few = tmp_path / "broken" / "yes", tmp_path / "few"
+    broken.mkdir(parents=True)
+    (broken / "1.png").write_text("no picture")
+    (few / "noise").mkdir(parents=True)
+    train = ["--recipe", "vgg16", "--quick", "--weights", "random", "--data", drawn_data / "Training",
+             "--cache", tmp_path / "cache", "--out", tmp_path / "out"]  # fmt: skip
+    for arguments, reason in (
+        (["evaluate", "--model", finished_run, "--data", broken.parent], "None of 1 files"),
+        (["cross-validate", *train, "--folds", "1"], "two folds or more"),
+        (["train", *train, "--exclude-near-duplicates-of", drawn_data / "Training"], "None is left of no_tumor, tumor"),
+        (["blend", "--run", tmp_path / "nowhere", "--earlier", finished_run, "--data", drawn_data, "--boxes", "x.csv",
+          "--out", tmp_path / "out"], "nowhere"),
+        (["calibrate", "--run", finished_run, "--data", drawn_data, "--outsiders", few], "kinds that choose the bound"),
+    ):  # fmt: skip
+        assert main([str(argument) for argument in arguments]) == 2, arguments
+        message = capsys.readouterr().err
+        assert reason in message
+        assert "Traceback" not in message
 
 
 @pytest.mark.slow

@@ -1,18 +1,28 @@
 """Temperature, thresholds and their figures, on examples small enough to check."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from model.card import Decision, GateCard, read_card
-from model.classifier import Classifier, calibrate
+from model.classifier import WEIGHTS_FOLDER, Classifier, calibrate
 from model.lean_keras import import_keras
 from tests.conftest import save_with_card
-from training.gating import extracted_brains, fit_gate, largest_distance, refusals, without_skulls
+from training.bounds import unmet_bounds
+from training.gating import (
+    extracted_brains,
+    fit_gate,
+    largest_distance,
+    refusals,
+    refused_by_other_groups,
+    without_skulls,
+)
 from training.passes import answers_of
 from training.trust import (
+    Judged,
     calibration,
     certain_answers,
     certainty_bound,
@@ -60,11 +70,11 @@ def test_bound_of_certainty_allows_what_is_one_in_fifty_with_confidence() -> Non
     labels = np.zeros(400, int)
     # Clopper and Pearson at 90 %: 3 wrong answers are allowed among 333 and more, 4 among 398, 5 among 462.
     labels[[60, 79, 200]] = 1
-    assert certain_from(certainty_bound(labels, probabilities, np.ones(400, bool), 0.02), surest) == 400
+    assert certain_from(bound_of(labels, probabilities), surest) == 400
     labels[380] = 1
-    assert certain_from(certainty_bound(labels, probabilities, np.ones(400, bool), 0.02), surest) == 400
+    assert certain_from(bound_of(labels, probabilities), surest) == 400
     labels[390] = 1
-    assert certain_from(certainty_bound(labels, probabilities, np.ones(400, bool), 0.02), surest) == 380
+    assert certain_from(bound_of(labels, probabilities), surest) == 380
 
 
 def test_too_few_answers_are_never_certain() -> None:
@@ -72,7 +82,7 @@ def test_too_few_answers_are_never_certain() -> None:
     # Also those whose probability is rounded to 1.
     for surest in (0.9, 1.0):
         probabilities = np.tile(np.array([[surest, 1 - surest]], np.float32), (100, 1))
-        bound = certainty_bound(labels, probabilities, np.ones(100, bool), 0.02)
+        bound = bound_of(labels, probabilities)
         assert not certain_answers(probabilities, Decision(uncertain_below=bound), 1).any()
 
 
@@ -80,8 +90,52 @@ def test_equal_probabilities_are_certain_together_or_not_at_all() -> None:
     labels = np.repeat([0, 1], [300, 100])
     # The right ones come first: a bound between equal probabilities would count those alone.
     probabilities = np.tile(np.array([[1.0, 0.0]], np.float32), (400, 1))
-    bound = certainty_bound(labels, probabilities, np.ones(400, bool), 0.02)
+    bound = bound_of(labels, probabilities)
     assert not certain_answers(probabilities, Decision(uncertain_below=bound), 1).any()
+
+
+def bound_of(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    return certainty_bound([Judged(labels, probabilities, np.ones(len(labels), bool), 0.02)])
+
+
+def test_bound_that_two_sets_share_keeps_the_error_in_both() -> None:
+    # Of the first set the surest thousand are wrong more often than the rest; the second is right where it is surest.
+    surest = np.linspace(0.999, 0.5, 4000)
+    probabilities = np.stack([surest, 1 - surest], axis=1).astype(np.float32)
+    one, other = np.zeros(4000, int), np.zeros(4000, int)
+    one[100:1000:20] = 1
+    other[1000::4] = 1
+    both = [Judged(labels, probabilities, np.ones(4000, bool), 0.02) for labels in (one, other)]
+    bound = certainty_bound(both)
+    for labels in (one, other):
+        certain = certain_answers(probabilities, Decision(uncertain_below=bound, tumor_from=2.0), healthy=0)
+        assert not certain.any() or (probabilities.argmax(axis=1) != labels)[certain].mean() <= 0.02
+    assert certainty_bound(both[:1]) < certainty_bound(both[1:]) < bound
+
+
+@pytest.mark.parametrize("n_healthy", [1, 3, 10, 19, 20, 60, 500])
+@pytest.mark.parametrize("largest", [1e-7, 0.2])
+def test_operating_point_leaves_enough_healthy_pictures_alone_however_few_and_however_sure(
+    n_healthy: int, largest: float
+) -> None:
+    healthy = np.random.default_rng(n_healthy).uniform(0, largest, n_healthy).astype(np.float32)
+    tumors = np.full(10, 0.9, np.float32)
+    for probabilities in (healthy, np.full(n_healthy, largest, np.float32)):
+        has_tumor = np.repeat([False, True], [n_healthy, 10])
+        point = operating_point(has_tumor, np.r_[probabilities, tumors])
+        assert 0 < point <= largest + 2e-4
+        assert (probabilities < point).mean() >= 0.95
+
+
+def test_pictures_that_are_all_read_right_leave_an_answer_without_tumor_possible() -> None:
+    random = np.random.default_rng(0)
+    labels, surest = random.integers(0, 4, 300), random.uniform(0.8, 0.97, 300)
+    raw = np.tile(((1 - surest) / 3)[:, None], (1, 4)).astype(np.float32)
+    raw[np.arange(300), labels] = surest
+    decision = choose_decision(labels, raw, healthy=2)
+    certain = certain_answers(calibrate(raw, decision.temperature), decision, healthy=2)
+    assert certain[labels == 2].mean() > 0.9
+    assert certain[labels != 2].mean() > 0.9
 
 
 def certain_from(bound: float, surest: np.ndarray) -> int:
@@ -158,7 +212,7 @@ def test_refused_brain_mri_are_counted_by_bounds_that_other_groups_chose() -> No
     inside[groups == 9, 0] *= 5
     nothing = np.empty(0, np.float32)
     assert (inside > largest_distance(inside, nothing)).mean() <= 0.01
-    figures = refusals(inside, nothing, groups)
+    figures = refusals(refused_by_other_groups(inside, nothing, groups))
     assert figures["refused_brain_mri"] >= 0.1
     assert max(figures["refused_without_skull"], figures["refused_extracted"]) < 0.05
     assert figures["n_brain_mri"] == 1000
@@ -228,3 +282,16 @@ def test_bound_of_the_gate_lies_between_brain_mri_and_what_is_none() -> None:
     assert largest_distance(inside, outside) == pytest.approx(4.0)
     # Where the two overlap brain MRI is let through.
     assert largest_distance(inside, outside / 8) == pytest.approx(2.0)
+
+
+def test_bounds_for_publishing_that_are_not_kept_are_named() -> None:
+    trust = json.loads((WEIGHTS_FOLDER / "xception.json").read_text())["metrics"]["trust"]
+    assert unmet_bounds(trust) == []
+    trust["stability"]["mirrored"] = 0.04
+    trust["tumor_presence"]["sensitivity_at_95_specificity"] = 0.89
+    del trust["gate"]["accepted_of_test_kinds"]
+    assert unmet_bounds(trust) == [
+        "sensitivity at a specificity of 0.95: 0.890, at least 0.9",
+        "other pictures let through: not measured, at most 0.01",
+        "class changes when mirrored: 0.040, at most 0.03",
+    ]

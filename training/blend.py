@@ -42,10 +42,10 @@ def blend(
         DataError: the runs do not belong together, the folders do not hold their pictures, or `out` is in use.
     """
     require_empty(out)
+    card = card_of_run(run)
     config = json.loads((run / "config.json").read_text())
     if (config.get("start") or {}).get("sha256") != sha256_of(earlier / "best.keras"):
         raise DataError(f"Expected the run that {run} went on from. Received {earlier}, which is another one.")
-    card = card_of_run(run)
     validation = read_split(run, folders, boxes, card, cache).validation
     labels, healthy = validation.labels(card.class_names), card.class_names.index("no_tumor")
     covered, covered_labels = covered_lesions(validation, labels, healthy, boxes, seed)

@@ -24,11 +24,12 @@ from model.preprocessing import preprocess
 from model.reading import read_image
 from training import networks, plots
 from training.augmentation import Augmentation, augment
+from training.bounds import unmet_bounds
 from training.boxes import boxes_in_input, boxes_of, lesions_of, read_boxes, series_of
 from training.cards import card_of_run
-from training.dataset import Picture, find_pictures, fingerprint
+from training.dataset import DataError, Picture, find_pictures, fingerprint
 from training.decoding import Decoded, decode
-from training.gating import accepted_outsiders, fit_gate, refusals
+from training.gating import accepted_outsiders, fit_gate, refusals, refused_by_other_groups, require_outsiders
 from training.grouping import copies_among, first_copies, joined, unknown_to
 from training.localisation import Pointing
 from training.metrics import summarize, wilson_interval
@@ -68,12 +69,17 @@ def calibrate_run(
     """Choose decision and gate, measure them, write everything into the run, and give the figures.
 
     Raises:
-        DataError: the folders do not hold the run's pictures. ModelFileError: the run holds no network.
+        DataError: the folders do not hold the run's pictures, its validation pictures are all of one group, or the
+            outsiders are missing. ModelFileError: the run holds no network.
     """
+    if outsiders:
+        require_outsiders(outsiders)
     # What an earlier call chose stays until this one has measured.
     card = card_of_run(run, calibrated=False)
     recipe = RECIPES[card.recipe["name"]]
     split = read_split(run, folders, boxes, card, cache)
+    if len(np.unique(split.groups)) < 2:
+        raise DataError("Expected validation pictures of two groups or more. Received one: none could test its choice.")
     labels = split.validation.labels(card.class_names)
     healthy = card.class_names.index("no_tumor")
     ungated = Classifier(dataclasses.replace(card, gate=GateCard(recipe.gate_layer, "", "", 1.0)), _network(run))
@@ -89,7 +95,8 @@ def calibrate_run(
     classifier = Classifier(dataclasses.replace(card, decision=decision, gate=gate_card), _network(run), gate)
     probabilities = calibrate(validation.probabilities, decision.temperature)
     right = probabilities.argmax(axis=1) == labels
-    crossed = cross_fitted(labels, validation.probabilities, shifted, split.groups, healthy)
+    refused = refused_by_other_groups(fitted.inside, fitted.outside, split.groups)
+    crossed = cross_fitted(labels, validation.probabilities, shifted, split.groups, healthy, ~refused[:, 0])
     figures: dict[str, Any] = {
         "sources": sources_of(split.known),
         "each_slice_once": True,
@@ -102,8 +109,9 @@ def calibrate_run(
         "stability": stability(classifier, split.validation, validation.probabilities.argmax(axis=1)),
         "heatmaps": pointing.figures(right),
         "heatmaps_of_random_weights": _random_pointing(card, split.validation, labels, boxes),
-        "gate": accepted_outsiders(classifier, outsiders) | refusals(fitted.inside, fitted.outside, split.groups),
+        "gate": accepted_outsiders(classifier, outsiders) | refusals(refused),
     }
+    figures["unmet_bounds"] = unmet_bounds(figures)
     chosen = {"decision": dataclasses.asdict(decision), "gate": dataclasses.asdict(gate_card)}
     chosen["network_sha256"] = card.sha256
     write_atomically(run / "gate.npz", gate_bytes)
@@ -263,3 +271,4 @@ def _print(figures: dict[str, Any]) -> None:
     print(f"heat maps: {maps}")
     print(f"heat maps of random weights: {figures['heatmaps_of_random_weights']}")
     print(f"gate: {gate}")
+    print("bounds for publishing: " + ("; ".join(figures["unmet_bounds"]) or "all kept"))

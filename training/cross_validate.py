@@ -25,6 +25,7 @@ from training.decoding import Decoded
 from training.grouping import Split, copies_among, first_copies, unknown_to
 from training.metrics import summarize
 from training.passes import answers_of
+from training.progress import Progress
 from training.split_table import FILE as SPLIT_FILE
 from training.split_table import read_rows
 from training.train import Request, epochs_of, groups_of, require_as_begun, start_run, train, usable_pictures
@@ -46,6 +47,8 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[
     Raises:
         DataError: the folders cannot be used, or an earlier fold held out other pictures.
     """
+    if not by_collection and n_folds < 2:
+        raise DataError(f"Expected two folds or more. Received --folds {n_folds}.")
     class_names = CLASS_NAMES[request.recipe.task]
     found = find_pictures(request.folders, request.recipe.task).of_split(TRAINING, UNSPLIT)
     boxes = boxes_of(request.boxes, found.pictures)
@@ -71,7 +74,7 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[
             require_as_begun(fold)
         else:
             start_run(fold, decoded.subset(used), groups[used], part, problems)
-    raw, runs = np.full((len(labels), len(class_names)), np.nan, np.float32), []
+    raw, runs, n_without_average = np.full((len(labels), len(class_names)), np.nan, np.float32), [], 0
     copies = copies_among(decoded, series_of(decoded.pictures, boxes))
     counted = []
     for name, split in folds:
@@ -80,6 +83,7 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[
         used, part = _within(split)
         raw[split.validation] = _fold_probabilities(fold, decoded.subset(used), part)
         runs.append(json.loads((fold.run / "config.json").read_text()))
+        n_without_average += Progress.read(fold.run).n_averaged == 0
         counted.append(unknown_to(split.training, split.validation, len(labels), copies))
     # Copies that two folds held out count once, too.
     scored = first_copies(np.sort(np.concatenate(counted)), len(labels), copies)
@@ -88,7 +92,7 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[
         "n_networks": len(runs),
         "epochs": max(map(epochs_of, runs)),
     }
-    if not request.recipe.averaged_epochs:
+    if n_without_average:
         # Without averaged weights the best epoch is kept, and the held-out pictures tell which that was.
         training["epoch_chosen_on_scored"] = True
         print("The held-out pictures chose each network's epoch: the figures are a little too kind.")
@@ -99,7 +103,7 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[
         **measure(labels[scored], raw[scored], collections[scored], groups[scored], class_names),
     }
     write_atomically(request.run / "metrics.json", json.dumps(metrics, indent=1).encode())
-    write_atomically(request.run / "predictions.csv", _table(decoded, collections, raw, class_names).encode())
+    write_atomically(request.run / "predictions.csv", _table(decoded, collections, raw, scored, class_names).encode())
     _print(metrics)
     return metrics
 
@@ -231,21 +235,28 @@ def _fold_probabilities(fold: Request, decoded: Decoded, split: Split) -> NDArra
         train(fold)
         network = keras.saving.load_model(fold.run / "best.keras", compile=False)
         answers = answers_of(Classifier(card_of_run(fold.run), network), decoded.pixels[split.validation])
-        np.save(file, answers.probabilities)
+        content = io.BytesIO()
+        np.save(content, answers.probabilities)
+        write_atomically(file, content.getvalue())
     return np.load(file)
 
 
 def _table(
-    decoded: Decoded, collections: NDArray[np.str_], raw: NDArray[np.float32], class_names: tuple[str, ...]
-) -> str:
+    decoded: Decoded, collections: NDArray[np.str_], raw: NDArray[np.float32], scored: NDArray[np.int64],
+    class_names: tuple[str, ...],
+) -> str:  # fmt: skip
+    """Every held-out picture with its probabilities, not calibrated, and whether the figures count it."""
+    counted = np.isin(np.arange(len(raw)), scored)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["name", "collection", "true_class", "predicted_class", *(f"p_{name}" for name in class_names)])
-    for picture, collection, probabilities in zip(decoded.pictures, collections, raw, strict=True):
+    writer.writerow(
+        ["name", "collection", "true_class", "predicted_class", *(f"p_{name}" for name in class_names), "counted"]
+    )
+    for picture, collection, probabilities, counts in zip(decoded.pictures, collections, raw, counted, strict=True):
         if not np.isnan(probabilities[0]):
             predicted = class_names[int(probabilities.argmax())]
             numbers = [f"{p:.5f}" for p in probabilities]
-            writer.writerow([picture.name, collection, picture.class_name, predicted, *numbers])
+            writer.writerow([picture.name, collection, picture.class_name, predicted, *numbers, int(counts)])
     return table.getvalue()
 
 

@@ -40,9 +40,12 @@ def dissect(model: Path, folders: Sequence[Path], boxes: Path, out: Path, cache:
     """
     classifier = load(model)
     card = classifier.card
-    if (model / FILE).is_file():
+    held_out = (model / FILE).is_file()
+    if held_out:
         decoded = read_split(model, folders, boxes, card, cache).validation
     else:
+        print("All pictures of the folders are asked about, also those that the network learned from: a run folder, as")
+        print("`reopen` makes it of a published card, restricts them to what was held out.")
         decoded = decode(find_pictures(folders, card.task).pictures, card.input_size_px, cache)
     lesions = lesions_of(decoded.pictures, read_boxes(boxes))
     boxed = np.flatnonzero([lesion is not None for lesion in lesions])
@@ -53,7 +56,9 @@ def dissect(model: Path, folders: Sequence[Path], boxes: Path, out: Path, cache:
     masks = [_mask(box, card.input_size_px) for box in in_input]
     labels = decoded.labels(card.class_names)
     present = [(i, name) for i, name in enumerate(card.class_names) if (labels == i).any()]
-    figures: dict[str, Any] = {"model": {"name": card.name, "sha256": card.sha256}, "n_pictures": len(labels)}
+    figures: dict[str, Any] = {
+        "model": {"name": card.name, "sha256": card.sha256}, "held_out": held_out, "n_pictures": len(labels),
+    }  # fmt: skip
     for name, change in SHOWN.items():
         shown = np.stack([change(p, m) for p, m in zip(decoded.pixels, masks, strict=True)])
         predicted = answers_of(classifier, shown).probabilities.argmax(axis=1)
@@ -99,5 +104,6 @@ def _mask(box: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     rows, columns = (bottom - top) * _MARGIN, (right - left) * _MARGIN
     mask = np.zeros((size, size), np.float32)
     first, last = max(round(float(top - rows)), 0), round(float(bottom + rows))
-    mask[first : max(last, first + 1), max(round(float(left - columns)), 0) : round(float(right + columns)) + 1] = 1
+    start, end = max(round(float(left - columns)), 0), round(float(right + columns))
+    mask[first : max(last, first + 1), start : max(end, start + 1)] = 1
     return gaussian_filter(mask, _SEAM_PX)

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.card import write_atomically
+from model.card import ModelCard, write_atomically
 from model.classifier import Classifier, calibrate
 from model.gate import Gate
 from model.heatmap import in_steps, overlay
 from training import plots
 from training.audited import read_audit
 from training.cards import card_of_run
-from training.dataset import TESTING, TRAINING, UNSPLIT, find_pictures, fingerprint
+from training.dataset import TESTING, TRAINING, UNSPLIT, DataError, find_pictures, fingerprint
 from training.decoding import Decoded, decode
 from training.environment import current_commit, describe_environment
 from training.grouping import copies_of
@@ -99,6 +99,10 @@ def score(
     decoded = decode(to_score.pictures, card.input_size_px)
     for problem in (*found.problems, *decoded.problems):
         print(f"passed over: {problem}")
+    if not decoded.pictures:
+        raise DataError(
+            f"Expected pictures in {', '.join(map(str, folders))}. None of {len(to_score.pictures)} files can be read."
+        )
     answers = answers_of(classifier, decoded.pixels)
     probabilities = calibrate(answers.probabilities, card.decision.temperature)
     in_training = None
@@ -120,11 +124,14 @@ def measure(scoring: Scoring, classifier: Classifier) -> dict[str, Any]:
             "name": classifier.card.name,
             "sha256": classifier.card.sha256,
             "decision": dataclasses.asdict(classifier.card.decision),
+            "gate": gate_of(classifier.card),
         },
         "data": {"fingerprint": fingerprint(scoring.decoded.pictures)},
         "environment": describe_environment(),
         "all": summarize(scoring.labels, scoring.probabilities, scoring.class_names),
-        "trust": trust_figures(scoring.labels, scoring.probabilities, classifier.card.decision, scoring.class_names),
+        "trust": trust_figures(
+            scoring.labels, scoring.probabilities, classifier.card.decision, scoring.class_names, scoring.distances <= 1
+        ),
         "refused_by_gate": float((scoring.distances > 1).mean()),
     }
     if scoring.in_training is not None:
@@ -132,6 +139,11 @@ def measure(scoring: Scoring, classifier: Classifier) -> dict[str, Any]:
             if mask.any():
                 result[name] = summarize(scoring.labels[mask], scoring.probabilities[mask], scoring.class_names)
     return result
+
+
+def gate_of(card: ModelCard) -> dict[str, Any] | None:
+    """Tell which gate a card has: its file and its bound; None where it has none."""
+    return {"sha256": card.gate.sha256, "largest_distance": card.gate.largest_distance} if card.gate else None
 
 
 def predictions_table(scoring: Scoring) -> str:
@@ -237,7 +249,9 @@ def _trust_sentences(metrics: dict[str, Any]) -> list[str]:
         f"Certain answers: {trust['selective']['coverage']:.3f} of the pictures, wrong in "
         f"{_share(trust['selective']['error_among_certain'])}. Area under the risk-coverage curve "
         f"{trust['selective']['area_under_risk_coverage']:.3f}.",
-        f"Refused as no brain MRI: {metrics['refused_by_gate']:.3f}.",
+        f"Refused as no brain MRI: {metrics['refused_by_gate']:.3f}."
+        if metrics["model"]["gate"]
+        else "This model does not tell what is no brain MRI.",
     ]
 
 

@@ -24,7 +24,7 @@ from training.trust import group_folds
 N_DIRECTIONS = 32
 # Pictures that span the plane: some dozens for each direction.
 N_FOR_PLANE = 1500
-# At least this share of the validation pictures is let through.
+# At least this share of the validation pictures is let through, of all forms together.
 LET_THROUGH = 0.99
 # What is taken off as the skull, as a share of the side: by itself, and before the brain is extracted.
 _SHELL = 0.07
@@ -123,11 +123,23 @@ def _features(classifier: Classifier, pixels: NDArray[np.uint8]) -> NDArray[np.f
     return features
 
 
+def require_outsiders(outsiders: Path) -> None:
+    """Check a folder of outsiders before anything is computed.
+
+    Raises:
+        DataError: it has no pictures of the kinds that choose the bound.
+    """
+    if not any(any((outsiders / kind).glob("*.png")) for kind in TUNING_KINDS):
+        raise DataError(
+            f"Expected pictures of `python -m training outsiders` in {outsiders}. There are none of the kinds that "
+            f"choose the bound ({', '.join(TUNING_KINDS)})."
+        )
+
+
 def _outsider_features(classifier: Classifier, outsiders: Path) -> NDArray[np.float32]:
+    require_outsiders(outsiders)
     folders = [outsiders / kind for kind in TUNING_KINDS]
     pixels = [outsider_pixels(folder, classifier.card.input_size_px)[0] for folder in folders]
-    if not any(map(len, pixels)):
-        raise DataError(f"Expected pictures of `python -m training outsiders` in {outsiders}. There are none.")
     return np.concatenate([_features(classifier, of_kind) for of_kind in pixels if len(of_kind)])
 
 
@@ -141,16 +153,22 @@ def largest_distance(inside: NDArray[np.float32], outside: NDArray[np.float32]) 
     return max(furthest, float(np.sqrt(furthest * nearest)))
 
 
-def refusals(
+def refused_by_other_groups(
     inside: NDArray[np.float32], outside: NDArray[np.float32], groups: NDArray[np.int64]
-) -> dict[str, float | int | bool]:
-    """Count brain MRI that is refused, a tenth of the groups after another by the bound that the nine others choose.
+) -> NDArray[np.bool_]:
+    """Tell which brain MRI is refused, a tenth of the groups after another by the bound that the nine others choose.
 
     inside: float32 (n, 3), distances as FittedGate has them, of these groups, int64 (n,); outside: float32 (m,).
+    Returns bool (n, 3).
     """
     refused = np.zeros(inside.shape, bool)
     for chosen, measured in group_folds(groups):
         refused[measured] = inside[measured] > largest_distance(inside[chosen], outside)
+    return refused
+
+
+def refusals(refused: NDArray[np.bool_]) -> dict[str, float | int | bool]:
+    """Count brain MRI that is refused: as it is, without skull, and extracted, bool (n, 3)."""
     whole, bare, extracted = map(float, refused.mean(axis=0))
     return {
         "refused_brain_mri": whole,

@@ -74,7 +74,8 @@ def studies_section(studies: dict[str, dict[str, Any]], titles: dict[str, str]) 
             lines.insert(
                 0,
                 f"- {training['n_networks']} networks of {training['epochs']} epochs, each slice once"
-                + (f"; {known} held-out pictures of which training held a copy are not counted.\n" if known else ".\n"),
+                + (f"; {known} held-out pictures of which training held a copy are not counted" if known else "")
+                + ("; they chose each network's epoch.\n" if training.get("epoch_chosen_on_scored") else ".\n"),
             )
         if "all" in study and "trust" in study:
             # Nobody chose the bound of certainty of networks that were never calibrated.
@@ -178,14 +179,19 @@ def _row(model: str, pictures: str, figures: dict[str, Any]) -> str:
     return f"| {model} | {pictures} | {figures['n_pictures']} | {_percent(figures)} | {_recalls(figures)} |\n"
 
 
-def _presence(presence: dict[str, Any]) -> str:
+def _presence(presence: dict[str, Any], found: dict[str, Any] | None = None, chosen_here: bool = False) -> str:
+    """Say how tumors are told from none; found: the rates at points of other groups, in place of the point's own."""
     if "auroc" not in presence:
         return f"tumor or not: accuracy {presence['accuracy']:.3f}"
+    rates = found or presence
+    chose = (
+        "; at points that other groups chose" if found else "; these pictures chose that point" if chosen_here else ""
+    )
     return (
         f"Tumor or not: AUROC {presence['auroc']:.3f}; sensitivity {presence['sensitivity_at_95_specificity']:.3f} at "
         f"a specificity of 0.95; counted as tumor from a probability of {presence['tumor_from']:.2f}, sensitivity "
-        f"{presence['sensitivity']:.3f} and specificity {presence['specificity']:.3f} "
-        f"({presence['n_with_tumor']} with, {presence['n_without_tumor']} without)."
+        f"{rates['sensitivity']:.3f} and specificity {rates['specificity']:.3f} "
+        f"({presence['n_with_tumor']} with, {presence['n_without_tumor']} without{chose})."
     )
 
 
@@ -245,7 +251,8 @@ def _figures(name: str, metrics: dict[str, Any]) -> str:
     if "all" not in metrics:
         # Of earlier networks, trained without slice numbers, this was counted with copies and neighbouring slices.
         counted = "each slice once" if "n_groups" in metrics else "slices of one patient may stand on both sides"
-        return f"**Validation** (held out by group from the training data; {counted}): {_line(metrics)}\n\n"
+        chose = "they chose the epoch or the share of the blend"
+        return f"**Validation** (held out by group from the training data; {counted}; {chose}): {_line(metrics)}\n\n"
     parts = {key: label for key, label in _PARTS.items() if key in metrics}
     shares = "".join(f"- {label}: {_line(metrics[key])}\n" for key, label in parts.items())
     if "trust" in metrics:
@@ -259,7 +266,9 @@ def _trust_elsewhere(trust: dict[str, Any]) -> list[str]:
     return [
         f"Certain: {selective['coverage']:.1%} of the pictures, {_percentage(selective['error_among_certain'])} of "
         f"them wrong (of all {selective['error_among_all']:.1%}); area under the risk-coverage curve "
-        f"{selective['area_under_risk_coverage']:.3f}.",
+        f"{selective['area_under_risk_coverage']:.3f}"
+        # Earlier evaluations counted as certain also what the gate refuses.
+        + ("." if selective.get("refused_are_not_certain") else "; before the gate."),
         f"Expected calibration error {calibrated['expected_calibration_error']:.3f}, Brier score "
         f"{calibrated['brier_score']:.3f}.",
         _presence(trust["tumor_presence"]),
@@ -292,7 +301,7 @@ def _trust(trust: dict[str, Any]) -> str:
         )
         + f" (temperature {decision['temperature']:.2f}): {trust['selective']['coverage']:.1%} of the pictures, "
         f"{_percentage(trust['selective']['error_among_certain'])} of them wrong; measured on other "
-        "groups than those that chose it.",
+        "groups than those that chose it" + (", before the gate." if "tumor_found" not in trust else "."),
         f"Expected calibration error {trust['calibration']['expected_calibration_error']:.3f}, Brier score "
         f"{trust['calibration']['brier_score']:.3f}, area under the risk-coverage curve "
         f"{trust['selective']['area_under_risk_coverage']:.3f}, likewise.",
@@ -300,7 +309,7 @@ def _trust(trust: dict[str, Any]) -> str:
         f"{_percentage(trust['selective_in_changed_look']['error_among_certain'])} of them wrong (of all "
         f"{trust['selective_in_changed_look']['error_among_all']:.1%}), expected calibration error "
         f"{trust['calibration_in_changed_look']['expected_calibration_error']:.3f}.",
-        _presence(presence),
+        _presence(presence, trust.get("tumor_found"), chosen_here=True),
         "Accuracy by collection: "
         + ", ".join(f"{name} {of['accuracy']:.3f} of {of['n_pictures']}" for name, of in trust["by_source"].items())
         + ".",
@@ -324,9 +333,10 @@ def _trust(trust: dict[str, Any]) -> str:
         )
     if gate["kinds"]:
         extracted = gate.get("refused_extracted")
+        n_kinds = sum(not kind["chose_the_bound"] and kind["n_pictures"] > 0 for kind in gate["kinds"].values())
         lines.append(
             f"Not a brain MRI: {gate['accepted_of_test_kinds']:.1%} of {gate['n_of_test_kinds']} pictures of "
-            f"{sum(not kind['chose_the_bound'] for kind in gate['kinds'].values())} kinds that chose nothing are let "
+            f"{n_kinds} kinds that chose nothing are let "
             f"through; {gate['refused_brain_mri']:.1%} of {gate['n_brain_mri']} brain MRI are refused ("
             + ("by bounds that other groups chose" if gate.get("refused_by_other_groups") else "they chose the bound")
             + f"), {gate['refused_without_skull']:.1%} when their skull is taken off"

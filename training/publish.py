@@ -18,6 +18,7 @@ from model.classifier import WEIGHTS_FOLDER, Classifier
 from model.errors import ModelFileError
 from model.known_answers import answers_to_known_pictures
 from training.cards import card_of_run
+from training.evaluate import gate_of
 from training.parity import probabilities_on
 from training.split_table import FILE
 
@@ -98,7 +99,7 @@ def _check_evaluations(card: ModelCard) -> None:
             raise PublishError(
                 f"Expected figures of this run's network. Those of {name} are of another one; evaluate it again."
             )
-        if model.get("decision", decision) != decision:
+        if model.get("decision", decision) != decision or model.get("gate", gate_of(card)) != gate_of(card):
             raise PublishError(
                 f"Expected figures of this run's temperature and bounds. Those of {name} are from before it was "
                 "calibrated; evaluate it again."

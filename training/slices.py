@@ -36,10 +36,10 @@ def write_slices(
         if name in counts:
             raise DataError(f"Expected volumes of different names. Received two called {name}.")
         volume = _read(file)
+        cuts = [(plane, _cut(volume, plane, file)) for plane in planes]
         folder.mkdir(parents=True, exist_ok=True)
         counts[name] = 0
-        for plane in planes:
-            cut = _cut(volume, plane, file)
+        for plane, cut in cuts:
             usable = cut.brain_slices()
             every = max(1, round(every_mm / cut.spacing_mm)) if cut.spacing_mm > 0 else 1
             for i in usable[::every]:
@@ -64,7 +64,12 @@ def _cut(volume: MriVolume, plane: str, file: Path) -> MriVolume:
     """Give the volume in slices of a plane, as MriVolume describes it."""
     if plane == volume.plane:
         return volume
-    zooms = nibabel.loadsave.load(file).header.get_zooms()[:3]
+    try:
+        zooms = nibabel.loadsave.load(file).header.get_zooms()[:3]
+    except nibabel.filebasedimages.ImageFileError as error:
+        raise DataError(
+            f"Expected a file called .nii or .nii.gz, to cut it in another plane than its own. Received {file}: {error}"
+        ) from error
     if volume.plane != "axial" or max(zooms) > (1 + _CUBE_TOLERANCE) * min(zooms):
         raise DataError(
             f"Expected a volume of cubic voxels, which can be cut in any plane. The slices of {file} are "

@@ -208,7 +208,18 @@ def usable_pictures(request: Request, found: Collection, boxes: dict[str, Lesion
     if request.left_out:
         decoded = _leave_out(request, decoded, problems)
     lesions = lesions_of(decoded.pictures, boxes)
-    return _without_conflicts(decoded, lesions, request.recipe.task, problems), problems
+    usable = _without_conflicts(decoded, lesions, request.recipe.task, problems)
+    _require_left(usable, CLASS_NAMES[request.recipe.task])
+    return usable, problems
+
+
+def _require_left(decoded: Decoded, class_names: Sequence[str]) -> None:
+    missing = [name for name in class_names if all(picture.class_name != name for picture in decoded.pictures)]
+    if missing:
+        raise DataError(
+            "Expected pictures of every class. None is left of "
+            f"{', '.join(missing)} without what cannot be read or is to stay unseen. Add pictures."
+        )
 
 
 def groups_of(request: Request, decoded: Decoded, boxes: dict[str, Lesion]) -> NDArray[np.int64]:
