@@ -9,14 +9,17 @@ from typing import Any
 
 import psutil
 
+from model.card import ModelCard, read_card
+from model.classifier import DEFAULT_MODELS
+
 _PACKAGES = (
     *("keras", "openvino", "numpy", "pillow", "flask", "gunicorn", "onnxruntime", "ai-edge-litert"),
     *("tensorflow", "tensorflow-cpu"),
 )
 
 
-def describe_machine() -> dict[str, Any]:
-    """Give processor, cores, memory in GB, versions, date, and how busy the machine was when the run began."""
+def describe_machine(models: Path) -> dict[str, Any]:
+    """Give processor, cores, memory in GB, versions, date, how busy the machine was at first, and the networks."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": _processor(),
@@ -26,7 +29,13 @@ def describe_machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "packages": {name: version for name in _PACKAGES if (version := _version(name))},
         "load_at_start": round(psutil.getloadavg()[0], 2),
+        "networks": [describe_network(read_card(models / f"{name}.json")) for name in DEFAULT_MODELS],
     }
+
+
+def describe_network(card: ModelCard) -> str:
+    """Name a network with the side of its input: times grow with its pixels."""
+    return f"{card.name} {card.version} at {card.input_size_px} px"
 
 
 def _processor() -> str:

@@ -138,7 +138,8 @@ def _conditions(measured: dict[str, Any]) -> list[str]:
     return [
         *(["> A quick run: these figures mean nothing.", ""] if measured["quick"] else []),
         f"{machine['processor']}, {machine['n_cores']} cores, {machine['memory_gb']} GB; {machine['system']}, "
-        f"Python {machine['python']}; {packages}. {machine['date']}, load {machine['load_at_start']} at the start.",
+        f"Python {machine['python']}; {packages}. {machine['date']}, load {machine['load_at_start']} at the start. "
+        f"Networks: {', '.join(machine['networks'])}.",
     ]
 
 

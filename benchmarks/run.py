@@ -32,7 +32,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
 
 def run_rows(options: argparse.Namespace) -> None:
     """Measure the rows asked for; only a run of all rows is written, so that all figures are of one run."""
-    machine, plan, found = describe_machine(), plan_of(options), dict[str, Any]()
+    machine, plan, found = describe_machine(options.models), plan_of(options), dict[str, Any]()
     for module, names in MODULES.items():
         if set(names) & set(options.only):
             for finding in importlib.import_module(f"benchmarks.{module}").measure(plan):
@@ -53,7 +53,7 @@ def run_other(
     table: Callable[[dict[str, Any]], Sequence[str]],
 ) -> None:
     """Measure something beside the rows, print it as a table, and write it beside them."""
-    machine, plan = describe_machine(), plan_of(options)
+    machine, plan = describe_machine(options.models), plan_of(options)
     measured = measure(plan)
     print("\n".join(table(measured)))
     _write(options, name, {"machine": machine, "quick": plan.quick, **measured})

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from model.card import write_atomically
+from model.card import read_card, write_atomically
+from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
 
 
 def read_figures(file: Path) -> dict[str, Any]:
@@ -30,4 +31,6 @@ def machine() -> str:
         names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
         name = names[0] if names else name
     load = f", load {os.getloadavg()[0]:.1f} before" if hasattr(os, "getloadavg") else ""
-    return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}{load}"
+    card = read_card(WEIGHTS_FOLDER / f"{DEFAULT_MODELS[0]}.json")
+    network = f"{card.name} {card.version} at {card.input_size_px} px"
+    return f"{name}, {os.cpu_count()} cores, Python {platform.python_version()}{load}, network {network}"

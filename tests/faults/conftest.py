@@ -60,7 +60,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def slow_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with a network that computes about as much as a shipped one, and a tiny one beside it."""
+    """Give a folder with a network of about half the shipped xception's operations, and a tiny one beside it."""
     folder = tmp_path_factory.mktemp("slow")
     keras = import_keras()
     layers = keras.layers

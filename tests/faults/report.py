@@ -28,8 +28,8 @@ the shipped `deploy/nginx.conf`) over the loopback, the others are among the qui
 
 Made on {machine}, {date}, load average {load:.1f} when this was written.
 Loads are sent from the same machine and share its cores. The network of B1 to B4, B8, C1 and C3 is made up and
-computes about as much as a shipped one; that of all other rows is tiny, so that their rates and memory are not those of
-the shipped models (docs/benchmarks.md has these).
+computes about half as much as the shipped xception; that of all other rows is tiny, so that their rates and memory
+are not those of the shipped models (docs/benchmarks.md has these).
 """
 
 
