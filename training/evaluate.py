@@ -27,7 +27,7 @@ from training.grouping import copies_of
 from training.metrics import roc_of_each_class, summarize
 from training.passes import answers_of
 from training.report_html import Section, Table, write_page
-from training.trust import trust_figures
+from training.trust import trust_figures, tumor_presence
 
 N_MISTAKES = 20
 
@@ -134,10 +134,15 @@ def measure(scoring: Scoring, classifier: Classifier) -> dict[str, Any]:
         ),
         "refused_by_gate": float((scoring.distances > 1).mean()),
     }
+    healthy = scoring.class_names.index("no_tumor")
+    has_tumor, found = scoring.labels != healthy, 1 - scoring.probabilities[:, healthy]
     if scoring.in_training is not None:
         for name, mask in (("also_in_training", scoring.in_training), ("not_in_training", ~scoring.in_training)):
             if mask.any():
                 result[name] = summarize(scoring.labels[mask], scoring.probabilities[mask], scoring.class_names)
+                result[name]["tumor_presence"] = tumor_presence(
+                    has_tumor[mask], found[mask], classifier.card.decision.tumor_from
+                )
     return result
 
 
@@ -163,7 +168,8 @@ def predictions_table(scoring: Scoring) -> str:
 def append_to_log(log: Path, metrics: dict[str, Any], reason: str) -> None:
     """Append one row to the Markdown table of all scorings; good and bad ones alike."""
     head = (
-        "# Every scoring\n\nOne row per call of `python -m training evaluate --log`, appended by it, never edited.\n\n"
+        "# Every scoring\n\nOne row per call of `python -m training evaluate --log`, appended by it, never edited. "
+        "Rows are counted from the top, from 1.\n\n"
         "| date | commit | model | SHA-256 | pictures | accuracy (95 % interval) | macro F1 "
         "| accuracy where not in training | reason |\n"
         "|---|---|---|---|---|---|---|---|---|\n"

@@ -38,6 +38,15 @@ def model_card(cards: Sequence[ModelCard]) -> str:
         "In brackets: intervals that hold the true figure in 95 of 100 such sets of pictures. Where it says so they "
         "come from draws of whole groups (copies, neighbours); else they count slices as if they were independent, "
         "and are too narrow where several are of one patient.\n\n"
+        "- **AUROC**: the chance that of two pictures, one of the class and one not, the first gets the higher "
+        "probability; 0.5 is guessing.\n"
+        "- **Expected calibration error**: by how much probabilities differ from how often they come true, on "
+        "average. **Brier score**: their mean squared distance from the truth, 0 to 2.\n"
+        "- **Certain**: answers given as a class; the others say *uncertain*. **Risk-coverage curve**: the share of "
+        "wrong answers among the surest ones, for every share of the pictures; its area is small where sure answers "
+        "are right.\n"
+        "- **Look of other pictures**: the same slices with grey levels, sharpness, noise and coding of other ones.\n"
+        "- **Gate**: the filter that tells what is no brain MRI.\n\n"
     )
     return head + "\n".join(_section(card) for card in cards)
 
@@ -241,7 +250,10 @@ def _held_out(card: ModelCard) -> str:
     if n_held_out is None:
         return ""
     total = sum(sum(d["n_pictures"].values()) for d in card.training_data)
-    return f"Of these {total} pictures {n_held_out} were held out for validation.\n\n"
+    return (
+        f"Of these {total} pictures {n_held_out} were held out for validation; where figures count each slice once, "
+        "these are fewer.\n\n"
+    )
 
 
 def _figures(name: str, metrics: dict[str, Any]) -> str:
