@@ -10,6 +10,7 @@ from model.card import CLASS_NAMES, Decision, GateCard, ModelCard, sha256_of
 from model.errors import ModelFileError
 from model.preprocessing import PREPROCESSING_VERSION
 from model.sentences import Sentence
+from training.bounds import LEAST_POINTING
 
 _TITLES = {
     "tumor_type": Sentence("Glioma, meningioma, pituitary tumor or no tumor"),
@@ -23,6 +24,10 @@ _UNGATED = Sentence(
     "Gives one of its classes for any picture, also for one that is no brain MRI, and always with some probability."
 )
 _UNCALIBRATED = Sentence("The probabilities are not calibrated.")
+_POINTS_ELSEWHERE = Sentence(
+    "Where its evidence lies is seldom in the tumor, often at the edge of the head: it may know the look of a picture "
+    "more than its tumor, and its colours do not show where one is."
+)
 _LIMITS = (
     Sentence(
         "The training pictures of tumors come almost all from one collection and share its look; tumors of other "
@@ -110,7 +115,7 @@ def card_of_run(
         sha256=sha256,
         created=datetime.now(UTC).date().isoformat(),
         intended_use=_INTENDED_USE,
-        limits=_limits(config, decision, gate),
+        limits=_limits(config, decision, gate, metrics.get("trust", {})),
         licence="MIT for this file, as far as the licences of the data and of the base weights reach",
         base_weights={"architecture": recipe["architecture"], **_base_weights(config)},
         training_data=_training_data(config, metrics.get("trust", {}).get("sources", {})),
@@ -144,8 +149,15 @@ def _decision(run: Path, sha256: str) -> tuple[Decision, GateCard | None]:
     return Decision(**chosen["decision"]), GateCard(**chosen["gate"])
 
 
-def _limits(config: dict[str, Any], decision: Decision, gate: GateCard | None) -> tuple[str, ...]:
-    missing = (*(() if gate else (_UNGATED,)), *((_UNCALIBRATED,) if decision == Decision() else ()))
+def _limits(
+    config: dict[str, Any], decision: Decision, gate: GateCard | None, trust: dict[str, Any]
+) -> tuple[str, ...]:
+    in_box = trust.get("heatmaps", {}).get("hottest_point_in_box")
+    missing = (
+        *(() if gate else (_UNGATED,)),
+        *((_UNCALIBRATED,) if decision == Decision() else ()),
+        *((_POINTS_ELSEWHERE,) if in_box is not None and in_box < LEAST_POINTING else ()),
+    )
     quick = ("Trained with --quick on a few small pictures: shows that the steps work and nothing else.",)
     return (quick if config["quick"] else ()) + missing + _LIMITS
 
