@@ -13,9 +13,9 @@ from model.gate import Gate
 from model.lean_keras import import_keras
 
 
-def change_card(folder: Path, **changes: object) -> ModelCard:
-    """Rewrite the first model's card; what it said of the known pictures holds no more."""
-    file = folder / "xception.json"
+def change_card(folder: Path, name: str = "xception", **changes: object) -> ModelCard:
+    """Rewrite a model's card; what it said of the known pictures holds no more."""
+    file = folder / f"{name}.json"
     card = dataclasses.replace(read_card(file), **{"known_answers": (), **changes})  # type: ignore[arg-type]
     file.write_text(card.to_json())
     return card
@@ -27,11 +27,16 @@ def models_that_answer(answer: str, tiny_models: Path, folder: Path) -> Path:
     if answer == UNCERTAIN:
         change_card(folder, decision=Decision(temperature=1.5, uncertain_below=0.9999))
     if answer == NOT_BRAIN_MRI:
-        network = import_keras().saving.load_model(folder / "xception.keras", compile=False)
-        layer = network.layers[-2]
-        n = layer.input.shape[-1]
-        gate = Gate(np.full(n, 1e6, np.float32), np.ones(n, np.float32), np.zeros((1, n), np.float32), 1.0)
-        (folder / "xception.gate.npz").write_bytes(gate.to_bytes())
-        sha256 = hashlib.sha256(gate.to_bytes()).hexdigest()
-        change_card(folder, gate=GateCard(layer.name, "xception.gate.npz", sha256, 1.0))
+        add_gate(folder, "xception", 1e6, 1.0)
     return folder
+
+
+def add_gate(folder: Path, name: str, mean: float, largest_distance: float) -> None:
+    """Give a model a gate around features of this mean."""
+    network = import_keras().saving.load_model(folder / f"{name}.keras", compile=False)
+    layer = next(layer for layer in network.layers[::-1] if len(layer.input.shape) == 4)
+    n = layer.input.shape[-1]
+    gate = Gate(np.full(n, mean, np.float32), np.ones(n, np.float32), np.zeros((1, n), np.float32), largest_distance)
+    (folder / f"{name}.gate.npz").write_bytes(gate.to_bytes())
+    sha256 = hashlib.sha256(gate.to_bytes()).hexdigest()
+    change_card(folder, name, gate=GateCard(layer.name, f"{name}.gate.npz", sha256, largest_distance))

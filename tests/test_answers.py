@@ -15,7 +15,7 @@ from model.__main__ import main
 from model.answers import answer_of, why_uncertain
 from model.card import Decision, ModelCard
 from model.classifier import NOT_BRAIN_MRI, UNCERTAIN, Classifier, calibrate
-from tests.answering import models_that_answer
+from tests.answering import add_gate, models_that_answer
 from tests.conftest import multipart
 
 ANSWERS = ("class", UNCERTAIN, NOT_BRAIN_MRI)
@@ -109,7 +109,15 @@ def test_temperature_softens_probabilities_and_keeps_their_order() -> None:
 
 
 @pytest.mark.parametrize("models", [NOT_BRAIN_MRI], indirect=True)
-def test_model_without_a_gate_gives_no_second_opinion_on_what_is_no_brain_mri(client: FlaskClient) -> None:
+@pytest.mark.parametrize("is_gated", [False, True])
+def test_no_second_opinion_on_what_is_no_brain_mri_not_even_where_the_other_lets_it_through(
+    models: Path, is_gated: bool
+) -> None:
+    if is_gated:
+        add_gate(models, "vgg16", 0.0, 1e9)
+    client = create_app({"MODELS_DIR": models}).test_client()
+    asked = {"files": (picture(), "a.png"), "model": "vgg16"}
+    assert client.post("/api/v1/predictions", **multipart(asked)).get_json()["results"][0]["answer"] != NOT_BRAIN_MRI
     page = client.post("/", **multipart({"files": (picture(), "a.png")})).get_data(as_text=True)
     assert "Not a brain MRI" in page
     assert "Second opinion" not in page

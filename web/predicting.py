@@ -158,8 +158,8 @@ class _Asked:
         return self.first.predict(images, self.wait_seconds)
 
     def beside(self, first: Prediction | VolumeSummary) -> Classifier | None:
-        """Give the second model unless it would name a class for what the first knows to be no brain MRI."""
-        return self.second if self.second and (first.is_brain_mri or self.second.card.gate) else None
+        """Give the second model, but for what the first takes for no brain MRI: its own gate may be a worse one."""
+        return self.second if first.is_brain_mri else None
 
 
 def _answer(reading: Reading, source: Source, asked: _Asked, started: float) -> Iterator[Result | SlicesDone]:
