@@ -22,10 +22,12 @@ from PIL import Image
 from app import create_app
 from model.card import Decision, read_card, sha256_of
 from model.errors import ModelFileError
+from model.lean_keras import import_keras
 from model.reading import read_image
 from training.__main__ import main
 from training.calibrate import read_split
 from training.cards import card_of_run
+from training.compact import compact
 from training.compare import compare
 from training.dataset import DataError
 from training.evaluate import load
@@ -509,6 +511,18 @@ def test_what_cannot_be_done_is_said_in_one_line(
         message = capsys.readouterr().err
         assert reason in message
         assert "Traceback" not in message
+
+
+def test_finished_network_is_packed_and_says_what_it_said_before(finished_run: Path, tmp_path: Path) -> None:
+    keras = import_keras()
+    network = keras.saving.load_model(finished_run / "best.keras", compile=False)
+    network.save(tmp_path / "plain.keras")
+    assert (finished_run / "best.keras").stat().st_size < 0.65 * (tmp_path / "plain.keras").stat().st_size
+    shutil.copy(tmp_path / "plain.keras", tmp_path / "packed.keras")
+    compact(tmp_path / "packed.keras")
+    again = keras.saving.load_model(tmp_path / "packed.keras", compile=False)
+    for one, other in zip(network.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.slow

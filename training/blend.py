@@ -138,7 +138,7 @@ def between(earlier: Path, later: Path, share: float) -> keras.Model:
 def _write_run(network: keras.Model, run: Path, out: Path, config: dict[str, Any], blended: dict[str, Any]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     networks.round_weights(network)
-    save_network(network, out)
+    save_network(network, out, packed=True)
     write_atomically(out / "config.json", json.dumps({**config, "blended": blended}, indent=1).encode())
     write_atomically(out / "blend.json", json.dumps(blended, indent=1).encode())
     for name in (FILE, "history.csv"):

@@ -74,7 +74,7 @@ def attention_loss(target: Any, maps: Any) -> Any:
 
 
 def round_weights(network: keras.Model) -> None:
-    """Round every weight to half precision; the network stays float32 and its file compresses to half.
+    """Round every weight to half precision; the network stays float32 and its file packs to half.
 
     Done before anything is measured, so that every figure is of the rounded network. Doing it again changes nothing.
     """

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.card import write_atomically
+from training.compact import compact
 from training.dataset import DataError
 
 FROZEN, FINE_TUNE, DONE = "frozen", "fine_tune", "done"
@@ -131,11 +132,13 @@ class SaveEachEpoch(keras.callbacks.Callback):
             self._progress.epochs_without_gain += 1
 
 
-def save_network(network: keras.Model, run: Path) -> None:
-    """Write best.keras in one step."""
+def save_network(network: keras.Model, run: Path, packed: bool = False) -> None:
+    """Write best.keras in one step; packed: as small as can be, which takes seconds."""
     aside = run / "best.part.keras"
     # A new model around the same layers: a compiled one would take its optimizer's state into the file.
     keras.Model(network.input, network.output, name=network.name).save(aside)
+    if packed:
+        compact(aside)
     aside.replace(run / "best.keras")
 
 

@@ -374,7 +374,7 @@ def finish(request: Request, material: Material, progress: Progress, seconds: fl
     plots.training_curves(progress.history, request.run / "curves.png")
     best = keras.saving.load_model(request.run / "best.keras", compile=False)
     networks.round_weights(best)
-    save_network(best, request.run)
+    save_network(best, request.run, packed=True)
     validation = material.split.validation
     pixels = material.decoded.pixels[validation][..., None].astype(np.float32)
     metrics = summarize(material.labels[validation], best.predict(pixels, verbose=0), class_names)
