@@ -12,8 +12,8 @@ _WEIGHTS = "model.weights.h5"
 def compact(network_file: Path) -> None:
     """Pack the weights of a `.keras` file, losslessly; Keras reads it as before.
 
-    Rounded weights have few different bytes at the same place of a number: HDF5's shuffle brings these together, so that
-    gzip packs them better than it would the file.
+    Rounded weights have few different bytes at the same place of a number: HDF5's shuffle brings these together, so
+    that gzip packs them better than it would the file.
     """
     with zipfile.ZipFile(network_file) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
