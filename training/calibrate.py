@@ -107,6 +107,7 @@ def calibrate_run(
         "tumor_presence": tumor_presence(labels != healthy, 1 - probabilities[:, healthy], decision.tumor_from),
         "by_source": _by_source(split.validation, right),
         "stability": stability(classifier, split.validation, validation.probabilities.argmax(axis=1)),
+        "mean_with_mirrored": mean_with_mirrored(ungated, split.validation, labels, validation.probabilities),
         "heatmaps": pointing.figures(right),
         "heatmaps_of_random_weights": _random_pointing(card, split.validation, labels, boxes),
         "gate": accepted_outsiders(classifier, outsiders) | refusals(refused),
@@ -171,6 +172,22 @@ def stability(classifier: Classifier, pictures: Decoded, before: NDArray[np.int6
         changed = np.stack([preprocess(change(pixels), size).pixels for pixels in read])
         shares[name] = float((answers_of(classifier, changed).probabilities.argmax(axis=1) != before).mean())
     return shares
+
+
+def mean_with_mirrored(
+    classifier: Classifier, pictures: Decoded, labels: NDArray[np.int64], straight: NDArray[np.float32]
+) -> dict[str, Any]:
+    """What asking twice would gain: the mean of a picture's probabilities, `straight`, and its mirror image's."""
+    mirrored = answers_of(classifier, np.ascontiguousarray(pictures.pixels[:, :, ::-1])).probabilities
+    mean = (straight + mirrored) / 2
+    healthy = classifier.card.class_names.index("no_tumor")
+    presence = tumor_presence(labels != healthy, 1 - mean[:, healthy], 0.5)
+    return {
+        "n_pictures": len(labels),
+        "n_correct": int((mean.argmax(axis=1) == labels).sum()),
+        "n_correct_straight": int((straight.argmax(axis=1) == labels).sum()),
+        **{k: presence[k] for k in ("auroc", "sensitivity_at_95_specificity") if k in presence},
+    }
 
 
 def _crop(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -268,6 +285,11 @@ def _print(figures: dict[str, Any]) -> None:
     sources = [f"{name} {of['accuracy']:.3f} of {of['n_pictures']}" for name, of in figures["by_source"].items()]
     print("by source: " + ", ".join(sources))
     print("class changes when " + ", ".join(f"{k} {v:.3f}" for k, v in figures["stability"].items()))
+    twice = figures["mean_with_mirrored"]
+    print(
+        f"asked twice, also mirrored: right in {twice['n_correct']} of {twice['n_pictures']}, once in "
+        f"{twice['n_correct_straight']}; " + ", ".join(f"{k} {v:.3f}" for k, v in twice.items() if isinstance(v, float))
+    )
     print(f"heat maps: {maps}")
     print(f"heat maps of random weights: {figures['heatmaps_of_random_weights']}")
     print(f"gate: {gate}")

@@ -25,8 +25,8 @@ _UNGATED = Sentence(
 )
 _UNCALIBRATED = Sentence("The probabilities are not calibrated.")
 _POINTS_ELSEWHERE = Sentence(
-    "Where its evidence lies is seldom in the tumor, often at the edge of the head: it may know the look of a picture "
-    "more than its tumor, and its colours do not show where one is."
+    "Its evidence is strongest elsewhere than in the tumor too often: it may know the look of a picture more than its "
+    "tumor, and its colours do not show where one is."
 )
 _LIMITS = (
     Sentence(

@@ -103,6 +103,8 @@ def studies_section(studies: dict[str, dict[str, Any]], titles: dict[str, str]) 
             lines = _dissection_lines(study)
         if "gain" in study:
             lines = _comparison_lines(study)
+        if "earlier_sha256" in study:
+            lines = _blend_lines(study)
         sections.append(f"### {titles[name][0].upper()}{titles[name][1:]}\n\n{''.join(lines)}\n")
     return "\n## Studies\n\n" + "".join(sections) if sections else ""
 
@@ -137,6 +139,20 @@ def _comparison_lines(study: dict[str, Any]) -> list[str]:
         f"- Only the first is right in {study['only_one_right']}, only the second in {study['only_other_right']}.\n",
         *sides,
     ]
+
+
+def _blend_lines(study: dict[str, Any]) -> list[str]:
+    def named(share: float) -> str:
+        alone = {0.0: "the earlier network alone", 1.0: "the later network alone"}
+        return alone.get(share) or f"{share:.0%} of the later network's weights"
+
+    rows = [
+        f"- {named(row['share'])}: {row['accuracy']:.1%} of the held-out pictures ("
+        + ", ".join(f"{name} {recall:.1%}" for name, recall in row["recall"].items())
+        + ").\n"
+        for row in study["table"]
+    ]
+    return [*rows, f"- `blend` takes: {named(study['share'])}.\n"]
 
 
 def _dissection_lines(study: dict[str, Any]) -> list[str]:

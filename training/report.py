@@ -54,6 +54,9 @@ STUDIES = {
     "healthy_brains": "healthy brains of no collection, extracted from their heads, asked of xception 2.1.0",
     "healthy_brains_2_0_2": "the same of xception 2.0.2",
     "leak_free_larger_input_trust": "what `calibrate` measured of the first step of xception 2.1.0, fourteen epochs",
+    "served_again": "xception 2.1.0 scored once more, its certain answers counted after its gate",
+    "served_again_trust": "what `calibrate` measures of xception 2.1.0 as it counts now (its card: as it counted then)",
+    "going_on_with_covering": "xception 2.1.0, the same gone on with for seven epochs, and means of both",
     "larger_input_healthy_head": "the healthy head (T1), asked of that first step",
     "larger_input_healthy_brains": "the extracted brains, asked of that first step",
     "audit": "audit of the data",
@@ -64,7 +67,7 @@ _IN_MODEL_CARD_ALONE = {
     "cross_validation_shorter", "healthy_head", "healthy_head_2_0_2",
     "second_healthy_head", "second_healthy_head_2_0_2", "healthy_brains", "healthy_brains_2_0_2",
     "larger_input_healthy_head", "larger_input_healthy_brains", "published_protocol_1_0_0", "xception_2_0_2",
-    "leak_free", "leak_free_vgg16", "published_protocol",
+    "leak_free", "leak_free_vgg16", "published_protocol", "served_again",
 }  # fmt: skip
 
 
