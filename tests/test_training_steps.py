@@ -373,6 +373,7 @@ def test_calibrated_run_is_published_with_its_gate_and_answers_are_told(
     assert [of["n_pictures"] for of in trust["sources"].values()] == [{"no_tumor": 24, "tumor": 24}]
     assert trust["gate"]["kinds"]["noise"]["chose_the_bound"]
     assert set(trust["stability"]) == {"mirrored", "cropped_by_5_percent", "jpeg_quality_60", "shifted_by_1_px"}
+    assert trust["mean_with_mirrored"]["n_correct_straight"] == trust["validation"]["n_correct"]
     assert trust["gate"]["n_brain_mri"] == trust["validation"]["n_pictures"] > 1
     assert trust["tumor_found"]["by_other_groups"]
     assert width_of(run / "reliability.png") > 300
