@@ -126,6 +126,8 @@ def test_page_and_api_show_the_figures_of_the_results(classifier: Classifier) ->
     if "trust" in figures["metrics"]:
         selective = scored["trust"]["selective"]
         assert f"a class for {selective['coverage']:.0%} of them and is wrong in" in page
+        with_refused = "Answers to pictures that its gate refuses are counted here too." in page
+        assert with_refused != selective.get("refused_are_not_certain", False)
         assert f"in {selective['error_among_certain']:.0%} of these" in page
 
 
