@@ -2,9 +2,10 @@
 ARG BASE_IMAGE=python:3.11-slim
 
 FROM ${BASE_IMAGE} AS packages
-# An image that scans archives: docker build --build-arg REQUIREMENTS=requirements-scan.txt -t brain-mri-scan .
+# An image that scans archives: docker build --build-arg REQUIREMENTS=requirements/scan.txt -t brain-mri-scan .
 ARG REQUIREMENTS=requirements.txt
-COPY requirements.txt requirements-scan.txt /
+COPY requirements.txt /
+COPY requirements/scan.txt /requirements/
 # The environment is made without pip: the base's pip fills it, and nothing in the final image can install packages there.
 # Removed: OpenVINO's telemetry, its drivers for other devices and its readers of files, and the packages' own tests.
 RUN python -m venv --without-pip /opt/venv \

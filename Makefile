@@ -38,7 +38,7 @@ reliability: $(VENV)/.dev-stamp ## Write docs/reliability.md from the last `make
 	$(BIN)/python -m tests.faults.report
 
 fuzz: $(VENV)/.dev-stamp ## Feed the decoders damaged files for SECONDS=120 (Linux on x86-64)
-	$(PIP_INSTALL) --only-binary :all: -r tests/fuzz-requirements.txt
+	$(PIP_INSTALL) --only-binary :all: -r requirements/fuzz.txt
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS) --seed $(SEED)
 
 check: lint test ## Run what a commit must pass: formatting, ruff, mypy, quick tests
@@ -71,16 +71,17 @@ benchmarks: $(VENV)/.bench-stamp ## Measure speed, memory and size (BENCHMARKS_A
 	$(BIN)/python -m benchmarks $(BENCHMARKS_ARGS)
 
 screenshots: $(VENV)/.dev-stamp ## Take the screenshots of README (needs Chromium)
-	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m tests.browser.screenshots
 
 translations: $(VENV)/.dev-stamp ## Gather new sentences for the translators, and compile the catalogues
-	$(BIN)/python -m web.catalogue
+	$(BIN)/python -m web.languages.catalogue
 
 # The largest lock comes first, so that what is served is what is tested.
-lock: $(VENV)/.dev-stamp ## Write every requirements*.txt anew from its .in file
-	$(LOCK) requirements-dev.in --output-file requirements-dev.txt
-	for file in $(basename $(filter-out requirements-dev.in,$(wildcard requirements*.in))); do \
-		$(LOCK) --constraint requirements-dev.txt $$file.in --output-file $$file.txt || exit 1; \
+lock: $(VENV)/.dev-stamp ## Write requirements.txt and requirements/*.txt from their .in files
+	$(LOCK) requirements/dev.in --output-file requirements/dev.txt
+	$(LOCK) --constraint requirements/dev.txt requirements/serve.in --output-file requirements.txt
+	for file in $(basename $(filter-out requirements/dev.in requirements/serve.in,$(wildcard requirements/*.in))); do \
+		$(LOCK) --constraint requirements/dev.txt $$file.in --output-file $$file.txt || exit 1; \
 	done
 
 sbom: $(VENV)/.dev-stamp ## List what serving needs as a CycloneDX document (SBOM=sbom.json)
@@ -108,22 +109,22 @@ $(VENV)/.serve-stamp: requirements.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -r requirements.txt
 	@touch $@
 
-$(VENV)/.train-stamp: requirements-train.txt | $(VENV)/bin/python
-	$(PIP_INSTALL) -r requirements-train.txt
+$(VENV)/.train-stamp: requirements/train.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -r requirements/train.txt
 	@touch $@
 
-$(VENV)/.bench-stamp: requirements-bench.txt | $(VENV)/bin/python
-	$(PIP_INSTALL) -r requirements-bench.txt
+$(VENV)/.bench-stamp: requirements/bench.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -r requirements/bench.txt
 	@touch $@
 
-$(VENV)/.dev-stamp: requirements-dev.txt | $(VENV)/bin/python
-	$(PIP_INSTALL) -r requirements-dev.txt
+$(VENV)/.dev-stamp: requirements/dev.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -r requirements/dev.txt
 	@touch $@
 
-$(VENV)/.scan-stamp: requirements-scan.txt requirements.txt | $(VENV)/bin/python
-	$(PIP_INSTALL) -r requirements-scan.txt
+$(VENV)/.scan-stamp: requirements/scan.txt requirements.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -r requirements/scan.txt
 	@touch $@
 
-$(VENV)/.ray-stamp: requirements-ray.txt requirements-scan.txt requirements.txt | $(VENV)/bin/python
-	$(PIP_INSTALL) -r requirements-ray.txt
+$(VENV)/.ray-stamp: requirements/ray.txt requirements/scan.txt requirements.txt | $(VENV)/bin/python
+	$(PIP_INSTALL) -r requirements/ray.txt
 	@touch $@

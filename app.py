@@ -5,27 +5,20 @@ import sys
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from model.classifier import Classifier, load_classifiers
 from model.errors import ModelFileError
-from web import (
-    api,
-    cross_site,
-    docs,
-    errors,
-    headers,
-    languages,
-    observed,
-    openapi,
-    operations,
-    pages,
-    rate_limit,
-    tokens,
-)
-from web.addresses import EXIT_CANNOT_START
-from web.admission import Places
-from web.results import read_results
+from model.network.classifier import Classifier, load_classifiers
+from web import errors, probes
+from web.api import docs_page, openapi
+from web.api import views as api_views
+from web.api.evaluation_results import read_results
+from web.guards import cross_site, headers, rate_limit, tokens
+from web.guards.admission import Places
+from web.guards.uploads import App, MemoryRequest, start_readers
+from web.languages import languages
+from web.observing import requests
+from web.page import views as page_views
+from web.server.addresses import EXIT_CANNOT_START
 from web.settings import SettingsError, load_settings
-from web.uploads import App, MemoryRequest, start_readers
 
 
 class Application(Flask):
@@ -65,15 +58,15 @@ def _wired(parts: App) -> Flask:
     cross_site.register(app)
     tokens.register(app, settings.tokens)
     rate_limit.register(app, settings)
-    for module in (api, docs, operations, pages):
+    for module in (api_views, docs_page, probes, page_views):
         app.register_blueprint(module.blueprint)
     languages.register(app)
-    errors.register(app, pages.show_refusal)
+    errors.register(app, page_views.show_refusal)
     headers.register(app, settings.hsts_seconds)
     app.extensions["openapi"] = openapi.describe(app)
     if settings.proxy_hops:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     parts.metrics.tell_models(classifier.card for classifier in parts.classifiers.values())
-    observed.register(app, parts.metrics)
+    requests.register(app, parts.metrics)
     return app

@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from web import addresses, worker_metrics
+from web.server import addresses, worker_metrics
 
 # This machine alone, unless somebody wants otherwise, as the image does: behind its own network and a proxy.
 bind = f"{os.environ.get('BIND', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
@@ -12,7 +12,7 @@ bind = f"{os.environ.get('BIND', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
 workers = 1
 # Many more threads than pictures in work: those that wait or upload slowly do not block the probes.
 # gthread with a bound on the time that a client takes, so that slow ones do not hold all threads for long.
-worker_class = "web.guarded_worker.GuardedThreadWorker"
+worker_class = "web.server.worker.GuardedThreadWorker"
 threads = 32
 # Models are loaded in the worker, after the fork: Keras and OpenVINO start threads that do not survive one.
 preload_app = False
@@ -25,7 +25,7 @@ worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
 control_socket_disable = True
 # The app logs each request itself; gunicorn's log would name addresses and paths.
 accesslog = None
-logger_class = "web.server_log.ServerLog"
+logger_class = "web.server.log.ServerLog"
 # Where the workers' metrics come together, in memory like the heartbeat; named by the master's process.
 _metrics_folder = Path(worker_tmp_dir or tempfile.gettempdir(), f"brain-mri-metrics-{os.getpid()}")
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(_metrics_folder)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.rows import BY_NAME
-from model.classifier import WEIGHTS_FOLDER
+from model.network.classifier import WEIGHTS_FOLDER
 
 _EPILOG = "Other commands, each with --help: engines, growth, profile. Without one, the rows are measured."
 
@@ -18,8 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = given.pop(0) if given and given[0] in parsers else ""
     options = parsers.get(command, _rows_parser)().parse_args(given)
     # What measures takes seconds to import; --help does not wait for it.
-    from benchmarks.posting import AnswerError
-    from benchmarks.processes import ChildError
+    from benchmarks.servers.posting import AnswerError
+    from benchmarks.servers.processes import ChildError
     from model.errors import ModelFileError
 
     try:
@@ -84,18 +84,18 @@ def _rows(options: argparse.Namespace) -> None:
 
 
 def _engines(options: argparse.Namespace) -> None:
-    from benchmarks.engines import run
+    from benchmarks.engines.comparison import run
 
     run(options)
 
 
 def _growth(options: argparse.Namespace) -> None:
-    from benchmarks.growth import run
+    from benchmarks.measured.growth import run
 
     run(options)
 
 
 def _profile(options: argparse.Namespace) -> None:
-    from benchmarks.profiling import run
+    from benchmarks.measured.profiling import run
 
     run(options)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from benchmarks.engine import ManyPictures, best_throughput
-from benchmarks.network import ServedNetwork
+from benchmarks.engines.engine import ManyPictures, best_throughput
+from benchmarks.engines.network import ServedNetwork
 
 SAMPLES = Path(__file__).parent.parent / "static" / "samples"
 # A JPEG of 512 x 512 pixels.

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks import report
-from benchmarks.machine import describe_machine
-from benchmarks.network import ServedNetwork
+from benchmarks.engines.network import ServedNetwork
+from benchmarks.page.machine import describe_machine
 from benchmarks.plan import Plan
+from benchmarks.report import page
 from benchmarks.rows import BY_NAME, ROWS, Finding
 
 # Which module measures which rows, in the order in which they are measured.
@@ -35,7 +35,7 @@ def run_rows(options: argparse.Namespace) -> None:
     machine, plan, found = describe_machine(options.models), plan_of(options), dict[str, Any]()
     for module, names in MODULES.items():
         if set(names) & set(options.only):
-            for finding in importlib.import_module(f"benchmarks.{module}").measure(plan):
+            for finding in importlib.import_module(f"benchmarks.measured.{module}").measure(plan):
                 found[finding.row] = finding.to_json()
                 print(line_of(finding), flush=True)
     if set(options.only) == set(BY_NAME):
@@ -65,7 +65,7 @@ def _write(options: argparse.Namespace, name: str, measured: dict[str, Any]) -> 
     results[name] = measured
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    report.write(results, options.docs)
+    page.write(results, options.docs)
 
 
 def line_of(finding: Finding) -> str:

@@ -8,16 +8,16 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from model.answers.volume import MriVolume, VolumeSummary, summarize
 from model.card import DISCLAIMER
-from model.classifier import DEFAULT_MODELS, NOT_BRAIN_MRI, WEIGHTS_FOLDER, Classifier, Prediction
-from model.dicom import series_of
 from model.errors import ImageError, ModelFileError
-from model.files import read_files
-from model.formats import is_dicom
-from model.images import MAX_VOXELS, MriImage
-from model.readings import Limits
+from model.network.classifier import DEFAULT_MODELS, NOT_BRAIN_MRI, WEIGHTS_FOLDER, Classifier, Prediction
+from model.reading.contents import Limits
+from model.reading.dicom.series import series_of
+from model.reading.many_files import read_files
+from model.reading.signatures import is_dicom
+from model.reading.sizes import MAX_VOXELS, MriImage
 from model.scan.command import main as scan
-from model.volumes import MriVolume, VolumeSummary, summarize
 
 # On one's own machine a series may be larger than what a server takes from strangers.
 LIMITS = Limits(max_voxels=4 * MAX_VOXELS, max_files=20_000)

@@ -38,7 +38,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class GateCard:
-    """The file that tells what is no brain MRI (model.gate).
+    """The file that tells what is no brain MRI (model.answers.gate).
 
     layer: the layer whose input is measured, averaged over places; sha256: of the file, in hexadecimal.
     largest_distance: what is further from the training pictures is refused.
@@ -52,9 +52,10 @@ class GateCard:
 
 @dataclass(frozen=True)
 class KnownAnswer:
-    """What the published model said of a picture of model.known_answers.
+    """What the published model said of a picture of model.network.self_test.
 
-    probabilities: by class, calibrated; distance: as in model.classifier.Prediction; answer: a class or another answer.
+    probabilities: by class, calibrated; distance: as in model.network.classifier.Prediction;
+    answer: a class or another answer.
     """
 
     picture: str

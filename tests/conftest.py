@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from model.card import CLASS_NAMES, ModelCard
-from model.classifier import Classifier, load_classifiers
-from model.lean_keras import import_keras
+from model.network.classifier import Classifier, load_classifiers
+from model.network.keras_import import import_keras
 from model.preprocessing import PREPROCESSING_VERSION
 
 SIZE_PX = 32

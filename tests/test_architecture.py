@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 TOP = Path(__file__).parent.parent
-PACKAGES = ("benchmarks", "model", "scaling", "training", "web")
+PACKAGES = ("benchmarks", "model", "training", "web")
 
 # What each part may import of this project.
 ARROWS = {
@@ -19,11 +19,10 @@ ARROWS = {
     "model": {"model"},
     "training": {"training", "model"},
     "benchmarks": {"benchmarks", "app", "web", "model", "training"},
-    "scaling": {"scaling", "model"},
 }
 # Who may import a library that would tie a part to the web or to a training engine.
 IMPORTERS = {
-    "flask": {"app.py", "web", "benchmarks/tutorial.py"},
+    "flask": {"app.py", "web", "benchmarks/servers/tutorial.py"},
     "werkzeug": {"app.py", "web"},
     "jinja2": {"app.py", "web"},
     "apispec": {"web"},
@@ -31,7 +30,7 @@ IMPORTERS = {
     "flask_limiter": {"web"},
     "prometheus_client": {"web"},
     "gunicorn": {"gunicorn.conf.py", "web"},
-    "tensorflow": {"training/tensorflow_only.py", "benchmarks/tutorial.py"},
+    "tensorflow": {"training/tensorflow_only.py", "benchmarks/servers/tutorial.py"},
 }
 # Who may read or set environment variables: the settings, the server's own configuration, the two packages that
 # choose Keras's backend before Keras is imported, and what starts children with a backend of their own.
@@ -40,8 +39,8 @@ ENVIRONMENT_READERS = {
     "gunicorn.conf.py",
     "model/__init__.py",
     "training/__init__.py",
-    "training/parity.py",
-    "benchmarks/processes.py",
+    "training/measure/parity.py",
+    "benchmarks/servers/processes.py",
 }
 ENVIRONMENT_NAMES = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 
@@ -112,22 +111,22 @@ def test_file_leaves_environment_variables_to_the_settings(file):
         ("model/card.py", "def f():\n    from training import train", {"training"}),
         ("model/card.py", "import tensorflow as tf", {"tensorflow"}),
         ("model/card.py", "importlib.import_module('tensorflow.lite')", {"tensorflow"}),
-        ("web/views.py", "import training.train", {"training"}),
+        ("web/views.py", "import training.steps.train", {"training"}),
         ("web/views.py", "import app", {"app"}),
-        ("training/train.py", "from tensorflow.data import Dataset", {"tensorflow"}),
-        ("training/train.py", "import web", {"web"}),
+        ("training/steps/train.py", "from tensorflow.data import Dataset", {"tensorflow"}),
+        ("training/steps/train.py", "import web", {"web"}),
         ("app.py", "import training", {"training"}),
         ("app.py", "import benchmarks", {"benchmarks"}),
         ("model/card.py", "from benchmarks.timing import Sample", {"benchmarks"}),
-        ("training/train.py", "import benchmarks", {"benchmarks"}),
+        ("training/steps/train.py", "import benchmarks", {"benchmarks"}),
         ("web/views.py", "import benchmarks", {"benchmarks"}),
-        ("benchmarks/serving.py", "import flask", {"flask"}),
+        ("benchmarks/servers/serving.py", "import flask", {"flask"}),
         ("app.py", "import flask, web", set()),
         ("web/views.py", "from model.card import ModelCard", set()),
         ("training/tensorflow_only.py", "import tensorflow", set()),
-        ("training/train.py", "from .networks import build", set()),
-        ("benchmarks/serving.py", "import app, model, training, web", set()),
-        ("benchmarks/tutorial.py", "import flask, tensorflow", set()),
+        ("training/steps/train.py", "from .networks import build", set()),
+        ("benchmarks/servers/serving.py", "import app, model, training, web", set()),
+        ("benchmarks/servers/tutorial.py", "import flask, tensorflow", set()),
     ],
 )
 def test_import_against_the_arrows_is_found(file, source, found):
@@ -163,11 +162,11 @@ def clock_readings(source):
 def test_file_measures_time_by_a_clock_that_never_jumps(file):
     # The clock of the day is for dates, and for what the rate limit's library counts by it.
     dates = {
-        "web/api.py": ["datetime.now"],
+        "web/api/views.py": ["datetime.now"],
         "web/records.py": ["datetime.now"],
-        "web/rate_limit.py": ["time.time", "time.time"],
-        "benchmarks/machine.py": ["datetime.now"],
-        "model/scan/running.py": ["datetime.now"],
-        "scaling/figures.py": ["datetime.now"],
+        "web/guards/rate_limit.py": ["time.time", "time.time"],
+        "benchmarks/report/machine.py": ["datetime.now"],
+        "model/scan/run.py": ["datetime.now"],
+        "benchmarks/scaling/figures.py": ["datetime.now"],
     }
     assert clock_readings((TOP / file).read_text(encoding="utf-8")) == dates.get(file, [])

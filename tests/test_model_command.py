@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from model.__main__ import main
-from tests.heads import dicom, nifti, series
+from tests.support.heads import dicom, nifti, series
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from model.card import CLASS_NAMES, DISCLAIMER, TUMOR_TYPE
 from model.errors import ModelFileError
-from model.stacks import PLANES
-from training.dataset import DataError
-from training.recipes import RECIPES, Recipe, recipe_for
+from model.reading.orientation import PLANES
+from training.data.folders import DataError
+from training.fit.recipes import RECIPES, Recipe, recipe_for
 
 if TYPE_CHECKING:
-    from training.train import Request
+    from training.steps.train import Request
 
 _RUNS = Path("runs")
 
@@ -23,9 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one step; give 0 when it was done and 2 when it cannot be done."""
     options = _parser().parse_args(arguments)
     # The steps need seconds to import; --help does not wait for them.
-    from training.devices import DevicesError
-    from training.networks import WeightsError
-    from training.publish import PublishError
+    from training.feed.devices import DevicesError
+    from training.fit.networks import WeightsError
+    from training.steps.publish import PublishError
 
     try:
         options.step(options)
@@ -260,19 +260,19 @@ def _add_report(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _explore(options: argparse.Namespace) -> None:
-    from training.explore import explore
+    from training.steps.explore import explore
 
     explore(options.data, options.task, options.out, options.seed)
 
 
 def _audit(options: argparse.Namespace) -> None:
-    from training.audit import audit
+    from training.steps.audit import audit
 
     audit(options.data, options.boxes, options.model, options.out, options.cache, options.task)
 
 
 def _train(options: argparse.Namespace) -> None:
-    from training.train import train
+    from training.steps.train import train
 
     run = options.out or _RUNS / options.recipe
     begun, finished = (run / "progress.json").exists(), (run / "best.keras").exists()
@@ -287,7 +287,7 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _cross_validate(options: argparse.Namespace) -> None:
-    from training.cross_validate import cross_validate
+    from training.studies.cross_validate import cross_validate
 
     run = options.out or _RUNS / f"{options.recipe}-folds"
     cross_validate(_request(options, run), options.folds, options.by_collection)
@@ -311,7 +311,7 @@ def _side(given: str) -> int:
 
 
 def _request(options: argparse.Namespace, run: Path) -> "Request":
-    from training.train import Request
+    from training.steps.train import Request
 
     return Request(
         recipe=_recipe(options), start=options.start_from, folders=tuple(options.data), boxes=options.boxes,
@@ -322,7 +322,7 @@ def _request(options: argparse.Namespace, run: Path) -> "Request":
 
 
 def _evaluate(options: argparse.Namespace) -> None:
-    from training.evaluate import evaluate
+    from training.steps.evaluate import evaluate
 
     evaluate(
         options.model,
@@ -336,7 +336,7 @@ def _evaluate(options: argparse.Namespace) -> None:
 
 
 def _outsiders(options: argparse.Namespace) -> None:
-    from training.outsiders import make_outsiders
+    from training.data.outsiders import make_outsiders
 
     extra: dict[str, list[Path]] = {}
     for given in options.pictures:
@@ -347,58 +347,58 @@ def _outsiders(options: argparse.Namespace) -> None:
 
 
 def _slices(options: argparse.Namespace) -> None:
-    from training.slices import write_slices
+    from training.studies.slices import write_slices
 
     counts = write_slices(options.volumes, options.class_name, options.planes, options.every_mm, options.out)
     print(f"{sum(counts.values())} pictures in {options.out / options.class_name}: {counts}")
 
 
 def _calibrate(options: argparse.Namespace) -> None:
-    from training.calibrate import calibrate_run
+    from training.steps.calibrate import calibrate_run
 
     calibrate_run(options.run, options.data, options.boxes, options.outsiders, options.cache)
 
 
 def _reopen(options: argparse.Namespace) -> None:
-    from training.reopen import reopen
+    from training.steps.reopen import reopen
 
     reopen(options.model, options.data, options.boxes, options.out, options.cache)
 
 
 def _blend(options: argparse.Namespace) -> None:
-    from training.blend import blend
+    from training.steps.blend import blend
 
     blend(options.run, options.earlier, options.data, options.boxes, options.out, options.cache)
 
 
 def _dissect(options: argparse.Namespace) -> None:
-    from training.dissect import dissect
+    from training.studies.dissect import dissect
 
     dissect(options.model, options.data, options.boxes, options.out, options.cache)
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from training.compare import compare
+    from training.studies.compare import compare
 
     compare(options.one, options.other, options.data, options.boxes, options.out, options.cache)
 
 
 def _publish(options: argparse.Namespace) -> None:
-    from training.publish import WEIGHTS_FOLDER, publish
+    from training.steps.publish import WEIGHTS_FOLDER, publish
 
     publish(options.run, options.evaluation, options.to or WEIGHTS_FOLDER, options.name, options.version)
 
 
 def _known_answers(options: argparse.Namespace) -> None:
-    from training.publish import write_known_answers
+    from training.steps.publish import write_known_answers
 
     for card in options.model:
         write_known_answers(card)
 
 
 def _report(options: argparse.Namespace) -> None:
-    from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
-    from training.report import write_report
+    from model.network.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
+    from training.studies.report import write_report
 
     added = {name: Path(file) for name, _, file in (given.partition("=") for given in options.add)}
     write_report([WEIGHTS_FOLDER / f"{name}.json" for name in DEFAULT_MODELS], added)

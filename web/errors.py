@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTo
 
 from model.errors import ImageError
 from model.sentences import Sentence
-from web.languages import say
+from web.languages.languages import say
 
 API_PREFIX = "/api/"
 # Addresses whose caller is a program: the API's, and the one that the page's script asks.

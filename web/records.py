@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from model.answers.volume import VolumeSummary
 from model.card import DISCLAIMER, ModelCard
-from model.classifier import Prediction
-from model.volumes import VolumeSummary
-from web.languages import say
-from web.predicting import Answer, Opinion, Refused, Result, VolumeAnswer
+from model.network.classifier import Prediction
+from web.answering import Answer, Opinion, Refused, Result, VolumeAnswer
+from web.languages.languages import say
 
 # The probabilities of both tasks have a column each, so that all rows of a list fit one table.
 CSV_COLUMNS = (

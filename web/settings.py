@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from limits import parse_many
 
-from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
-from model.readings import Limits
+from model.network.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
+from model.reading.contents import Limits
 
 RESULTS_FILE = Path(__file__).parent.parent / "training" / "results" / "results.json"
 PREFIX = "BRAIN_MRI_"

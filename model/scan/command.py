@@ -8,16 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from model.card import DISCLAIMER, read_card
-from model.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER, Classifier
-from model.engine import n_cores
 from model.errors import ModelFileError
+from model.network.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER, Classifier
+from model.network.engine import n_cores
 from model.scan.errors import ScanError
-from model.scan.folder import Request, ScanFolder
-from model.scan.inputs import Shard, absolute
-from model.scan.predictor import Effort, Predictor
-from model.scan.ray_engine import RayEngine
-from model.scan.remote import is_remote
-from model.scan.running import (
+from model.scan.listing.inputs import Shard, absolute
+from model.scan.listing.remote import is_remote
+from model.scan.listing.sources import normalized
+from model.scan.run import (
     ALL_DONE,
     NOTHING_DONE,
     SOME_FAILED,
@@ -27,8 +25,10 @@ from model.scan.running import (
     stops_on_sigterm,
     work_through,
 )
-from model.scan.sources import normalized
-from model.scan.table import arrow
+from model.scan.scan_folder import Request, ScanFolder
+from model.scan.table.parts import arrow
+from model.scan.work.predictor import Effort, Predictor
+from model.scan.work.ray_engine import RayEngine
 
 # Reading from an object store waits more than it computes.
 _REMOTE_DECODERS = 8
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--engine", choices=["plain", "ray"], default="plain",
-        help="plain: this machine alone; ray: a Ray cluster (pip install -r requirements-ray.txt)",
+        help="plain: this machine alone; ray: a Ray cluster (pip install -r requirements/ray.txt)",
     )  # fmt: skip
     parser.add_argument(
         "--address", metavar="HOST:PORT", help="the Ray cluster to join (default: start Ray on this machine)"

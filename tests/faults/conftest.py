@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.lean_keras import import_keras
+from model.network.keras_import import import_keras
 from tests.conftest import save_tiny_model, save_with_card
-from tests.serving import TOP, Server, gunicorn
-from tests.test_bad_input import encoded
+from tests.support.serving import TOP, Server, gunicorn
+from tests.web.test_bad_input import encoded
 
 NOTES = TOP / "runs" / "faults.json"
 # Of the network that takes long: some 60 ms a picture on one core, as the shipped ones.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import TOP, Server, free_port
+from tests.support.serving import TOP, Server, free_port
 
 CONFIGURATION = TOP / "deploy" / "nginx.conf"
 

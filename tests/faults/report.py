@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tests.faults.rows import QUICK, REMARKS
 
-TOP = Path(__file__).parent.parent.parent
+TOP = Path(__file__).parents[2]
 NOTES = TOP / "runs" / "faults.json"
 DOCUMENT = TOP / "docs" / "reliability.md"
 SECTIONS = {"A": "Bad input", "B": "Load and slow clients", "C": "Process and host", "D": "Model integrity",
@@ -60,16 +60,18 @@ def named_tests(test: str) -> list[str]:
         LookupError: there is none.
     """
     file, _, beginning = test.partition(":")
-    tree = ast.parse((TOP / "tests" / f"test_{file}.py").read_text(encoding="utf-8"))
+    tree = ast.parse((TOP / _file(test)).read_text(encoding="utf-8"))
     found = [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
     chosen = [name for name in found if name.startswith(beginning)]
     if not chosen:
-        raise LookupError(f"Expected a test in tests/test_{file}.py whose name begins with {beginning}.")
+        raise LookupError(f"Expected a test in test_{file}.py whose name begins with {beginning}.")
     return chosen
 
 
 def _file(test: str) -> str:
-    return f"tests/test_{test.partition(':')[0]}.py"
+    name = f"test_{test.partition(':')[0]}.py"
+    (file,) = (TOP / "tests").rglob(name)
+    return file.relative_to(TOP).as_posix()
 
 
 def _outcomes(files: Iterable[str]) -> dict[tuple[str, str], list[bool]]:
@@ -81,7 +83,7 @@ def _outcomes(files: Iterable[str]) -> dict[tuple[str, str], list[bool]]:
         cases = ET.parse(result).iter("testcase")
         outcomes: dict[tuple[str, str], list[bool]] = {}
         for case in cases:
-            file = case.attrib["classname"].removeprefix("tests.test_")
+            file = case.attrib["classname"].rpartition(".test_")[2]
             if case.find("skipped") is None:
                 passed = case.find("failure") is None and case.find("error") is None
                 outcomes.setdefault((file, case.attrib["name"].partition("[")[0]), []).append(passed)

@@ -1,4 +1,4 @@
-"""The rows that quick tests hold: which fault, and which tests of tests/test_*.py; and what no test here shows."""
+"""The rows that quick tests hold: which fault, and which tests; and what no test here shows."""
 
 # By row: what is done, and the tests as file:beginning of their names.
 QUICK: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -12,19 +12,19 @@ QUICK: dict[str, tuple[str, tuple[str, ...]]] = {
         "bad_input:test_body_of_a_thousand", "bad_input:test_long_text", "bad_input:test_long_urlencoded")),
     "A4": ("MAX_FORM_MEMORY_SIZE", ("bad_input:test_text_fields_may_be",)),
     "A5": ("other kinds of file named .png; other parsers of Pillow raise when called", (
-        "bad_input:test_other_kind_of_file", "reading:test_no_other_parser")),
+        "bad_input:test_other_kind_of_file", "one_file:test_no_other_parser")),
     "A6": ("names that contradict the content", (
-        "bad_input:test_name_says_nothing", "reading:test_path_and_bytes", "files:test_name_in_a_zip")),
+        "bad_input:test_name_says_nothing", "one_file:test_path_and_bytes", "many_files:test_name_in_a_zip")),
     "A7": ("several pictures in one file", (
-        "bad_input:test_only_the_first", "reading:test_only_the_first", "reading:test_first_picture_of_a_camera")),
-    "A8": ("pictures that claim too many pixels", ("bad_input:test_picture_that_claims", "reading:test_pixel_bomb")),
+        "bad_input:test_only_the_first", "one_file:test_only_the_first", "one_file:test_first_picture_of_a_camera")),
+    "A8": ("pictures that claim too many pixels", ("bad_input:test_picture_that_claims", "one_file:test_pixel_bomb")),
     "A9": ("64 MB of PNG text, endless and overlong TIFF directories, lines of pixels", (
-        "damaged_input:test_tiff_that", "damaged_input:test_line_of_pixels", "reading:test_png_with_a_bomb")),
+        "damaged_input:test_tiff_that", "damaged_input:test_line_of_pixels", "one_file:test_png_with_a_bomb")),
     "A10": ("files of every format cut off at 1 to 99 %", (
         "bad_input:test_cut_off", "bad_input:test_pillow_is_not_told", "dicom:test_cut_off", "nifti:test_cut_off",
-        "files:test_cut_off")),
+        "many_files:test_cut_off")),
     "A11": ("one wrong byte", (
-        "damaged_input:test_answer_to_a_picture", "reading:test_damaged_png", "nifti:test_flipped_bit")),
+        "damaged_input:test_answer_to_a_picture", "one_file:test_damaged_png", "nifti:test_flipped_bit")),
     "A12": ("deflated DICOM", ("dicom:test_deflated",)),
     "A13": ("DICOM without pixels, with impossible claims, of other kinds", (
         "damaged_input:test_dicom_without", "dicom:test_size_that", "dicom:test_impossible",
@@ -32,29 +32,30 @@ QUICK: dict[str, tuple[str, tuple[str, ...]]] = {
         "dicom:test_syntax_without", "dicom:test_codestream", "dicom:test_damage_that_aborts")),
     "A14": ("MONOCHROME1, rescale, windows, frames; one slice in every format", (
         "dicom:test_monochrome1", "dicom:test_window_is_applied", "dicom:test_slice_without_window",
-        "dicom:test_multi_frame", "files:test_one_slice_gets")),
+        "dicom:test_multi_frame", "many_files:test_one_slice_gets")),
     "A15": ("gzip bomb, sizes and offsets that lie, NaN, 2-D, 4-D, MINC, ANALYZE", (
         "nifti:test_gzip_bomb", "nifti:test_size_that", "nifti:test_voxels_outside", "nifti:test_nan_and",
         "nifti:test_one_slice", "nifti:test_4d", "nifti:test_minc", "nifti:test_what_is_no_volume")),
     "A16": ("every kind of pixels, 8 and 16 bits, EXIF orientations", (
-        "bad_input:test_every_kind", "bad_input:test_eight_and", "bad_input:test_exif", "reading:test_every_exif")),
+        "bad_input:test_every_kind", "bad_input:test_eight_and", "bad_input:test_exif", "one_file:test_every_exif")),
     "A17": ("black, white, noise, a cat, a photograph, pages, coins (no knee: none is at hand that may be shipped)", (
         "other_pictures:",)),
     "A18": ("hostile file names", ("bad_input:test_name_of_a_file", "pages:test_file_name")),
     "A19": ("mutations of 30 seeds by Hypothesis, ten of each here and 200 in `make test-all`; `make fuzz`", (
         "fuzz:test_damaged", "fuzz:test_seed", "fuzz:test_there", "dicom:test_any_damage", "nifti:test_any_damage")),
-    "A20": ("a reader that ends, aborts or hangs over a file", ("reader:test_file_over", "reader:test_only_the_file")),
+    "A20": ("a reader that ends, aborts or hangs over a file", (
+        "readers:test_file_over", "readers:test_only_the_file")),
     "A21": ("requests made from the OpenAPI document", ("openapi:test_no_request_gets",)),
     "B2": ("a request beyond the places, and one that waits too long", (
         "admission:test_request_beyond", "admission:test_picture_that_waits", "admission:test_place")),
     "B11": ("the rate limit, and forged addresses", ("rate_limit:test_",)),
-    "B6": ("the guarded worker alone, with a second instead of fifteen", ("guarded_worker:test_request_that_stalls",
-        "guarded_worker:test_many_more", "guarded_worker:test_client_that_drips")),
+    "B6": ("the guarded worker alone, with a second instead of fifteen", ("worker:test_request_that_stalls",
+        "worker:test_many_more", "worker:test_client_that_drips")),
     "B7": ("clients that do not close; large answers and uploads at usual speed", (
-        "guarded_worker:test_clients_that_do_not", "guarded_worker:test_large", "guarded_worker:test_sixty",
-        "guarded_worker:test_upload_at")),
+        "worker:test_clients_that_do_not", "worker:test_large", "worker:test_sixty",
+        "worker:test_upload_at")),
     "C11": ("no time is measured by the clock of the day", ("architecture:test_file_measures",)),
-    "C12": ("--preload", ("guarded_worker:test_models_loaded",)),
+    "C12": ("--preload", ("worker:test_models_loaded",)),
     "C13": ("bad and unknown settings, missing and altered weights", (
         "start:test_bad_setting", "start:test_missing_or_altered", "settings:test_")),
     "D1": ("weights with a flipped bit, cut off, empty, missing, of another model", (
@@ -72,7 +73,7 @@ QUICK: dict[str, tuple[str, tuple[str, ...]]] = {
     "P4": ("a picture with EXIF, text and a colour profile", ("damaged_input:test_pictures_of_the_page",)),
     "P5": ("connecting raises", ("privacy:test_classifying",)),
     "P6": ("burned-in annotations, secondary captures", ("dicom:test_burned", "dicom:test_secondary")),
-    "P7": ("the limits that the worker has", ("guarded_worker:test_worker_writes",)),
+    "P7": ("the limits that the worker has", ("worker:test_worker_writes",)),
     "F1": ("hadolint", ("packaging:test_hadolint",)),
     "F4": ("versions and hashes of everything that is installed; `make test-all` installs from them", (
         "locks:test_everything_locked", "packaging:test_everything_that_make", "packaging:test_image_installs")),

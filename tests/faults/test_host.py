@@ -16,8 +16,8 @@ import pytest
 
 from tests.faults.clients import Reply, ask, prediction
 from tests.faults.conftest import Record
-from tests.serving import Server, gunicorn
-from tests.test_bad_input import encoded
+from tests.support.serving import Server, gunicorn
+from tests.web.test_bad_input import encoded
 
 # Memory for a worker beyond what it has: not enough to decode a large picture.
 SPARE_BYTES = 60_000_000

@@ -16,8 +16,8 @@ from PIL.PngImagePlugin import PngInfo
 from tests.faults.clients import ask, request_bytes, upload_body
 from tests.faults.conftest import Record
 from tests.faults.proxy import nginx
-from tests.serving import Server, gunicorn
-from tests.test_bad_input import drawn_slice, encoded
+from tests.support.serving import Server, gunicorn
+from tests.web.test_bad_input import drawn_slice, encoded
 
 CANARY = "CANARYZEBRA"
 TRACED = "open,openat,creat,rename,renameat,renameat2,unlink,unlinkat,memfd_create,connect,mkdir,mkdirat"

@@ -14,7 +14,7 @@ from tests.faults.clients import Reply, ask, prediction
 from tests.faults.conftest import Record
 from tests.faults.load import Load, closed_loop
 from tests.faults.proxy import nginx
-from tests.serving import Server, gunicorn
+from tests.support.serving import Server, gunicorn
 
 TWO_WORKERS = ["--workers", "2"]
 N_CLIENTS = 4
@@ -159,7 +159,9 @@ def test_c5_worker_whose_network_hangs_is_replaced(
     mark.touch()
     environment = {"HANG_ONCE": str(mark)}
     options = ["--timeout", "5", "--graceful-timeout", "2"]
-    with gunicorn(tiny_models, options, environment=environment, app="tests.stuck_app:create_app()") as server:
+    with gunicorn(
+        tiny_models, options, environment=environment, app="tests.support.misbehaving.stuck_app:create_app()"
+    ) as server:
         (stuck,) = server.workers()
         began = time.monotonic()
         reply = asyncio.run(_ask_until_answered(server, prediction(pictures[0]), 60))

@@ -11,7 +11,7 @@ import numpy as np
 from tests.faults.clients import BODY, HEADER, IDLE, STALLED, Reply, SlowClient, ask, prediction, request_bytes
 from tests.faults.conftest import Record
 from tests.faults.proxy import nginx
-from tests.serving import Server, gunicorn
+from tests.support.serving import Server, gunicorn
 
 N_SLOW = 64
 KINDS = {"header": HEADER, "body": BODY, "stalled body": STALLED, "idle": IDLE}

@@ -1,0 +1,50 @@
+"""Drawn training pictures: as large as preprocessed ones, with the things that augmentation and pasting look for."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.card import CLASS_NAMES, TUMOR_TYPE
+from training.data.decoded import Decoded
+from training.data.folders import UNSPLIT, Picture
+from training.feed.lesions import OWN_PLACE
+from training.feed.mixing import LabelledPictures
+from training.measure.known_picture import known_pictures
+
+# The lesion of the second known picture, as shares of the side: top, bottom, left, right.
+_BOX = (0.25, 0.40, 0.575, 0.725)
+
+
+def labelled(n: int, size_px: int) -> LabelledPictures:
+    """Draw pictures of the four classes in turn, those with a tumor with its box."""
+    classes = CLASS_NAMES[TUMOR_TYPE]
+    healthy = classes.index("no_tumor")
+    labels = np.arange(n, dtype=np.int64) % len(classes)
+    boxes = np.where((labels == healthy)[:, None], np.nan, np.array(_BOX)).astype(np.float32)
+    placements = np.full(n, OWN_PLACE, np.int64)
+    return LabelledPictures(
+        _pixels(labels != healthy, size_px), labels, np.zeros(n, np.int64), boxes, placements, healthy
+    )
+
+
+def decoded(n: int, size_px: int) -> Decoded:
+    """Draw pictures with and without a tumor in turn, as if they had been read from files."""
+    pictures = tuple(Picture(path=None, name=str(i), split=UNSPLIT, class_name=_presence(i)) for i in range(n))
+    frames = np.tile(np.array([0, size_px, 0, size_px, size_px, size_px]), (n, 1))
+    pixels = _pixels(np.arange(n) % 2 == 1, size_px)
+    return Decoded(pictures, pixels, pixels, frames, np.zeros((n, 32, 32), np.uint8), ())
+
+
+def _presence(i: int) -> str:
+    return "tumor" if i % 2 else "no_tumor"
+
+
+def _pixels(shows_tumor: NDArray[np.bool_], size_px: int) -> NDArray[np.uint8]:
+    """Take every few pixels of a known picture, with noise of its own for each."""
+    plain, with_lesion, _ = (picture.astype(np.float32) for picture in known_pictures())
+    places = np.linspace(0, plain.shape[0] - 1, size_px).astype(int)
+    random = np.random.default_rng(0)
+    drawn = [
+        (with_lesion if tumor else plain)[np.ix_(places, places)] + random.normal(0, 6, (size_px, size_px))
+        for tumor in shows_tumor
+    ]
+    return np.clip(np.stack(drawn), 0, 255).astype(np.uint8)

@@ -1,0 +1,77 @@
+"""What serving needs on disk: the packages of requirements.txt with all that they require, and the models."""
+
+import importlib.metadata
+import re
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from benchmarks.plan import Plan
+from benchmarks.rows import Finding
+from benchmarks.servers.processes import TOP, ChildError
+from benchmarks.timing import Sample
+
+_MB = 1e6
+_LARGEST = 6
+
+
+def measure(plan: Plan) -> list[Finding]:
+    """Add up the files that the packages' own lists name, in the environment that runs.
+
+    `pip install --target` of requirements.txt gives the same packages in the same versions, hence the same files, but
+    needs minutes and a network.
+    """
+    packages = sorted(closure(TOP / "requirements.txt"))
+    by_package = {name: sum(file.stat().st_size for file in files_of(name)) / _MB for name in packages}
+    bytecode = sum(file.stat().st_size for name in packages for file in files_of(name) if file.suffix == ".pyc") / _MB
+    models = sum(file.stat().st_size for file in plan.network.models.iterdir() if file.is_file()) / _MB
+    largest = sorted(by_package, key=lambda name: -by_package[name])[:_LARGEST]
+    note = (
+        f"{len(by_package)} packages {sum(by_package.values()):.0f} MB, of which bytecode that pip compiled "
+        f"{bytecode:.0f} MB, and models {models:.0f} MB. The largest: "
+        + ", ".join(f"{name} {by_package[name]:.0f}" for name in largest)
+        + "."
+    )
+    total = sum(by_package.values()) + models
+    return [Finding.of_sample("size", Sample((total,)), notes=(note,), facts={"mb_by_package": by_package})]
+
+
+def closure(requirements: Path) -> set[str]:
+    """Give the names of the packages that a requirements file asks for, and of all that these require here.
+
+    Raises:
+        ChildError: one is not installed, or in another version than the file says.
+    """
+    text = requirements.read_text(encoding="utf-8")
+    found: set[str] = set()
+    # Hashes, where there are any, stand on lines of their own behind a backslash.
+    waiting = [Requirement(line.rstrip(" \\")) for line in text.splitlines() if re.match(r"[A-Za-z]", line)]
+    while waiting:
+        wanted = waiting.pop()
+        name = _normal(wanted.name)
+        if name in found or (wanted.marker and not wanted.marker.evaluate({"extra": ""})):
+            continue
+        found.add(name)
+        waiting += [Requirement(text) for text in _installed(wanted).requires or ()]
+    return found
+
+
+def _installed(wanted: Requirement) -> importlib.metadata.Distribution:
+    try:
+        distribution = importlib.metadata.distribution(wanted.name)
+    except importlib.metadata.PackageNotFoundError as error:
+        raise ChildError(f"Expected {wanted}. It is not installed. Run `make benchmarks`.") from error
+    if not wanted.specifier.contains(distribution.version, prereleases=True):
+        raise ChildError(f"Expected {wanted}. Received version {distribution.version}. Run `make benchmarks`.")
+    return distribution
+
+
+def files_of(name: str) -> list[Path]:
+    """Give the files of an installed package, the bytecode among them that pip compiled."""
+    listed = importlib.metadata.distribution(name).files or ()
+    return [path for file in listed if (path := Path(str(file.locate()))).is_file()]
+
+
+def _normal(name: str) -> str:
+    """Give a package's name in one spelling. Source: PEP 503."""
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,1 @@
+"""Where and on what was measured, and the page made of it."""

@@ -1,0 +1,1 @@
+"""Servers, their clients, and processes apart."""

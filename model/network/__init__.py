@@ -1,0 +1,1 @@
+"""3. From an image to a network's output."""

@@ -1,0 +1,1 @@
+"""What a process and its children need: pipes, limits."""

@@ -1,0 +1,1 @@
+"""1. From bytes to an image or a volume. Imports nothing of networks, answers or evidence."""

@@ -1,0 +1,1 @@
+"""DICOM files: header, suitability, pixels, series."""

@@ -1,0 +1,155 @@
+"""From the encoded pixels of a DICOM file to stored values, one array per frame."""
+
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import generate_frames
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+
+from model.errors import UnreadableImage, UnsuitableImage, UnsupportedFormat
+from model.reading.dicom.decoder import Decoder
+from model.reading.dicom.header import PIXEL_TAGS, Frame, Header, damage_translated, damaged, read_dataset
+from model.sentences import Sentence
+
+# Luma of red, green and blue. Source: ITU-R BT.601, as Pillow's grey.
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+# Markers that start a frame's header (SOF) in JPEG and JPEG-LS. Source: ITU-T T.81, table B.1; T.87, C.1.1.
+_SOF_MARKERS = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
+_JPEG_START = b"\xff\xd8"
+# SOC and SIZ, with which a JPEG 2000 codestream starts; boxes around it are not allowed.
+# Source: ITU-T T.800, A.4.1, A.5.1; DICOM PS3.5, A.4.4.
+_JPEG_2000_START = b"\xff\x4f\xff\x51"
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """One frame as it was stored; stored: any number type, shape (height, width)."""
+
+    stored: NDArray[Any]
+    frame: Frame
+    header: Header
+
+    def values(self) -> NDArray[np.float32]:
+        """Give the scanner's values, float32, shape (height, width), any unit; NaN outside of the picture."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            values: NDArray[np.float32] = (self.stored * np.float64(self.frame.slope) + self.frame.intercept).astype(
+                np.float32
+            )
+        if self.header.padding is not None and not self.header.is_coloured:
+            values[self.stored == self.header.padding] = np.nan
+        return values
+
+
+def decode(content: bytes, header: Header, decoder: Decoder) -> list[Slice]:
+    """Decode all frames of a file whose size was found bearable.
+
+    Raises:
+        UnsupportedFormat: nothing here decodes its transfer syntax.
+        UnsuitableImage: it holds no pixels.
+        UnreadableImage: it is cut off or damaged.
+    """
+    dataset = read_dataset(content, PIXEL_TAGS)
+    with damage_translated():
+        if not dataset.get("PixelData"):
+            raise no_pixels(header)
+        syntax = _transfer_syntax(dataset)
+        _check_decodable(syntax)
+        if syntax.is_encapsulated and syntax != RLELossless:
+            _check_codestreams(dataset)
+            decoded = decoder.pixels(content)
+        else:
+            decoded = pixel_array(dataset)
+        stored = _stored_values(decoded, dataset, header)
+        return [Slice(s, frame, header) for s, frame in zip(stored, header.frames(), strict=True)]
+
+
+def no_pixels(header: Header) -> UnreadableImage | UnsuitableImage:
+    """Give the refusal of a file without pixels: damaged if it describes some, else of another purpose."""
+    if header.rows or header.modality == "MR":
+        return damaged()
+    return UnsuitableImage(
+        Sentence(
+            "Expected a DICOM file with a picture. Received one without: a report, a directory, or the first part of "
+            "a file. Send the slices themselves."
+        )
+    )
+
+
+def _check_decodable(syntax: UID) -> None:
+    try:
+        is_available = get_decoder(syntax).is_available
+    except NotImplementedError:
+        is_available = False
+    if not is_available:
+        raise UnsupportedFormat(
+            Sentence(
+                "Expected a DICOM file in a transfer syntax that can be decoded here. Received {syntax}. "
+                "Export it uncompressed (Explicit VR Little Endian) and try again.",
+                # An unregistered number is not repeated: it can be anything.
+                syntax=Sentence("one that is unknown") if syntax.name == syntax else str(syntax.name),
+            )
+        )
+
+
+def _transfer_syntax(dataset: Dataset) -> UID:
+    """Give the transfer syntax, and write it into the file's meta information where that lacks it."""
+    meta = getattr(dataset, "file_meta", None)
+    if meta is None or "TransferSyntaxUID" not in meta:
+        is_implicit, is_little_endian = dataset.original_encoding
+        explicit = ExplicitVRLittleEndian if is_little_endian else ExplicitVRBigEndian
+        dataset.file_meta = FileMetaDataset()
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if is_implicit else explicit
+    return UID(dataset.file_meta.TransferSyntaxUID)
+
+
+def _check_codestreams(dataset: Dataset) -> None:
+    """Refuse a file whose compressed frames are of another size than it says: decoders would make room for it."""
+    expected = (dataset.Rows, dataset.Columns, dataset.SamplesPerPixel)
+    for frame in generate_frames(dataset.PixelData, number_of_frames=int(dataset.get("NumberOfFrames") or 1)):
+        if _codestream_shape(frame) != expected:
+            raise damaged()
+
+
+def _codestream_shape(frame: bytes) -> tuple[int, int, int] | None:
+    """Give height, width and number of components by the header of a JPEG, JPEG-LS or JPEG 2000 codestream."""
+    if frame.startswith(_JPEG_2000_START):
+        right, bottom, left, top = struct.unpack_from(">4I", frame, 8)
+        return bottom - top, right - left, struct.unpack_from(">H", frame, 40)[0]
+    place = 2
+    while frame.startswith(_JPEG_START) and place + 10 <= len(frame) and frame[place] == 0xFF:
+        marker = frame[place + 1]
+        if marker in _SOF_MARKERS:
+            height, width, n_components = struct.unpack_from(">HHB", frame, place + 5)
+            return height, width, n_components
+        # A byte 0xFF before a marker fills up.
+        place += 1 if marker == 0xFF else 2 + struct.unpack_from(">H", frame, place + 2)[0]
+    return None
+
+
+def _stored_values(decoded: NDArray[Any], dataset: Dataset, header: Header) -> list[NDArray[Any]]:
+    """Mask what is not of the picture in its words, look values up, make colours grey; one array per frame."""
+    shape = (header.n_frames, header.rows, header.columns)
+    if dataset.PhotometricInterpretation == "PALETTE COLOR":
+        decoded = apply_color_lut(decoded, dataset)
+    if header.is_coloured:
+        return list(decoded.reshape(*shape, 3).astype(np.float32) @ _LUMA)
+    decoded = _masked(decoded.reshape(shape), dataset)
+    if dataset.get("ModalityLUTSequence"):
+        decoded = apply_modality_lut(decoded, dataset)
+    return list(decoded)
+
+
+def _masked(decoded: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
+    """Drop the bits above the stored ones, where old files keep overlays. Source: DICOM PS3.5, 8.1.1."""
+    unused = decoded.dtype.itemsize * 8 - int(dataset.BitsStored)
+    if decoded.dtype.kind not in "iu" or unused <= 0 or dataset.get("HighBit") != dataset.BitsStored - 1:
+        return decoded
+    masked: NDArray[Any] = np.right_shift(np.left_shift(decoded, unused), unused)
+    return masked

@@ -1,0 +1,247 @@
+"""DICOM files: single slices, multi-frame files, and series of files that make one volume."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.answers.volume import MAX_MEASURED, MriVolume, a_volume
+from model.errors import ImageError
+from model.preprocessing import MIN_CONTRAST
+from model.reading.dicom.decoder import Decoder
+from model.reading.dicom.header import Header, Window, read_header
+from model.reading.dicom.pixels import Slice, decode, no_pixels
+from model.reading.dicom.suitability import check_suitable, notes_on
+from model.reading.orientation import (
+    BLACK_PERCENTILE,
+    BY_PERCENTILES,
+    BY_WINDOW,
+    MAX_MEASURED_SLICES,
+    WHITE_PERCENTILE,
+    Stack,
+    grey_range,
+    to_content,
+    to_grey,
+)
+from model.reading.sizes import MAX_VOXELS, MriImage, check_size, check_voxels
+from model.sentences import Sentence
+
+# Orientations whose cosines differ by no more than this, about one degree, are the same.
+_SAME_ORIENTATION = 0.02
+# Slices closer than this lie at one place.
+_SAME_PLACE_MM = 0.01
+
+# The places of files and what was read from them.
+Placed = tuple[tuple[int, ...], MriImage | MriVolume | ImageError]
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """A file of a series: its place among the files given, its bytes and its header."""
+
+    place: int
+    content: bytes
+    header: Header
+
+
+def read_dicom_files(contents: Mapping[int, bytes], max_pixels: int, max_voxels: int = MAX_VOXELS) -> list[Placed]:
+    """Read files that `is_dicom` recognised, by their places; those of one series and orientation become one volume.
+
+    max_voxels: bounds all files together, by what their headers claim; series beyond it are refused undecoded.
+
+    Returns what was read; what cannot be read stands as its ImageError in place of the content.
+    """
+    sources, results = _read_headers(contents)
+    n_voxels = 0
+    for group in _by_series(sources):
+        claimed = sum(source.header.n_pixels for source in group)
+        try:
+            check_suitable(group[0].header)
+            _check_header(group[0].header, max_pixels)
+            check_voxels(n_voxels + claimed, max_voxels)
+        except ImageError as error:
+            results.append((tuple(source.place for source in group), error))
+            continue
+        n_voxels += claimed
+        results += _read_group(group)
+    return results
+
+
+def read_dicom_slice(content: bytes, max_pixels: int) -> MriImage:
+    """Read a file of one slice.
+
+    Raises:
+        UnsuitableImage: a volume, or no MR slice of a head.
+        UnsupportedFormat, UnreadableImage, TooManyPixels: as for pictures.
+    """
+    header = read_header(content)
+    check_suitable(header)
+    _check_header(header, max_pixels)
+    if header.n_frames > 1:
+        raise a_volume(header.n_frames)
+    # One frame gives one slice, which is an image.
+    with Decoder() as decoder:
+        return cast(MriImage, _to_content(decode(content, header, decoder)))
+
+
+def series_of(content: bytes) -> str:
+    """Give what the files of one series have in common, to be compared and forgotten; "" where it cannot be read."""
+    try:
+        return read_header(content).series
+    except ImageError:
+        return ""
+
+
+def _check_header(header: Header, max_pixels: int) -> None:
+    if not (header.rows and header.columns):
+        raise no_pixels(header)
+    check_size(header.columns, header.rows, max_pixels)
+
+
+def _read_headers(contents: Mapping[int, bytes]) -> tuple[list[_Source], list[Placed]]:
+    sources: list[_Source] = []
+    refused: list[Placed] = []
+    for place, content in contents.items():
+        try:
+            sources.append(_Source(place, content, read_header(content)))
+        except ImageError as error:
+            refused.append(((place,), error))
+    return sources, refused
+
+
+def _by_series(sources: Sequence[_Source]) -> list[list[_Source]]:
+    """Group files whose slices may lie in one volume, or that are refused alike; one without series stands alone."""
+    groups: dict[object, list[_Source]] = {}
+    for source in sources:
+        header = source.header
+        alike = (header.modality, header.body_part, header.rows, header.columns)
+        key = (header.series, *alike) if header.series else source.place
+        groups.setdefault(key, []).append(source)
+    return list(groups.values())
+
+
+def _read_group(group: Sequence[_Source]) -> list[Placed]:
+    """Decode the files of a series, and give a content per orientation and an error per file that failed."""
+    results: list[Placed] = []
+    decoded: list[tuple[int, Slice]] = []
+    with Decoder() as decoder:
+        for source in group:
+            try:
+                decoded += [(source.place, piece) for piece in decode(source.content, source.header, decoder)]
+            except ImageError as error:
+                results.append(((source.place,), error))
+    for placed in _by_orientation(decoded):
+        places = tuple(sorted({place for place, _ in placed}))
+        results.append((places, _to_content([piece for _, piece in placed])))
+    return results
+
+
+def _by_orientation(decoded: Sequence[tuple[int, Slice]]) -> list[list[tuple[int, Slice]]]:
+    groups: list[list[tuple[int, Slice]]] = []
+    for placed in decoded:
+        like = (group for group in groups if _have_same_orientation(group[0][1], placed[1]))
+        group = next(like, None)
+        if group is None:
+            groups.append([placed])
+        else:
+            group.append(placed)
+    return groups
+
+
+def _have_same_orientation(one: Slice, other: Slice) -> bool:
+    first, second = one.frame.orientation, other.frame.orientation
+    if first is None or second is None:
+        return first is second
+    return bool(np.abs(first - second).max() <= _SAME_ORIENTATION)
+
+
+def _to_content(pieces: Sequence[Slice]) -> MriImage | MriVolume:
+    """Put slices of one size and orientation in order, make them grey under one window, and turn them upright."""
+    ordered, spacing_mm, notes = _in_order(pieces)
+    frame = ordered[0].frame
+    directions = None
+    if frame.orientation is not None:
+        along_row, along_column = frame.orientation
+        directions = np.stack([np.cross(along_row, along_column), along_column, along_row])
+    grey, step = _grey_slices(ordered)
+    stack = Stack(grey, directions, (spacing_mm, frame.row_mm, frame.column_mm))
+    return to_content(stack, "DICOM", [*notes, *notes_on([piece.header for piece in ordered])], step)
+
+
+def _in_order(pieces: Sequence[Slice]) -> tuple[list[Slice], float, list[Sentence]]:
+    """Sort by position along the normal, else by InstanceNumber; of several slices at one place keep the first.
+
+    Returns the slices, the spacing between their centres in mm, nan where unknown, and notes.
+    """
+    numbered = sorted(pieces, key=lambda piece: piece.header.instance_number)
+    heights = _heights(numbered)
+    if heights is None:
+        return numbered, numbered[0].frame.spacing_mm, []
+    order = np.argsort(heights, kind="stable")
+    kept = [order[0]]
+    for i in order[1:]:
+        if heights[i] - heights[kept[-1]] > _SAME_PLACE_MM:
+            kept.append(i)
+    notes = []
+    if len(kept) < len(order):
+        notes.append(
+            Sentence(
+                "The series holds several pictures of the same places, such as echoes or times; "
+                "only the first of each place was read."
+            )
+        )
+    spacing_mm = float(np.median(np.diff(heights[kept]))) if len(kept) > 1 else numbered[0].frame.spacing_mm
+    return [numbered[i] for i in kept], spacing_mm, notes
+
+
+def _heights(pieces: Sequence[Slice]) -> NDArray[np.float64] | None:
+    """Give how far along the normal slices lie, in mm, float64 (n,); None if a position or orientation is unknown."""
+    orientation = pieces[0].frame.orientation
+    positions = [piece.frame.position for piece in pieces]
+    if orientation is None or any(position is None for position in positions):
+        return None
+    heights: NDArray[np.float64] = np.array(positions, np.float64) @ np.cross(*orientation)
+    return heights
+
+
+def _grey_slices(pieces: Sequence[Slice]) -> tuple[NDArray[np.uint8], Sentence]:
+    """Make all slices grey under one window, uint8, shape (n, height, width), brighter is more; and say how.
+
+    The files' window is used where all share one that leaves a picture; else the percentiles of all values.
+    """
+    windows = {piece.frame.window for piece in pieces}
+    window = windows.pop() if len(windows) == 1 else None
+    if window is not None and not pieces[0].header.is_coloured:
+        grey = np.stack([_brighter_is_more(apply_window(piece.values(), window), piece) for piece in pieces])
+        sample = grey.reshape(-1)[:: -(-grey.size // MAX_MEASURED)]
+        black, white = np.percentile(sample, (BLACK_PERCENTILE, WHITE_PERCENTILE))
+        if white - black >= MIN_CONTRAST:
+            return grey, BY_WINDOW
+    every = -(-len(pieces) // MAX_MEASURED_SLICES)
+    low, high = grey_range([piece.values() for piece in pieces[::every]])
+    stretched = [_brighter_is_more(to_grey(piece.values(), low, high), piece) for piece in pieces]
+    return np.stack(stretched), BY_PERCENTILES
+
+
+def _brighter_is_more(grey: NDArray[np.uint8], piece: Slice) -> NDArray[np.uint8]:
+    """Turn a picture round in which little is bright, as MONOCHROME1 has it; padding stays black."""
+    if not piece.header.is_inverted:
+        return grey
+    inverted: NDArray[np.uint8] = np.where(np.isfinite(piece.values()), 255 - grey, 0).astype(np.uint8)
+    return inverted
+
+
+def apply_window(values: NDArray[np.float32], window: Window) -> NDArray[np.uint8]:
+    """Apply a grey window: float32 (height, width), any unit, to uint8 0..255; NaN becomes 0.
+
+    Source: DICOM PS3.3, C.11.2.1.2.1 (LINEAR), C.11.2.1.3.1 (SIGMOID), C.11.2.1.3.2 (LINEAR_EXACT).
+    """
+    if window.function == "SIGMOID":
+        shares = 1 / (1 + np.exp(np.clip(-4 * (values - window.center) / window.width, -60, 60)))
+        return to_grey(shares.astype(np.float32), 0, 1)
+    if window.function == "LINEAR_EXACT" or window.width <= 1:
+        return to_grey(values, window.center - window.width / 2, window.center + window.width / 2)
+    low = window.center - 0.5 - (window.width - 1) / 2
+    return to_grey(values, low, low + window.width - 1)

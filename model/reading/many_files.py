@@ -1,0 +1,151 @@
+"""Read files that belong together or not: pictures, volumes, DICOM series in any order, and zip archives of these."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from model.answers.volume import MriVolume
+from model.errors import ImageError, TooManyFiles, UnsupportedFormat
+from model.reading.archives import is_zip, read_archive
+from model.reading.contents import Content, Limits, Reading
+from model.reading.one_file import read_image
+from model.reading.signatures import is_dicom, is_nifti
+from model.reading.sizes import MriImage
+from model.sentences import Sentence
+
+# Unpacked bytes of an archive per voxel that is let through: scanners write 16 bits; half as much again for headers.
+_BYTES_PER_VOXEL = 3
+
+
+_DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True, eq=False)
+class _Piece:
+    """A file as it was given, or as it came out of the archive that was given in its place."""
+
+    place: int
+    content: bytes
+    is_packed: bool
+
+
+def read_files(contents: Sequence[bytes], limits: Limits = _DEFAULT_LIMITS) -> list[Reading]:
+    """Read files by their content, ordered by their first file. What cannot be read never spoils the rest.
+
+    DICOM files of one series, size and orientation become one volume; a lone slice is a picture. An archive's files
+    are read as if they were given one by one in its place; those of other kinds are refused together.
+    """
+    pieces, refusals = _unpack(contents, limits)
+    found = [*_read_pieces(pieces[: limits.max_files], limits)]
+    if len(pieces) > limits.max_files:
+        found.append((tuple(range(limits.max_files, len(pieces))), _too_many(limits.max_files)))
+    found = _with_other_kinds_together(found, pieces)
+    found.sort(key=lambda placed: placed[0][0])
+    readings = [Reading(_places(indices, pieces), content) for indices, content in found]
+    return sorted([*refusals, *readings], key=lambda reading: reading.files[0])
+
+
+def _unpack(contents: Sequence[bytes], limits: Limits) -> tuple[list[_Piece], list[Reading]]:
+    """Replace archives by their files; give those that cannot be opened as refusals."""
+    pieces: list[_Piece] = []
+    refusals: list[Reading] = []
+    max_bytes = _BYTES_PER_VOXEL * limits.max_voxels
+    for place, content in enumerate(contents):
+        if not is_zip(content):
+            pieces.append(_Piece(place, content, is_packed=False))
+            continue
+        try:
+            packed = read_archive(content, max(limits.max_files - len(pieces), 0), max_bytes)
+        except ImageError as error:
+            refusals.append(Reading((place,), error))
+            continue
+        max_bytes -= sum(map(len, packed))
+        pieces += [_Piece(place, inner, is_packed=True) for inner in packed]
+    return pieces, refusals
+
+
+def _read_pieces(pieces: Sequence[_Piece], limits: Limits) -> list[tuple[tuple[int, ...], Content]]:
+    """Give the indices of pieces with what was read from them: DICOM files together, then the others one by one."""
+    dicom = {i: piece.content for i, piece in enumerate(pieces) if is_dicom(piece.content)}
+    found = _read_dicom(dicom, limits) if dicom else []
+    n_left = limits.max_voxels - sum(_n_voxels(content) for _, content in found)
+    for i, piece in enumerate(pieces):
+        if i not in dicom:
+            content = _read_one(piece, limits.max_pixels, max(n_left, 0))
+            found.append(((i,), content))
+            if piece.is_packed or isinstance(content, MriVolume):
+                n_left -= _n_voxels(content)
+    return found
+
+
+def _read_dicom(contents: Mapping[int, bytes], limits: Limits) -> list[tuple[tuple[int, ...], Content]]:
+    # Not before there is a DICOM file: see model.reading.signatures.
+    from model.reading.dicom.series import read_dicom_files
+
+    return [*read_dicom_files(contents, limits.max_pixels, limits.max_voxels)]
+
+
+def _read_one(piece: _Piece, max_pixels: int, n_left: int) -> Content:
+    try:
+        if piece.is_packed and is_zip(piece.content):
+            raise UnsupportedFormat(
+                Sentence("Expected pictures in the zip file. Received a zip file in it. Unpack it and try again.")
+            )
+        if is_nifti(piece.content):
+            from model.reading.nifti import read_nifti
+
+            return read_nifti(piece.content, max_pixels, n_left)
+        return read_image(piece.content, min(max_pixels, n_left) if piece.is_packed else max_pixels)
+    except ImageError as error:
+        return error
+
+
+def _n_voxels(content: Content) -> int:
+    match content:
+        case MriImage():
+            return content.pixels.size
+        case MriVolume():
+            return content.slices.size
+        case _:
+            return 0
+
+
+def _with_other_kinds_together(
+    found: list[tuple[tuple[int, ...], Content]], pieces: Sequence[_Piece]
+) -> list[tuple[tuple[int, ...], Content]]:
+    """Refuse what else lies in an archive in one sentence: that of a hospital holds a viewer of hundreds of files."""
+    kept: list[tuple[tuple[int, ...], Content]] = []
+    others: dict[int, list[int]] = {}
+    for indices, content in found:
+        piece = pieces[indices[0]]
+        if piece.is_packed and isinstance(content, UnsupportedFormat) and not _is_known(piece.content):
+            others.setdefault(piece.place, []).extend(indices)
+        else:
+            kept.append((indices, content))
+    return kept + [(tuple(indices), _other_kinds(len(indices))) for indices in others.values()]
+
+
+def _is_known(content: bytes) -> bool:
+    return is_zip(content) or is_dicom(content)
+
+
+def _other_kinds(n_files: int) -> UnsupportedFormat:
+    return UnsupportedFormat(
+        Sentence(
+            "Expected only pictures and volumes in the zip file. Received files of other kinds with them, which were "
+            "left out: {n_files}.",
+            n_files=n_files,
+        )
+    )
+
+
+def _too_many(max_files: int) -> TooManyFiles:
+    return TooManyFiles(
+        Sentence(
+            "Expected at most {max_files} files. Received more, and left these out. Send them in a second turn.",
+            max_files=max_files,
+        )
+    )
+
+
+def _places(indices: tuple[int, ...], pieces: Sequence[_Piece]) -> tuple[int, ...]:
+    return tuple(sorted({pieces[i].place for i in indices}))

@@ -1,0 +1,62 @@
+"""Read a picture from bytes or from a path. The content decides on the format, never the name."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from model.errors import EmptyFile, UnsupportedFormat
+from model.reading.raster import is_picture, read_picture
+from model.reading.signatures import is_dicom, is_nifti
+from model.reading.sizes import MAX_PIXELS as MAX_PIXELS
+from model.reading.sizes import MriImage as MriImage
+from model.sentences import Sentence
+
+FORMATS_IN_WORDS = Sentence("JPEG, PNG, WebP, BMP, TIFF, DICOM or NIfTI")
+
+
+def read_image(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> MriImage:
+    """Read one picture from its bytes, or from the file at a path; both give the same MriImage.
+
+    Raises:
+        EmptyFile: there are no bytes.
+        UnsupportedFormat: the content is of no known format.
+        TooManyPixels: the header claims more than `max_pixels`; nothing is decoded.
+        UnreadableImage: the picture is cut off or damaged.
+        UnsuitableImage: a volume, which `read_files` reads, or a DICOM or NIfTI file of no MR slice.
+        OSError: the path cannot be read.
+    """
+    content = source.read_bytes() if isinstance(source, Path) else source
+    if not content:
+        raise EmptyFile(
+            Sentence("Expected a picture. Received an empty file. Save or export the picture again and retry.")
+        )
+    for is_format, reader in _READERS:
+        if is_format(content):
+            return reader(content, max_pixels)
+    raise UnsupportedFormat(
+        Sentence(
+            "Expected a {formats} picture. Received a file of another kind. "
+            "Export the slice as one of these formats and try again.",
+            formats=FORMATS_IN_WORDS,
+        )
+    )
+
+
+def _read_dicom(content: bytes, max_pixels: int) -> MriImage:
+    # Not before there is a DICOM file: see model.reading.signatures.
+    from model.reading.dicom.series import read_dicom_slice
+
+    return read_dicom_slice(content, max_pixels)
+
+
+def _read_nifti(content: bytes, max_pixels: int) -> MriImage:
+    from model.reading.nifti import read_nifti_slice
+
+    return read_nifti_slice(content, max_pixels)
+
+
+# DICOM comes first: its preamble may be that of a TIFF file, which most viewers of DICOM also ignore.
+_READERS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes, int], MriImage]], ...] = (
+    (is_dicom, _read_dicom),
+    (is_picture, read_picture),
+    (is_nifti, _read_nifti),
+)

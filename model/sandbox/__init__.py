@@ -1,0 +1,1 @@
+"""2. The same reading, in child processes that may die."""

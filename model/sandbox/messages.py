@@ -1,0 +1,117 @@
+"""Pack what was read from files into bytes and unpack it, without pickle: who sends it may have been taken over."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.answers.volume import MriVolume
+from model.errors import (
+    EmptyFile,
+    ImageError,
+    TooManyFiles,
+    TooManyPixels,
+    UnreadableImage,
+    UnsuitableImage,
+    UnsupportedFormat,
+)
+from model.reading.contents import Content, Limits, Reading
+from model.reading.sizes import MriImage
+from model.sentences import Sentence
+
+_ERRORS = {
+    error.code: error
+    for error in (EmptyFile, TooManyFiles, TooManyPixels, UnreadableImage, UnsuitableImage, UnsupportedFormat)
+}
+
+
+def pack_files(contents: Sequence[bytes], limits: Limits) -> list[bytes]:
+    """Pack files to be read, as the parts of a message."""
+    header = {
+        "sizes": [len(content) for content in contents],
+        "limits": [limits.max_pixels, limits.max_voxels, limits.max_files],
+    }
+    return [_line(header), *contents]
+
+
+def unpack_files(message: bytearray) -> tuple[list[bytes], Limits]:
+    """Give the files and limits that `pack_files` packed."""
+    header, start = _header(message)
+    contents = []
+    for size in header["sizes"]:
+        contents.append(bytes(memoryview(message)[start : start + size]))
+        start += size
+    return contents, Limits(*header["limits"])
+
+
+def pack_readings(readings: Sequence[Reading]) -> list[bytes | memoryview]:
+    """Pack what was read, as the parts of a message: a line of JSON, then the pixels one after the other."""
+    packed = [_pack(reading.content) for reading in readings]
+    header = [{"files": list(reading.files), **entry} for reading, (entry, _) in zip(readings, packed, strict=True)]
+    return [_line(header), *(np.ascontiguousarray(pixels).data.cast("B") for _, pixels in packed if pixels.size)]
+
+
+def unpack_readings(message: bytearray) -> list[Reading]:
+    """Give the readings that `pack_readings` packed.
+
+    Raises:
+        ValueError, KeyError, TypeError: the message is none that `pack_readings` makes.
+    """
+    header, start = _header(message)
+    readings = []
+    for entry in header:
+        shape = [int(length) for length in entry.get("shape", ())]
+        n_bytes = math.prod(shape) if shape else 0
+        pixels = np.frombuffer(message, np.uint8, n_bytes, start).reshape(shape or (0,))
+        start += n_bytes
+        readings.append(Reading(tuple(map(int, entry["files"])), _unpack(entry, pixels)))
+    return readings
+
+
+def _pack(content: Content) -> tuple[dict[str, Any], NDArray[np.uint8]]:
+    if isinstance(content, ImageError):
+        return {"code": content.code, "sentence": _plain(content.sentence)}, np.zeros(0, np.uint8)
+    pixels = content.slices if isinstance(content, MriVolume) else content.pixels
+    entry: dict[str, Any] = {
+        "shape": pixels.shape,
+        "format": content.format,
+        "notes": [_plain(note) for note in content.notes],
+        "steps": [_plain(step) for step in content.steps],
+    }
+    if isinstance(content, MriVolume):
+        spacing = content.spacing_mm
+        entry |= {"plane": content.plane, "spacing_mm": spacing if math.isfinite(spacing) else None}
+    return entry, pixels
+
+
+def _unpack(entry: dict[str, Any], pixels: NDArray[np.uint8]) -> Content:
+    if "code" in entry:
+        return _ERRORS[entry["code"]](_sentence(entry["sentence"]))
+    notes, steps = (tuple(_sentence(plain) for plain in entry[name]) for name in ("notes", "steps"))
+    if "plane" not in entry:
+        return MriImage(pixels, str(entry["format"]), notes, steps)
+    spacing = math.nan if entry["spacing_mm"] is None else float(entry["spacing_mm"])
+    return MriVolume(pixels, str(entry["plane"]), spacing, str(entry["format"]), notes, steps)
+
+
+def _plain(sentence: Sentence) -> dict[str, Any]:
+    values = {n: _plain(v) if isinstance(v, Sentence) else v for n, v in sentence.values.items()}
+    return {"template": sentence.template, "values": values}
+
+
+def _sentence(plain: dict[str, Any]) -> Sentence:
+    values = {n: _sentence(v) if isinstance(v, dict) else v for n, v in plain["values"].items()}
+    # Not written as a call: the catalogue gathers those, with their literal templates.
+    return Sentence.__new__(Sentence, plain["template"], **values)
+
+
+def _line(header: Any) -> bytes:
+    return json.dumps(header, separators=(",", ":")).encode() + b"\n"
+
+
+def _header(message: bytearray) -> tuple[Any, int]:
+    end = message.index(b"\n")
+    return json.loads(message[:end]), end + 1

@@ -1,0 +1,112 @@
+"""The bytes of an input, wherever it lies; the zip file that was read from last stays open."""
+
+import contextlib
+import os
+import stat
+import zipfile
+from typing import Any
+
+from model.errors import TooManyPixels, UnreadableImage, UnsupportedFormat
+from model.reading.archives import read_archive
+from model.scan.listing.inputs import Input
+from model.scan.listing.remote import StoreFailure, file_system, is_remote, read_remote
+from model.scan.listing.sources import open_seekable
+from model.scan.listing.zip_members import DAMAGE, is_named_zip
+from model.sentences import Sentence
+
+# Nothing larger is read into memory: the largest volume that is let through has a sixth of these bytes.
+MAX_BYTES = 3_000_000_000
+
+
+class Contents:
+    """Reads inputs one after the other, in one process."""
+
+    def __init__(self) -> None:
+        self._archive: tuple[str, zipfile.ZipFile] | None = None
+        self._systems: dict[str, Any] = {}
+
+    def read(self, item: Input) -> bytes:
+        """Read an input whole.
+
+        Raises:
+            OSError: it cannot be read, however often one tries.
+            ImageError: it is too large, or a damaged or unusual zip file.
+        """
+        if item.size_bytes > MAX_BYTES:
+            raise _too_large(item.size_bytes)
+        if item.member:
+            return self._read_member(item)
+        return self._read_remote(item.address) if is_remote(item.address) else _read_local(item.address)
+
+    def _read_remote(self, address: str) -> bytes:
+        protocol = address.partition("://")[0]
+        if protocol not in self._systems:
+            self._systems[protocol] = file_system(address)[0]
+        system = self._systems[protocol]
+        return read_remote(system, system._strip_protocol(address))
+
+    def _read_member(self, item: Input) -> bytes:
+        try:
+            archive = self._opened(item.address)
+            return archive.read(archive.infolist()[item.place])
+        except MemoryError:
+            raise
+        except StoreFailure as error:
+            self._close()
+            raise OSError(str(error)) from error
+        except DAMAGE as error:
+            self._close()
+            raise UnreadableImage(
+                Sentence(
+                    "Expected a complete zip file. Received one that is cut off or damaged. Pack it again and retry."
+                )
+            ) from error
+
+    def _opened(self, address: str) -> zipfile.ZipFile:
+        if self._archive is None or self._archive[0] != address:
+            self._close()
+            self._archive = address, zipfile.ZipFile(open_seekable(address))
+        return self._archive[1]
+
+    def _close(self) -> None:
+        if self._archive:
+            with contextlib.suppress(OSError):
+                self._archive[1].close()
+        self._archive = None
+
+
+def _read_local(path: str) -> bytes:
+    # Asked first: opening a device can have effects, and a named pipe waits for a writer.
+    if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - keeps names that are no UTF-8
+        raise OSError("not an ordinary file")
+    with open(path, "rb") as file:  # noqa: PTH123 - as above
+        return file.read()
+
+
+def refuse_archive(item: Input, content: bytes, max_files: int) -> None:
+    """Refuse a zip file that stands as one input, with what is wrong with it.
+
+    Raises:
+        ImageError: always, but for
+        OSError: nothing is wrong with it, its store did not give the part that lists its files.
+    """
+    if is_named_zip(item.address) or item.member:
+        read_archive(content, max_files, MAX_BYTES)
+    if is_named_zip(item.address) and not item.member:
+        raise OSError("the store gave the zip file whole, but not in parts (if it never does, download it)")
+    raise UnsupportedFormat(
+        Sentence(
+            "Expected one picture or volume. Received a zip file that is not named .zip, or lies within another. "
+            "Unpack or rename it and try again."
+        )
+    )
+
+
+def _too_large(n_bytes: int) -> TooManyPixels:
+    return TooManyPixels(
+        Sentence(
+            "Expected a file of at most {limit} MB. Received {received} MB. Export fewer slices and try again.",
+            limit=f"{MAX_BYTES / 1e6:.0f}",
+            received=f"{n_bytes / 1e6:.0f}",
+        )
+    )

@@ -1,0 +1,1 @@
+"""From rows to one table and its report."""

@@ -1,0 +1,115 @@
+"""The table of a scan: its columns, and its parts, each of which is there whole or not at all."""
+
+import contextlib
+import importlib
+import io
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from model.card import write_atomically
+from model.scan.errors import MissingPackage
+from model.scan.listing.inputs import Shard
+from model.scan.listing.remote import REQUIREMENTS
+
+PARTS = "parts"
+# Of a file written aside by `write_atomically`, which a kill leaves behind.
+_ASIDE = ".*.parquet.*"
+Row = dict[str, Any]
+
+
+def arrow() -> Any:
+    """Give pyarrow with its Parquet module.
+
+    Raises:
+        MissingPackage: it is not installed.
+    """
+    try:
+        importlib.import_module("pyarrow.parquet")
+        return importlib.import_module("pyarrow")
+    except ImportError as error:
+        raise MissingPackage("pyarrow", REQUIREMENTS) from error
+
+
+def columns(class_names: Sequence[str]) -> dict[str, str]:
+    """Give the type of each column, in order.
+
+    id: of the path, stable. version: size and time, ETag or checksum. answer: a class, "uncertain", "not_a_brain_mri",
+    or "" for a file that failed, whose error_code and error say why; reason: why no class is given.
+    n_slices: of the volume, 1 for a picture. slice_index: which of them to look at.
+    """
+    probabilities = {f"p_{name}": "float64" for name in class_names}
+    return {
+        "id": "string", "path": "string", "sha256": "string", "size_bytes": "int64", "version": "string",
+        "kind": "string", "format": "string", "n_slices": "int32", "slice_index": "int32", "answer": "string",
+        "predicted_class": "string", **probabilities, "tumor_probability": "float64", "reason": "string",
+        "notes": "string", "error_code": "string", "error": "string", "model": "string", "model_version": "string",
+        "model_sha256": "string",
+    }  # fmt: skip
+
+
+def schema(class_names: Sequence[str]) -> Any:
+    """Give the columns as Arrow knows them."""
+    pyarrow = arrow()
+    return pyarrow.schema([(name, getattr(pyarrow, kind)()) for name, kind in columns(class_names).items()])
+
+
+def encoded(table: Any) -> bytes:
+    """Give an Arrow table as the bytes of a Parquet file."""
+    buffer = io.BytesIO()
+    arrow().parquet.write_table(table, buffer, compression="zstd")
+    return buffer.getvalue()
+
+
+class Parts:
+    """The parts of one shard, in the scan's folder."""
+
+    def __init__(self, folder: Path, shard: Shard, class_names: Sequence[str]) -> None:
+        self._folder, self._shard = folder / PARTS, shard
+        self._schema = schema(class_names)
+        self._n = 1 + max((int(file.stem.rpartition("-")[2]) for file in self.files()), default=-1)
+
+    def files(self) -> list[Path]:
+        """Give the shard's parts in the order in which they were written."""
+        return sorted(self._folder.glob(f"{self._shard}-*.parquet"))
+
+    def clear_aside(self) -> None:
+        """Remove what a killed run of this shard was about to write."""
+        for file in self._folder.glob(_ASIDE):
+            if file.name.startswith(f".{self._shard}"):
+                file.unlink(missing_ok=True)
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Write rows as a part of their own, in one step.
+
+        Raises:
+            OSError: the disk is full or gone; nothing of the part is there then.
+        """
+        table = arrow().Table.from_pylist(list(rows), schema=self._schema)
+        write_atomically(self._folder / f"{self._shard}-{self._n:06}.parquet", encoded(table))
+        _sync(self._folder)
+        self._n += 1
+
+    def read(self, names: Sequence[str]) -> Iterator[tuple[Path, Any]]:
+        """Give each part with these columns of it."""
+        for file in self.files():
+            yield file, arrow().parquet.read_table(file, columns=list(names))
+
+    def keep(self, file: Path, mask: Any) -> None:
+        """Leave only those rows in a part for which the mask, bool, shape (n_rows,), is true."""
+        if not mask.any():
+            file.unlink()
+        elif not mask.all():
+            table = arrow().parquet.read_table(file, schema=self._schema)
+            write_atomically(file, encoded(table.filter(arrow().array(mask))))
+
+
+def _sync(folder: Path) -> None:
+    """Have the folder's own table of contents on the disk, where the system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

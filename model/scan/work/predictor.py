@@ -1,0 +1,155 @@
+"""From inputs to rows: decoding in processes of their own, prediction in batches of one size."""
+
+import functools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.answers.volume import VolumeSummary, summarize
+from model.errors import ImageError
+from model.network.classifier import NOT_BRAIN_MRI, Classifier, Prediction, calibrate
+from model.preprocessing import HeadBox
+from model.scan.listing.inputs import Input
+from model.scan.table.parts import Row
+from model.scan.work.pool import Crash, Pool
+from model.scan.work.preparing import DECODER_FAILED, Prepared, preparer
+
+_DIGITS = 6
+_NO_FEATURES = np.zeros((0, 0, 0), np.float32)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much of the machine a scan takes.
+
+    n_decoders: decoding processes. batch: slices that are predicted in one pass. decoder_memory_mb: address space of a
+    decoding process. seconds_per_file: a file that takes longer is given up.
+    """
+
+    n_decoders: int = 2
+    batch: int = 16
+    decoder_memory_mb: int = 4000
+    seconds_per_file: float = 300.0
+
+
+@dataclass(eq=False)
+class _Open:
+    """An input whose slices are not all predicted yet."""
+
+    prepared: Prepared
+    predictions: list[Prediction] = field(default_factory=list)
+
+
+class Predictor:
+    """Turns inputs into rows. To be used in a `with` statement.
+
+    Every pass has the same number of slices, the last one filled up with black: with passes of several sizes, a
+    slice's probabilities could depend in their last digits on the slices that it came with.
+    """
+
+    def __init__(self, classifier: Classifier, effort: Effort) -> None:
+        self._classifier, self._batch = classifier, effort.batch
+        card = classifier.card
+        self._model = {"model": card.name, "model_version": card.version, "model_sha256": card.sha256}
+        self._pool: Pool[Input, Prepared] = Pool(
+            functools.partial(preparer, card.input_size_px), effort.n_decoders, effort.seconds_per_file,
+            1_000_000 * effort.decoder_memory_mb,
+        )  # fmt: skip
+
+    def __enter__(self) -> "Predictor":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._pool.__exit__(kind, error, traceback)
+
+    def rows(self, items: Iterable[Input]) -> Iterator[Row]:
+        """Give a row for every input, in the order in which they get ready.
+
+        Raises:
+            ScanError: the decoding processes do not start.
+        """
+        waiting: list[tuple[_Open, NDArray[np.uint8]]] = []
+        for item, outcome in self._pool.results(items):
+            prepared = _crashed(item, outcome) if isinstance(outcome, Crash) else outcome
+            if prepared.pixels is None or len(prepared.pixels) == 0:
+                yield self._row(prepared, [])
+                continue
+            opened = _Open(prepared)
+            waiting += [(opened, pixels) for pixels in prepared.pixels]
+            while len(waiting) >= self._batch:
+                yield from self._predict(waiting[: self._batch])
+                del waiting[: self._batch]
+        if waiting:
+            yield from self._predict(waiting)
+
+    def _predict(self, waiting: Sequence[tuple[_Open, NDArray[np.uint8]]]) -> Iterator[Row]:
+        size = self._classifier.card.input_size_px
+        filled = np.zeros((self._batch, size, size, 1), np.uint8)
+        filled[: len(waiting), :, :, 0] = [pixels for _, pixels in waiting]
+        for (opened, _), prediction in zip(waiting, predictions_of(self._classifier, filled), strict=False):
+            opened.predictions.append(prediction)
+            if len(opened.predictions) == len(opened.prepared.slice_indices):
+                yield self._row(opened.prepared, opened.predictions)
+
+    def _row(self, prepared: Prepared, predictions: Sequence[Prediction]) -> Row:
+        item = prepared.item
+        row: Row = {
+            "id": item.id, "path": item.shown, "sha256": prepared.sha256, "size_bytes": item.size_bytes,
+            "version": item.version, "kind": prepared.kind, "format": prepared.format, "n_slices": prepared.n_slices,
+            "notes": prepared.notes, "error_code": prepared.error_code, "error": prepared.error, "answer": "",
+            **self._model,
+        }  # fmt: skip
+        if prepared.error_code:
+            return row
+        try:
+            return row | _said(prepared, predictions)
+        except ImageError as error:
+            return row | {"error_code": error.code, "error": str(error)}
+
+
+def predictions_of(classifier: Classifier, inputs: NDArray[np.uint8]) -> list[Prediction]:
+    """Classify what `preprocess` made of pictures: uint8, shape (n, size, size, 1). The answers have no feature maps.
+
+    These are for pictures of the evidence; those of all slices of a volume would take most of the memory.
+    """
+    card = classifier.card
+    outputs = classifier.predict_inputs(inputs)
+    probabilities = calibrate(outputs.probabilities, card.decision.temperature)
+    distances = classifier.distances(outputs)
+    whole = HeadBox(0, card.input_size_px, 0, card.input_size_px)
+    return [
+        Prediction(card.name, card.class_names, said, _NO_FEATURES, whole, card.decision, float(distance))
+        for said, distance in zip(probabilities, distances, strict=True)
+    ]
+
+
+def _said(prepared: Prepared, predictions: Sequence[Prediction]) -> Row:
+    """Give the answer's columns.
+
+    Raises:
+        ImageError: no slice of a volume has contrast.
+    """
+    if prepared.kind == "volume":
+        judged: Prediction | VolumeSummary = summarize(predictions, prepared.slice_indices)
+    else:
+        judged = predictions[0]
+    row: Row = {"answer": judged.answer, "reason": str(judged.reason)}
+    if judged.answer == NOT_BRAIN_MRI:
+        return row
+    by_class = judged.by_class()
+    return row | {
+        "predicted_class": judged.predicted_class,
+        "tumor_probability": round(judged.tumor_probability, _DIGITS),
+        "slice_index": judged.key_slice if isinstance(judged, VolumeSummary) else 0,
+        **{f"p_{name}": round(probability, _DIGITS) for name, probability in by_class.items()},
+    }
+
+
+def _crashed(item: Input, crash: Crash) -> Prepared:
+    sentence = f"This file cannot be decoded here: it {crash.reason}, and so again when it was tried anew."
+    return Prepared(item, error_code=DECODER_FAILED, error=sentence)

@@ -1,0 +1,116 @@
+"""The plain scan's predictor as actors of Ray Data: on one machine or on a cluster that Ray holds together.
+
+Each actor loads the model once and takes one core, with a decoding process of its own. Ray streams the inputs to the
+actors, starts those anew that die, and gives them their inputs again; the driver alone writes rows, in the same parts
+as the plain scan, so that either goes on where the other was. Ray's own checkpoints are not used: they know ids, but
+not which files have changed since.
+"""
+
+import importlib
+import itertools
+import logging
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from model.network.classifier import Classifier
+from model.network.keras_import import use_threads
+from model.scan.errors import MissingPackage, ScanError
+from model.scan.listing.inputs import Input
+from model.scan.table.parts import Row, arrow, schema
+from model.scan.work.predictor import Effort, Predictor
+
+REQUIREMENTS = "requirements/ray.txt"
+# Inputs that an actor gets at once, and loses when it dies. At the end of each, its last pass is not full.
+_PER_CALL = 64
+_TRIES = 3
+# Inputs that are handed to Ray at a time: each call's inputs are an object that Ray keeps account of.
+_PER_WAVE = 1_000_000
+# Of this machine's memory, where Ray is started here: inputs and rows are small.
+_OBJECT_STORE_BYTES = 300_000_000
+
+
+class RayEngine:
+    """Turns inputs into rows on a Ray cluster. To be used in a `with` statement."""
+
+    def __init__(self, card_path: Path, effort: Effort, address: str | None) -> None:
+        """Join the cluster at an address, or start Ray on this machine where there is none.
+
+        Raises:
+            MissingPackage: Ray is not installed.
+            ScanError: there is no cluster at the address.
+        """
+        try:
+            self._ray: Any = importlib.import_module("ray")
+            self._data: Any = importlib.import_module("ray.data")
+        except ImportError as error:
+            raise MissingPackage("ray", REQUIREMENTS) from error
+        self._card_path, self._effort = card_path, effort
+        self._join(address)
+
+    def _join(self, address: str | None) -> None:
+        local = {} if address else {"object_store_memory": _OBJECT_STORE_BYTES, "include_dashboard": False}
+        for remaining in reversed(range(_TRIES)):
+            try:
+                self._ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **local)
+                break
+            # A busy machine can take longer to start Ray's processes than Ray waits for them.
+            except (OSError, ValueError, RuntimeError) as error:
+                self._ray.shutdown()
+                if not remaining:
+                    raise ScanError(
+                        f"Expected a Ray cluster at {address or 'this machine'}. It cannot be joined: {error}"
+                    ) from error
+        # Its own progress and plans would stand between the lines of ours.
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        context = self._data.DataContext.get_current()
+        context.enable_progress_bars = False
+
+    def __enter__(self) -> "RayEngine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ray.shutdown()
+
+    def rows(self, items: Iterable[Input]) -> Iterator[Row]:
+        """Give a row for every input, as the actors finish them."""
+        lines = (item.to_line() for item in items)
+        for wave in _in_groups(lines, _PER_WAVE):
+            yield from self._wave(wave)
+
+    def _wave(self, wave: list[str]) -> Iterator[Row]:
+        n_actors = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        blocks = [self._block(lines) for lines in _in_groups(iter(wave), _PER_CALL)]
+        dataset = self._data.from_arrow_refs(blocks).map_batches(
+            RowsOfLines,
+            fn_constructor_kwargs={"card_path": str(self._card_path), "effort": self._effort},
+            batch_size=None, batch_format="pyarrow", zero_copy_batch=True, num_cpus=1,
+            compute=self._data.ActorPoolStrategy(size=min(n_actors, max(1, len(blocks)))),
+        )  # fmt: skip
+        for block in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            yield from block.to_pylist()
+
+    def _block(self, lines: list[str]) -> Any:
+        """Put one call's inputs where every node reaches them."""
+        return self._ray.put(arrow().table({"line": lines}))
+
+
+def _in_groups(lines: Iterator[str], size: int) -> Iterator[list[str]]:
+    while group := list(itertools.islice(lines, size)):
+        yield group
+
+
+class RowsOfLines:
+    """What an actor does: a predictor that lives as long as the actor."""
+
+    def __init__(self, card_path: str, effort: Effort) -> None:
+        # Ray gave this actor one core. More threads would take those of its neighbours.
+        use_threads(1)
+        classifier = Classifier.load(Path(card_path), has_beside=False)
+        self._schema = schema(classifier.card.class_names)
+        self._predictor = Predictor(classifier, effort)
+
+    def __call__(self, lines: Any) -> Any:
+        """Give a table of rows for a table of inputs."""
+        items = [Input.from_line(line) for line in lines.column("line").to_pylist()]
+        return arrow().Table.from_pylist(list(self._predictor.rows(items)), schema=self._schema)

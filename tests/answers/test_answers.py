@@ -1,0 +1,142 @@
+"""The three kinds of answer - a class, "uncertain", "not a brain MRI" - and how page, API and command show them."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image
+
+from app import create_app
+from model.__main__ import main
+from model.answers.answer import answer_of, why_uncertain
+from model.card import Decision, ModelCard
+from model.network.classifier import NOT_BRAIN_MRI, UNCERTAIN, Classifier, calibrate
+from tests.conftest import multipart
+from tests.support.answering import add_gate, models_that_answer
+
+ANSWERS = ("class", UNCERTAIN, NOT_BRAIN_MRI)
+
+
+@pytest.fixture
+def models(tiny_models: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Give the tiny models, the first of which answers as the test's parameter says."""
+    return models_that_answer(request.param, tiny_models, tmp_path / "models")
+
+
+@pytest.fixture
+def client(models: Path) -> FlaskClient:
+    return create_app({"MODELS_DIR": models}).test_client()
+
+
+def picture() -> io.BytesIO:
+    content = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (60, 60), np.uint8)).save(content, "PNG")
+    return io.BytesIO(content.getvalue())
+
+
+@pytest.mark.parametrize("models", [UNCERTAIN], indirect=True)
+def test_uncertain_answer_keeps_probabilities_and_says_who_must_look(client: FlaskClient) -> None:
+    result = client.post("/api/v1/predictions", **multipart({"files": (picture(), "a.png")})).get_json()["results"][0]
+    assert result["answer"] == UNCERTAIN
+    assert "specialist" in result["reason"]
+    assert sum(result["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    assert result["tumor_probability"] == pytest.approx(1 - result["probabilities"]["no_tumor"], abs=1e-5)
+    page = client.post("/", **multipart({"files": (picture(), "a.png")})).get_data(as_text=True)
+    assert "Uncertain" in page
+    assert "specialist" in page
+    assert page.count("<meter") == 4
+
+
+@pytest.mark.parametrize("models", [NOT_BRAIN_MRI], indirect=True)
+def test_what_is_no_brain_mri_gets_a_reason_and_no_probability(client: FlaskClient) -> None:
+    answer = client.post("/api/v1/predictions", **multipart({"files": (picture(), "a.png")}))
+    result = answer.get_json()["results"][0]
+    assert answer.status_code == 200
+    assert result["answer"] == NOT_BRAIN_MRI
+    assert "Expected an MRI slice" in result["reason"]
+    assert result["predicted_class"] is None
+    assert result["probabilities"] is None
+    page = client.post("/", **multipart({"files": (picture(), "a.png")})).get_data(as_text=True)
+    assert "Not a brain MRI" in page
+    assert "<meter" not in page
+    assert "Not a medical device" in page
+
+
+@pytest.mark.parametrize("models", ANSWERS, indirect=True)
+def test_command_writes_the_answer_and_no_class_for_what_is_no_brain_mri(
+    models: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    (tmp_path / "a.png").write_bytes(picture().getvalue())
+    assert main([str(tmp_path / "a.png"), "--models", str(models), "--csv", str(tmp_path / "out.csv")]) == 0
+    row = next(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
+    expected = request.node.callspec.params["models"]
+    assert row["answer"] == (row["predicted_class"] if expected == "class" else expected)
+    assert bool(row["p_glioma"]) == (expected != NOT_BRAIN_MRI)
+
+
+@pytest.mark.parametrize("models", [UNCERTAIN], indirect=True)
+def test_models_tell_the_numbers_behind_their_answers(client: FlaskClient) -> None:
+    decision = client.get("/api/v1/models").get_json()["models"][0]["decision"]
+    assert decision == {"temperature": 1.5, "uncertain_below": 0.9999, "tumor_from": 0.5}
+
+
+@pytest.mark.parametrize("models", [NOT_BRAIN_MRI], indirect=True)
+def test_altered_gate_is_refused_when_the_model_is_loaded(models: Path) -> None:
+    (models / "xception.gate.npz").write_bytes(b"altered")
+    with pytest.raises(Exception, match="SHA-256"):
+        Classifier.load(models / "xception.json")
+
+
+def test_card_without_decision_and_gate_is_still_read(tiny_models: Path) -> None:
+    fields = json.loads((tiny_models / "xception.json").read_text())
+    del fields["decision"], fields["gate"]
+    card = ModelCard.from_json(json.dumps(fields))
+    assert card.decision == Decision(1.0, 0.0, 0.5)
+    assert card.gate is None
+
+
+def test_temperature_softens_probabilities_and_keeps_their_order() -> None:
+    given = np.array([[0.9, 0.06, 0.03, 0.01]], np.float32)
+    softer = calibrate(given, 2.0)
+    # By hand: square roots, divided by their sum.
+    expected = np.sqrt(given) / np.sqrt(given).sum()
+    np.testing.assert_allclose(softer, expected, rtol=1e-5)
+    np.testing.assert_allclose(calibrate(given, 1.0), given, rtol=1e-5)
+
+
+@pytest.mark.parametrize("models", [NOT_BRAIN_MRI], indirect=True)
+@pytest.mark.parametrize("is_gated", [False, True])
+def test_no_second_opinion_on_what_is_no_brain_mri_not_even_where_the_other_lets_it_through(
+    models: Path, is_gated: bool
+) -> None:
+    if is_gated:
+        add_gate(models, "vgg16", 0.0, 1e9)
+    client = create_app({"MODELS_DIR": models}).test_client()
+    asked = {"files": (picture(), "a.png"), "model": "vgg16"}
+    assert client.post("/api/v1/predictions", **multipart(asked)).get_json()["results"][0]["answer"] != NOT_BRAIN_MRI
+    page = client.post("/", **multipart({"files": (picture(), "a.png")})).get_data(as_text=True)
+    assert "Not a brain MRI" in page
+    assert "Second opinion" not in page
+
+
+@pytest.mark.parametrize(
+    ("no_tumor", "bound", "word"), [(0.4, 0.9, "not sure enough"), (0.4, 0.3, "contradict"), (0.97, 0.9, "")]
+)
+def test_reason_of_an_uncertain_answer_is_the_real_one(no_tumor: float, bound: float, word: str) -> None:
+    by_class = {"glioma": (1 - no_tumor) / 2, "no_tumor": no_tumor, "pituitary": (1 - no_tumor) / 2}
+    decision = Decision(uncertain_below=bound)
+    assert (answer_of(by_class, decision) == UNCERTAIN) == bool(word)
+    assert word in why_uncertain(by_class, decision) or not word
+
+
+@pytest.mark.parametrize("models", ["class"], indirect=True)
+@pytest.mark.parametrize(("side", "n_notes"), [(60, 1), (100, 0)])
+def test_picture_of_few_pixels_is_warned_about(client: FlaskClient, side: int, n_notes: int) -> None:
+    content = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (side, side), np.uint8)).save(content, "PNG")
+    answer = client.post("/api/v1/predictions", **multipart({"files": (content, "a.png")})).get_json()
+    assert len(answer["results"][0]["notes"]) == n_notes

@@ -1,0 +1,48 @@
+"""What is unlike every training picture gets no class, and the gate's file is checked as the weights are."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from model.answers.gate import Gate
+from model.card import GateCard
+from model.errors import ModelFileError
+
+
+def gate_of_a_plane() -> tuple[Gate, NDArray[np.float32]]:
+    """Give a gate around a plane of two dimensions in twelve, and points near that plane."""
+    random = np.random.default_rng(0)
+    directions = np.linalg.qr(random.normal(size=(12, 2)))[0].T.astype(np.float32)
+    points = random.normal(size=(50, 2)) @ directions + 0.05 * random.normal(size=(50, 12))
+    gate = Gate(np.zeros(12, np.float32), np.ones(12, np.float32), directions, 0.01)
+    return gate, points.astype(np.float32)
+
+
+def test_points_near_the_training_plane_are_let_through_and_others_are_not() -> None:
+    gate, points = gate_of_a_plane()
+    assert (gate.distances(points) < 1).all()
+    far = np.random.default_rng(1).normal(size=(50, 12)).astype(np.float32)
+    assert (gate.distances(far) > 1).all()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_features_that_are_no_numbers_are_refused(value: float) -> None:
+    gate, points = gate_of_a_plane()
+    points[0, 3] = value
+    assert gate.distances(points[:1])[0] > 1
+
+
+def test_gate_survives_being_written_and_an_altered_file_is_refused(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    import hashlib
+
+    gate, points = gate_of_a_plane()
+    content = gate.to_bytes()
+    (tmp_path / "a.npz").write_bytes(content)
+    card = GateCard("layer", "a.npz", hashlib.sha256(content).hexdigest(), 0.01)
+    np.testing.assert_array_equal(Gate.read(card, tmp_path).distances(points), gate.distances(points))
+    (tmp_path / "a.npz").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ModelFileError, match="SHA-256"):
+        Gate.read(card, tmp_path)
+    (tmp_path / "a.npz").unlink()
+    with pytest.raises(ModelFileError, match="missing"):
+        Gate.read(card, tmp_path)

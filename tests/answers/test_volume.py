@@ -1,0 +1,133 @@
+"""Which slices of a volume are classified, and how a volume is judged by them."""
+
+import numpy as np
+import pytest
+
+from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
+from model.answers.volume import MriVolume, VolumeSummary, summarize
+from model.card import CLASS_NAMES, Decision
+from model.errors import UnsuitableImage
+from model.network.classifier import Prediction
+from model.preprocessing import HeadBox
+
+CLASSES = CLASS_NAMES["tumor_type"]
+
+
+def volume(slices: np.ndarray) -> MriVolume:
+    return MriVolume(slices.astype(np.uint8), "axial", 1.0, "NIfTI")
+
+
+def discs(*radii_px: float) -> MriVolume:
+    """A volume of bright discs, one per radius, 0 for an empty slice, with a gradient inside."""
+    y, x = np.mgrid[-32:32, -32:32]
+    return volume(np.array([np.where(x**2 + y**2 < r**2, 150 + 2 * x, 0) for r in radii_px]))
+
+
+def said(*glioma: float, refused: tuple[int, ...] = (), decision: Decision | None = None) -> VolumeSummary:
+    """Summarize slices with these probabilities of glioma, the rest without tumor; those refused fail the gate."""
+    predictions = [
+        Prediction(
+            "xception", CLASSES, np.array([p, 0, 1 - p, 0], np.float32), np.zeros((1, 1, 1), np.float32),
+            HeadBox(0, 1, 0, 1), decision or Decision(), 2.0 if i in refused else 0.5,
+        )
+        for i, p in enumerate(glioma)
+    ]  # fmt: skip
+    return summarize(predictions, range(100, 100 + 2 * len(glioma), 2))
+
+
+def test_slice_is_a_picture_without_notes() -> None:
+    image = discs(10, 20).image(1)
+    assert (image.format, image.notes, image.pixels.shape) == ("NIfTI", (), (64, 64))
+
+
+def test_slices_with_a_quarter_of_the_largest_head_are_classified() -> None:
+    assert discs(0, 5, 14, 28, 30, 28, 16, 3, 0).brain_slices().tolist() == [3, 4, 5, 6]
+
+
+def test_noise_beside_the_head_is_no_head() -> None:
+    noise = np.random.default_rng(0).integers(0, 12, (2, 64, 64))
+    assert volume(np.concatenate([noise, discs(28, 30).slices])).brain_slices().tolist() == [2, 3]
+
+
+def test_slices_without_contrast_are_never_classified() -> None:
+    flat = np.full((1, 64, 64), 200)
+    assert volume(np.concatenate([flat, discs(28).slices])).brain_slices().tolist() == [1]
+
+
+def test_any_slice_with_contrast_leaves_one_to_classify() -> None:
+    assert discs(0, 0, 3, 0).brain_slices().tolist() == [2]
+    assert volume(np.zeros((3, 64, 64))).brain_slices().tolist() == []
+    assert volume(np.full((3, 64, 64), 9)).brain_slices().tolist() == []
+
+
+def test_brain_slices_are_int64_indices() -> None:
+    assert discs(20, 30).brain_slices().dtype == np.int64
+
+
+def test_window_of_three_with_the_highest_mean_gives_the_summary() -> None:
+    summary = said(0.1, 0.6, 0.9, 0.8, 0.1)
+    assert (summary.answer, summary.predicted_class) == ("glioma", "glioma")
+    assert summary.probabilities["glioma"] == pytest.approx((0.6 + 0.9 + 0.8) / 3)
+    assert summary.tumor_probability == pytest.approx((0.6 + 0.9 + 0.8) / 3)
+    assert (summary.first_slice, summary.key_slice, summary.last_slice) == (102, 104, 106)
+    assert (summary.n_classified, summary.n_brain_mri) == (5, 5)
+    assert summary.reason == ""
+
+
+def test_lone_false_alarm_does_not_decide() -> None:
+    assert said(0, 0, 1, 0, 0, 0).answer == "no_tumor"
+
+
+def test_small_tumor_in_three_slices_of_thirty_does() -> None:
+    assert said(*[0.02] * 20, 0.9, 0.9, 0.9, *[0.02] * 7).answer == "glioma"
+
+
+@pytest.mark.parametrize("n_slices", [1, 2])
+def test_fewer_slices_than_a_window_are_judged_together(n_slices: int) -> None:
+    summary = said(*[0.8] * n_slices)
+    assert (summary.answer, summary.first_slice, summary.last_slice) == ("glioma", 100, 98 + 2 * n_slices)
+
+
+def test_slices_that_the_gate_refuses_do_not_count() -> None:
+    summary = said(1, 1, 1, 0.1, 0.2, 0.1, refused=(0, 1, 2))
+    assert (summary.answer, summary.first_slice, summary.last_slice) == ("no_tumor", 106, 110)
+    assert (summary.n_classified, summary.n_brain_mri) == (6, 3)
+
+
+def test_slices_are_judged_together_that_lie_together_not_those_that_the_gate_leaves_far_apart() -> None:
+    alone, among_refused = [0.9, 0.1, 0.2, 0.1, *[1.0] * 5, 0.9, *[1.0] * 5, 0.9], (*range(4, 9), *range(10, 15))
+    summary = said(*alone, refused=among_refused)
+    assert (summary.answer, summary.window, summary.lies_apart) == ("no_tumor", (100, 102, 104), False)
+    # Neighbours but for single refused slices between them.
+    assert said(0.9, 0, 0.9, 0, 0.9, 0.1, 0.1, refused=(1, 3)).window == (100, 104, 108)
+    # Where there are none at all, those that passed are judged together.
+    apart = said(0.9, *[1.0] * 5, 0.1, *[1.0] * 5, 0.1, refused=(*range(1, 6), *range(7, 12)))
+    assert (apart.answer, apart.window, apart.lies_apart) == ("no_tumor", (100, 112, 124), True)
+
+
+def test_volume_of_which_no_slice_passes_the_gate_is_no_brain_mri() -> None:
+    summary = said(0.9, 0.9, refused=(0, 1))
+    assert (summary.answer, summary.n_brain_mri) == (NOT_BRAIN_MRI, 0)
+    assert "Send a series of the head" in summary.reason
+
+
+def test_decision_of_the_card_applies_to_the_means() -> None:
+    decision = Decision(uncertain_below=0.7)
+    assert said(0.9, 0.5, 0.5, decision=decision).answer == UNCERTAIN
+    assert said(0.9, 0.9, 0.5, decision=decision).answer == "glioma"
+    assert said(0.45, 0.45, 0.45, decision=Decision(tumor_from=0.4)).answer == UNCERTAIN
+
+
+def test_one_slice_as_a_volume_is_answered_as_the_picture_is() -> None:
+    for p in (0.1, 0.45, 0.55, 0.9):
+        decision = Decision(uncertain_below=0.5, tumor_from=0.3)
+        prediction = Prediction(
+            "xception", CLASSES, np.array([p, 0, 1 - p, 0], np.float32), np.zeros((1, 1, 1), np.float32),
+            HeadBox(0, 1, 0, 1), decision,
+        )  # fmt: skip
+        assert said(p, decision=decision).answer == prediction.answer
+
+
+def test_volume_without_contrast_is_refused() -> None:
+    with pytest.raises(UnsuitableImage, match="flat grey"):
+        summarize([], [])

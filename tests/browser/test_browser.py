@@ -1,0 +1,379 @@
+"""The page in a real browser: Debian's Chromium, driven by Playwright."""
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydicom.data import get_testdata_file
+
+from model.network.classifier import NOT_BRAIN_MRI, UNCERTAIN
+from tests.support.answering import models_that_answer
+from tests.support.heads import series
+from tests.support.page_states import FLAGS, made_volume, open_state
+from tests.support.serving import served
+
+playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+
+TOP = Path(__file__).parents[2]
+SAMPLES = TOP / "static" / "samples"
+CHROMIUM = shutil.which("chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+
+
+@pytest.fixture(scope="module")
+def addresses(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Servers whose first model answers with a class, always "uncertain", or always "not a brain MRI"."""
+    with ExitStack() as servers:
+        found = {}
+        for answer in ("class", UNCERTAIN, NOT_BRAIN_MRI):
+            folder = models_that_answer(answer, tiny_models, tmp_path_factory.mktemp("models") / "models")
+            host, port = servers.enter_context(served(folder))
+            found[answer] = f"http://{host}:{port}/"
+        yield found
+
+
+@pytest.fixture(scope="module")
+def address(addresses: dict[str, str]) -> str:
+    return addresses["class"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        chromium = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The start page; at the end, nothing may have gone wrong in the console, nor anything been asked of others."""
+    context = browser.new_context(**getattr(request, "param", {}))
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
+    page.on("request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else errors.append(r.url))
+    # The page asks before its list is lost.
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.goto(address)
+    yield page
+    context.close()
+    assert errors == []
+
+
+def with_and_without_script(test: Any) -> Any:
+    settings = [{"java_script_enabled": True}, {"java_script_enabled": False}]
+    return pytest.mark.parametrize("opened", settings, ids=["script", "no script"], indirect=True)(test)
+
+
+def classify(page: Any, *files: Path | str) -> None:
+    page.set_input_files("#files", list(files))
+    page.get_by_role("button", name="Classify").click()
+
+
+def wait_for_cards(page: Any, n: int = 1) -> None:
+    """Wait for the last card and then for the last byte: an element is seen before its page is whole."""
+    page.locator(".result").nth(n - 1).wait_for()
+    page.wait_for_load_state("load")
+
+
+def shares(page: Any) -> dict[str, float]:
+    rows = page.locator(".probabilities tbody tr")
+    cells = [(r.locator("th").inner_text(), r.locator(".number").inner_text()) for r in rows.all()]
+    return {label: float(text.removesuffix("%")) for label, text in cells}
+
+
+@with_and_without_script
+def test_uploaded_sample_shows_class_probabilities_and_evidence(opened: Any) -> None:
+    classify(opened, SAMPLES / "meningioma.jpg")
+    wait_for_cards(opened)
+    found = shares(opened)
+    assert sum(found.values()) == pytest.approx(100, abs=0.3)
+    assert max(found, key=found.__getitem__) in opened.locator(".result-class").inner_text()
+    assert opened.locator(".slice").evaluate("image => image.naturalWidth") == 591
+    assert "Not a medical device" in opened.locator(".result").inner_text()
+
+
+@with_and_without_script
+def test_evidence_of_each_class_or_none_is_shown_as_chosen(opened: Any) -> None:
+    classify(opened, SAMPLES / "glioma.jpg")
+    wait_for_cards(opened)
+    layers, labels = opened.locator(".layer"), opened.locator(".viewer-label")
+    assert labels.count() == 5
+    for chosen in range(5):
+        labels.nth(chosen).click()
+        assert [layers.nth(i).is_visible() for i in range(4)] == [i == chosen for i in range(4)]
+
+
+@pytest.mark.parametrize("opened", [{"java_script_enabled": False}], indirect=True)
+def test_nothing_is_shown_that_only_a_script_could_do(opened: Any) -> None:
+    opened.get_by_role("button", name="Glioma").click()
+    wait_for_cards(opened)
+    assert not opened.get_by_role("slider").is_visible()
+    for name in ("Dark room", "Print or save as PDF", "Empty the list", "Cancel"):
+        assert opened.get_by_role("button", name=name).count() == 0
+
+
+def test_opacity_of_the_evidence_follows_the_slider(opened: Any) -> None:
+    opened.get_by_role("button", name="Glioma").click()
+    wait_for_cards(opened)
+    slider = opened.get_by_role("slider", name="Opacity of the colours")
+    slider.focus()
+    opened.keyboard.press("Home")
+    assert opened.locator(".layer").first.evaluate("layer => getComputedStyle(layer).opacity") == "0"
+    opened.keyboard.press("End")
+    assert opened.locator(".layer").first.evaluate("layer => getComputedStyle(layer).opacity") == "1"
+
+
+@with_and_without_script
+def test_sample_button_answers(opened: Any) -> None:
+    opened.get_by_role("button", name="Pituitary tumor").click()
+    wait_for_cards(opened)
+    assert set(shares(opened)) == {"Glioma", "Meningioma", "Pituitary tumor", "No tumor"}
+
+
+@with_and_without_script
+def test_several_files_are_answered_in_their_order_and_a_wrong_one_in_its_place(opened: Any) -> None:
+    classify(opened, SAMPLES / "glioma.jpg", TOP / "README.md", SAMPLES / "no_tumor.jpg")
+    wait_for_cards(opened, 3)
+    cards = [card.inner_text() for card in opened.locator(".result").all()]
+    assert [text.split()[1].rstrip(":") for text in cards] == ["1", "2", "3"]
+    assert "another kind" in cards[1]
+    assert all("Any tumor" in cards[i] for i in (0, 2))
+
+
+def test_file_names_stand_on_the_cards_and_in_the_table_but_only_in_the_browser(opened: Any) -> None:
+    classify(opened, SAMPLES / "glioma.jpg")
+    wait_for_cards(opened)
+    assert "Result 1: glioma.jpg" in opened.locator(".result").inner_text()
+
+
+def test_saved_table_and_document_hold_every_result_of_the_page(opened: Any, tmp_path: Path) -> None:
+    classify(opened, SAMPLES / "glioma.jpg", TOP / "README.md")
+    wait_for_cards(opened, 2)
+    opened.get_by_role("button", name="Pituitary tumor").click()
+    wait_for_cards(opened, 3)
+    with opened.expect_download() as download:
+        opened.get_by_role("link", name="CSV").click()
+    download.value.save_as(tmp_path / "results.csv")
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text("utf-8-sig"))))
+    assert [(row["number"], row["kind"], row["file"]) for row in rows] == [
+        ("1", "image", "glioma.jpg"), ("2", "refused", "README.md"), ("3", "image", ""),
+    ]  # fmt: skip
+    with opened.expect_download() as download:
+        opened.get_by_role("link", name="JSON").click()
+    download.value.save_as(tmp_path / "results.json")
+    document = json.loads((tmp_path / "results.json").read_text())
+    assert [result.get("answer") is None for result in document["results"]] == [False, True, False]
+    assert document["results"][0]["input_sha256"] == rows[0]["picture_sha256"]
+    assert "Not a medical device" in document["disclaimer"]
+
+
+def test_files_of_one_upload_keep_their_own_names(opened: Any, tmp_path: Path) -> None:
+    names = ["IM0001", "IM0002", "IM0003"]
+    contents = [*series()[9:11], Path(get_testdata_file("CT_small.dcm")).read_bytes()]
+    for name, content in zip(names, contents, strict=True):
+        (tmp_path / name).write_bytes(content)
+    classify(opened, *(tmp_path / name for name in names))
+    wait_for_cards(opened, 2)
+    headings = [heading.inner_text() for heading in opened.locator(".result-number").all()]
+    assert headings == ["Result 1: IM0001 … IM0002, 2 files", "Result 2: IM0003"]
+
+
+def test_file_that_the_script_holds_back_is_in_the_table_too_and_can_be_removed(opened: Any, tmp_path: Path) -> None:
+    with (tmp_path / "big.png").open("wb") as big:
+        big.truncate(61_000_000)
+    classify(opened, str(tmp_path / "big.png"))
+    opened.get_by_role("button", name="Remove").wait_for()
+    with opened.expect_download() as download:
+        opened.get_by_role("link", name="CSV").click()
+    download.value.save_as(tmp_path / "results.csv")
+    (row,) = csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text("utf-8-sig")))
+    assert (row["file"], row["kind"]) == ("big.png", "refused")
+    assert "at most 60 MB" in row["error"]
+    opened.get_by_role("button", name="Remove").click()
+    assert opened.locator(".refusal:visible").count() == 0
+
+
+def test_nothing_chosen_is_told_at_the_field(opened: Any) -> None:
+    opened.get_by_role("button", name="Classify").click()
+    assert "Expected a picture. Received none." in opened.locator("#files-error").inner_text()
+    assert opened.evaluate("() => document.activeElement.id") == "files"
+    assert opened.locator("#files").get_attribute("aria-invalid") == "true"
+    opened.set_input_files("#files", SAMPLES / "glioma.jpg")
+    assert not opened.locator("#files-error").is_visible()
+
+
+def test_long_file_name_does_not_widen_a_narrow_page(opened: Any, tmp_path: Path) -> None:
+    opened.set_viewport_size({"width": 360, "height": 640})
+    shutil.copy(SAMPLES / "glioma.jpg", tmp_path / f"{'IRM_TETE_' * 20}.jpg")
+    opened.set_input_files("#files", tmp_path / f"{'IRM_TETE_' * 20}.jpg")
+    assert opened.evaluate("() => document.documentElement.scrollWidth") == 360
+    opened.get_by_role("button", name="Classify").click()
+    wait_for_cards(opened)
+    assert opened.evaluate("() => document.documentElement.scrollWidth") == 360
+
+
+def test_list_is_emptied_by_its_button_and_by_reloading(opened: Any) -> None:
+    for empty in (lambda: opened.get_by_role("button", name="Empty the list").click(), opened.reload):
+        opened.get_by_role("button", name="Glioma").click()
+        wait_for_cards(opened)
+        empty()
+        assert opened.locator(".result").count() == 0
+        assert not opened.locator("[data-results]").is_visible()
+
+
+@pytest.mark.parametrize("opened", [{"java_script_enabled": False}], indirect=True)
+def test_wrong_file_without_a_script_shows_the_reason_and_keeps_the_form(opened: Any) -> None:
+    classify(opened, TOP / "README.md")
+    opened.wait_for_selector(".error-summary")
+    assert opened.title().startswith("Error:")
+    assert "another kind" in opened.locator(".error-summary").inner_text()
+    assert opened.locator("#files").get_attribute("aria-describedby") == "files-hint files-error"
+
+
+@with_and_without_script
+def test_volume_shows_its_slices_which_arrow_keys_step_through(opened: Any, tmp_path: Path) -> None:
+    classify(opened, made_volume(tmp_path))
+    wait_for_cards(opened)
+    assert opened.locator(".chart-dot").count() == opened.locator(".slice-label").count() > 5
+    shown = opened.locator(".slice-panel:visible")
+    assert shown.count() == 1
+    before = shown.inner_text()
+    opened.locator(".slice-switch:checked").focus()
+    opened.keyboard.press("ArrowRight")
+    assert opened.locator(".slice-panel:visible").count() == 1
+    assert opened.locator(".slice-panel:visible").inner_text() != before
+
+
+def test_progress_through_a_volume_is_shown_and_it_can_be_cancelled(opened: Any, tmp_path: Path) -> None:
+    held = []
+    opened.route("**/cards", lambda route: held.append(route))
+    classify(opened, made_volume(tmp_path), SAMPLES / "glioma.jpg")
+    opened.locator("[data-pending-cancel]").first.wait_for()
+    assert opened.get_by_role("progressbar").count() == 2
+    # The cancelled one makes way for the next.
+    with opened.expect_request("**/cards"):
+        opened.locator("[data-pending-cancel]").first.click()
+    assert "Cancelled. Nothing of it is kept." in opened.locator(".pending").first.inner_text()
+    held[1].continue_()
+    wait_for_cards(opened)
+    assert "glioma.jpg" in opened.locator(".result").inner_text()
+
+
+def test_connection_that_breaks_off_is_told_in_the_files_place(opened: Any) -> None:
+    opened.route("**/cards", lambda route: route.abort())
+    classify(opened, SAMPLES / "glioma.jpg")
+    opened.locator(".refusal:visible").wait_for()
+    assert "connection broke off" in opened.locator(".refusal:visible").inner_text()
+
+
+def test_keyboard_alone_reaches_a_result(opened: Any) -> None:
+    opened.keyboard.press("Tab")
+    assert opened.evaluate("() => document.activeElement.textContent") == "Skip to the content"
+    opened.keyboard.press("Enter")
+    for _ in range(12):
+        opened.keyboard.press("Tab")
+        if opened.evaluate("() => document.activeElement.name") == "sample":
+            break
+    opened.keyboard.press("Enter")
+    wait_for_cards(opened)
+    # The keyboard is where the new result is.
+    assert opened.evaluate("() => document.activeElement.id") == "result-1"
+    assert opened.locator("[data-status]").inner_text() == "Done. The results stand above."
+
+
+def test_dropped_and_pasted_pictures_are_taken(opened: Any) -> None:
+    give = """([target, kind]) => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File([new Uint8Array(9)], `${kind}.png`, { type: "image/png" }));
+        const event = kind === "paste" ? new ClipboardEvent(kind, { clipboardData: transfer, bubbles: true })
+            : new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true });
+        document.querySelector(target).dispatchEvent(event);
+    }"""
+    # Beside the field, too: there a browser would open the file in place of the page.
+    for kind, target in (("drop", "[data-drop]"), ("drop", "h1"), ("paste", "body")):
+        opened.evaluate(give, [target, kind])
+        assert f"Files chosen: {kind}.png" in opened.locator("[data-status]").inner_text()
+
+
+def test_preview_and_size_check_come_before_the_upload(opened: Any, tmp_path: Path) -> None:
+    opened.set_input_files("#files", SAMPLES / "glioma.jpg")
+    opened.wait_for_selector(".preview")
+    assert "glioma.jpg" in opened.locator("[data-status]").inner_text()
+    asked: list[str] = []
+    opened.on("request", lambda request: asked.append(request.url))
+    with (tmp_path / "big.png").open("wb") as big:
+        big.truncate(61_000_000)
+    # Playwright hands over smaller files by value.
+    opened.set_input_files("#files", str(tmp_path / "big.png"))
+    opened.get_by_role("button", name="Classify").click()
+    opened.locator(".refusal:visible").wait_for()
+    assert "at most 60 MB" in opened.locator(".refusal:visible").inner_text()
+    assert [url for url in asked if not url.startswith("blob:")] == []
+
+
+def test_dark_room_can_be_chosen_on_the_page(opened: Any) -> None:
+    colour = "() => getComputedStyle(document.body).backgroundColor"
+    light = opened.evaluate(colour)
+    opened.get_by_role("button", name="Dark room").click()
+    assert opened.evaluate(colour) != light
+    opened.get_by_role("button", name="Light").click()
+    assert opened.evaluate(colour) == light
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("state", ["empty", "results", "error", "volume"])
+def test_narrow_page_never_scrolls_sideways(
+    browser: Any, addresses: dict[str, str], tmp_path: Path, state: str, scheme: str
+) -> None:
+    context = browser.new_context(viewport={"width": 320, "height": 640}, color_scheme=scheme)
+    page = context.new_page()
+    open_state(page, state, addresses, "fr", tmp_path)
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 320
+    context.close()
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize(
+    "state", ["empty", "preview", "busy", "results", "uncertain", "refused", "error", "volume", "printed"]
+)
+def test_every_state_is_accessible_in_light_and_dark(
+    browser: Any, addresses: dict[str, str], tmp_path: Path, state: str, language: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core is not installed").Axe()
+    context = browser.new_context(reduced_motion="reduce")
+    page = context.new_page()
+    open_state(page, state, addresses, language, tmp_path)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, media="print" if state == "printed" else "screen")
+        found = axe.run(page).response["violations"]
+        assert [(v["id"], [node["target"] for node in v["nodes"]]) for v in found] == []
+    context.close()
+
+
+def test_printed_report_keeps_result_model_and_disclaimer_and_drops_the_form(opened: Any) -> None:
+    opened.get_by_role("button", name="Glioma").click()
+    wait_for_cards(opened)
+    opened.emulate_media(media="print")
+    assert not opened.locator(".form").is_visible()
+    assert not opened.get_by_role("button", name="Empty the list").is_visible()
+    assert opened.locator(".probabilities").is_visible()
+    assert opened.locator(".result .disclaimer").is_visible()
+    assert opened.locator(".slice").is_visible()
+    assert opened.locator(".viewer-label:visible").count() == 1
+
+
+def test_printed_volume_shows_the_slice_that_is_chosen(opened: Any, tmp_path: Path) -> None:
+    classify(opened, made_volume(tmp_path))
+    wait_for_cards(opened)
+    opened.emulate_media(media="print")
+    assert opened.locator(".slice:visible").count() == 1
+    assert opened.locator(".chart").is_visible()

@@ -1,0 +1,172 @@
+"""The models that the repository ships: they load, classify the samples, and score what their cards say."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app import create_app
+from model.card import read_card, sha256_of
+from model.network.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER, Classifier, calibrate
+from model.network.self_test import PICTURES
+from model.reading.one_file import read_image
+from tests.training.test_training_steps import run_step
+from training.data.decoded import decode
+from training.data.folders import DataError, find_pictures
+from training.drawing import plots
+from training.measure.metrics import summarize
+from training.studies.attempts import draw_attempts, read_log
+from training.studies.model_card import figures_table, model_card, studies_section, trust_measured, trust_plot
+from training.studies.report import (
+    README_BEGIN,
+    README_END,
+    READMES,
+    RESULTS,
+    STUDIES,
+    in_readme,
+    read_studies,
+    results_json,
+)
+
+TOP = Path(__file__).parents[2]
+DATA = TOP.parent / "shared" / "data"
+TESTING = DATA / "sartaj" / "Testing"
+
+
+@pytest.fixture(scope="module", params=DEFAULT_MODELS)
+def classifier(request: pytest.FixtureRequest) -> Classifier:
+    return Classifier.load(WEIGHTS_FOLDER / f"{request.param}.json")
+
+
+def test_every_sample_gets_probabilities_that_sum_to_one(classifier: Classifier) -> None:
+    samples = sorted((TOP / "static" / "samples").glob("*.jpg"))
+    assert [sample.stem for sample in samples] == ["glioma", "meningioma", "no_tumor", "pituitary"]
+    for prediction in classifier.predict([read_image(sample) for sample in samples]):
+        assert prediction.predicted_class in classifier.card.class_names
+        assert np.isclose(prediction.probabilities.sum(), 1, atol=1e-5)
+
+
+def test_card_says_what_the_model_answers_to_the_known_pictures(classifier: Classifier) -> None:
+    assert {known.picture for known in classifier.card.known_answers} == set(PICTURES)
+
+
+def test_card_names_licences_of_data_and_base_weights_and_the_test_score(classifier: Classifier) -> None:
+    card = classifier.card
+    assert card.base_weights["licence"] == {"VGG16": "CC BY 4.0", "Xception": "MIT"}[card.base_weights["architecture"]]
+    assert all(entry["licence"] and len(entry["fingerprint"]) == 64 for entry in card.training_data)
+    scored = card.metrics["sartaj/Testing"]
+    assert scored["all"]["n_pictures"] == 394
+    assert scored["also_in_training"]["n_pictures"] + scored["not_in_training"]["n_pictures"] == 394
+    assert not card.recipe["quick"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not TESTING.is_dir(), reason="the data set is not at ../shared/data")
+def test_shipped_model_can_be_reopened_with_the_data_that_its_card_names(
+    classifier: Classifier, tmp_path: Path
+) -> None:
+    # Boxes tell a head's slices from copies of one slice, and so which pictures the card's figures count.
+    data = ["--boxes", DATA / "tumor_boxes.csv", "--data", DATA / "sartaj" / "Training"]
+    if len(classifier.card.training_data) > 1:
+        data += [DATA / "figshare", DATA / "br35h"]
+    card = WEIGHTS_FOLDER / f"{classifier.card.name}.json"
+    step = run_step("reopen", "--model", card, *data, "--out", tmp_path / "run", "--cache", tmp_path / "cache")
+    assert step.returncode == 0, step.stderr
+    assert sha256_of(tmp_path / "run" / "best.keras") == classifier.card.sha256
+
+
+@pytest.mark.skipif(not TESTING.is_dir(), reason="the data set is not at ../shared/data")
+def test_shipped_model_scores_on_the_official_testing_pictures_what_its_card_says(classifier: Classifier) -> None:
+    card = classifier.card
+    decoded = decode(find_pictures([TESTING], card.task).pictures, card.input_size_px)
+    batches = [
+        classifier.predict_inputs(decoded.pixels[i : i + 32, ..., None]).probabilities
+        for i in range(0, len(decoded.pixels), 32)
+    ]
+    probabilities = calibrate(np.concatenate(batches), card.decision.temperature)
+    measured = summarize(decoded.labels(card.class_names), probabilities, card.class_names)
+    stated = card.metrics["sartaj/Testing"]["all"]
+    # The figures were made on another Keras backend: a picture on the fence between two classes may change sides.
+    assert abs(measured["n_correct"] - stated["n_correct"]) <= 1
+    for name, figures in stated["per_class"].items():
+        assert measured["per_class"][name]["recall"] == pytest.approx(figures["recall"], abs=0.015)
+        assert measured["per_class"][name]["auroc"] == pytest.approx(figures["auroc"], abs=0.001)
+
+
+def test_results_model_card_and_readme_say_what_the_cards_and_studies_say() -> None:
+    cards = [read_card(WEIGHTS_FOLDER / f"{name}.json") for name in DEFAULT_MODELS]
+    studies = read_studies()
+    assert (RESULTS / "results.json").read_text(encoding="utf-8") == results_json(cards, studies)
+    written = (TOP / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert written == model_card(cards) + studies_section(studies, STUDIES)
+    table = figures_table(cards, in_readme(studies), STUDIES)
+    for name in READMES:
+        readme = (TOP / name).read_text(encoding="utf-8")
+        assert readme.split(README_BEGIN)[1].split(README_END)[0].strip() == table.strip()
+
+
+def test_model_card_shows_how_far_probabilities_are_off_on_validation_and_test_pictures(tmp_path: Path) -> None:
+    card = read_card(WEIGHTS_FOLDER / "xception.json")
+    measured = trust_measured(card)
+    assert list(measured) == ["validation", "sartaj/Testing"]
+    plots.trust(measured, tmp_path / "trust.png")
+    with Image.open(tmp_path / "trust.png") as drawn, Image.open(TOP / trust_plot(card)) as shipped:
+        assert drawn.size == shipped.size
+    written = (TOP / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert f"]({trust_plot(card)})" in written
+    for of in measured.values():
+        assert f"Expected calibration error {of['calibration']['expected_calibration_error']:.3f}" in written
+        assert f"risk-coverage curve {of['selective']['area_under_risk_coverage']:.3f}" in written
+
+
+def test_page_and_api_show_the_figures_of_the_results(classifier: Classifier) -> None:
+    client = create_app({"MODEL_NAMES": (classifier.card.name,)}, {classifier.card.name: classifier}).test_client()
+    results = json.loads((RESULTS / "results.json").read_text(encoding="utf-8"))
+    figures = next(model for model in results["models"] if model["name"] == classifier.card.name)
+    described = client.get("/api/v1/models").get_json()["models"][0]
+    assert described["metrics"] == figures["metrics"]
+    scored = figures["metrics"]["sartaj/Testing"]
+    page = " ".join(client.get("/").get_data(as_text=True).split())
+    assert f"{100 * scored['not_in_training']['accuracy']:.1f}%" in page
+    assert f"{100 * results['studies']['cross_validation']['all']['accuracy']:.1f}%" in page
+    # How it does where its bounds were not chosen stands beside how it does where they were.
+    if "trust" in figures["metrics"]:
+        selective = scored["trust"]["selective"]
+        assert f"a class for {selective['coverage']:.0%} of them and is wrong in" in page
+        with_refused = "Answers to pictures that its gate refuses are counted here too." in page
+        assert with_refused != selective.get("refused_are_not_certain", False)
+        assert f"in {selective['error_among_certain']:.0%} of these" in page
+
+
+def test_scoring_log_has_a_row_for_each_shipped_model(classifier: Classifier) -> None:
+    log = (TOP / "docs" / "scorings.md").read_text(encoding="utf-8")
+    assert classifier.card.sha256[:12] in log
+
+
+def test_log_of_scorings_is_read_again_and_drawn(tmp_path: Path) -> None:
+    rows = read_log(TOP / "docs" / "scorings.md")
+    scored = read_card(WEIGHTS_FOLDER / "xception.json").metrics["sartaj/Testing"]
+    stated = tuple(round(scored[part]["accuracy"], 3) for part in ("all", "not_in_training"))
+    found = [(row.accuracy.value, row.accuracy_unseen.value) for row in rows if row.accuracy_unseen]
+    assert stated in found
+    assert all(row.accuracy.low < row.accuracy.value < row.accuracy.high for row in rows)
+    draw_attempts(TOP / "docs" / "scorings.md", "xception", tmp_path / "attempts.png")
+    with Image.open(tmp_path / "attempts.png") as drawn:
+        assert drawn.width > 500
+
+
+def test_row_that_no_scoring_wrote_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "log.md").write_text("| 2026-01-01 | xception | 83 % |\n")
+    with pytest.raises(DataError, match="83 %"):
+        read_log(tmp_path / "log.md")
+
+
+def test_page_says_which_sample_is_misread() -> None:
+    """Change the page's sentence on the samples when this fails."""
+    classifier = Classifier.load(WEIGHTS_FOLDER / "xception.json")
+    samples = {path.stem: path for path in (TOP / "static" / "samples").glob("*.jpg")}
+    said = {name: classifier.predict([read_image(path)])[0].answer for name, path in samples.items()}
+    assert {name for name, answer in said.items() if answer != name} == {"no_tumor"}
+    assert classifier.card.version == "2.1.0"

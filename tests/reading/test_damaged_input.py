@@ -1,0 +1,141 @@
+"""Files that are damaged, or made to make a decoder loop or overflow; and what of a file comes back to its sender."""
+
+import base64
+import hashlib
+import io
+import re
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from pydicom.data import get_testdata_file
+from pydicom.filebase import DicomBytesIO
+
+from tests.web.api.test_api import assert_problem
+from tests.web.test_bad_input import FORMATS, drawn_slice, encoded, post, upload
+
+# A refusal has to come well before a decoder's own deadline.
+SECONDS = 5
+
+
+# A9: files that would keep a parser busy
+
+
+def tiff(n_tags: int, next_directory: int) -> bytes:
+    """Give a TIFF of 8 by 8 black pixels whose directory has more tags than it needs, and leads on somewhere.
+
+    Source: TIFF 6.0, section 2.
+    """
+    needed = [(256, 8), (257, 8), (258, 8), (259, 1), (262, 1), (273, 0), (278, 8), (279, 64)]
+    spare = [(40_000 + i % 20_000, 1) for i in range(n_tags - len(needed))]
+    pixels_at = 8 + 2 + 12 * n_tags + 4
+    entries = [(tag, pixels_at if tag == 273 else value) for tag, value in needed] + spare
+    directory = b"".join(struct.pack("<HHIHH", tag, 4, 1, value & 0xFFFF, value >> 16) for tag, value in entries)
+    return b"II*\0" + struct.pack("<IH", 8, n_tags) + directory + struct.pack("<I", next_directory) + bytes(64)
+
+
+@pytest.mark.parametrize(
+    ("n_tags", "next_directory"),
+    [(65_535, 0), (8, 8), (8, 3)],
+    ids=["65535 tags", "a loop", "a directory in the header"],
+)
+def test_tiff_that_would_keep_a_parser_busy_is_answered_at_once(
+    client: FlaskClient, n_tags: int, next_directory: int
+) -> None:
+    started = time.monotonic()
+    # Its one picture is black: if it is read, it is refused for that.
+    response = post(client, tiff(n_tags, next_directory))
+    assert_problem(response, 422, response.get_json()["code"])
+    assert time.monotonic() - started < SECONDS
+
+
+@pytest.mark.parametrize("shape", [(1, 40_000), (40_000, 1)])
+def test_line_of_pixels_is_refused(client: FlaskClient, shape: tuple[int, int]) -> None:
+    noise = np.random.default_rng(9).integers(0, 255, shape, np.uint8)
+    assert_problem(post(client, encoded(noise)), 422, "unreadable_image")
+
+
+# A11: one wrong byte
+
+
+@pytest.mark.parametrize("picture_format", FORMATS)
+@pytest.mark.parametrize("place", [0.3, 0.6, 0.95])
+def test_answer_to_a_picture_with_a_wrong_byte_names_the_bytes_that_came(
+    client: FlaskClient, picture_format: str, place: float
+) -> None:
+    content = bytearray(encoded(drawn_slice(), picture_format, **FORMATS[picture_format]))
+    content[int(place * len(content))] ^= 0x55
+    response = post(client, bytes(content))
+    assert response.status_code in {200, 422}
+    if response.status_code == 200:
+        (result,) = response.get_json()["results"]
+        assert result["input_sha256"] == hashlib.sha256(content).hexdigest()
+        if picture_format == "PNG":
+            # Its pixels carry a checksum: what is read in spite of the wrong byte was not in them.
+            (whole,) = post(client, encoded(drawn_slice())).get_json()["results"]
+            assert result["probabilities"] == whole["probabilities"]
+
+
+# A13: DICOM that is no picture, or claims to be another
+
+
+def as_bytes(dataset: pydicom.Dataset) -> bytes:
+    buffer = DicomBytesIO()
+    pydicom.dcmwrite(buffer, dataset)
+    return bytes(buffer.getvalue())
+
+
+def without_pixels() -> bytes:
+    dataset = pydicom.dcmread(get_testdata_file("MR_small.dcm"))
+    del dataset.PixelData
+    return as_bytes(dataset)
+
+
+def rle_with_offsets_beyond_its_end() -> bytes:
+    dataset = pydicom.dcmread(get_testdata_file("MR_small_RLE.dcm"))
+    (frame,) = pydicom.encaps.generate_frames(dataset.PixelData, number_of_frames=1)
+    # The header of an RLE frame: the number of segments, then where each begins. Source: DICOM PS3.5, G.5.
+    dataset.PixelData = pydicom.encaps.encapsulate([frame[:4] + struct.pack("<15I", *[0xFFFFFFF0] * 15) + frame[64:]])
+    return as_bytes(dataset)
+
+
+DICOM_WITHOUT_A_PICTURE: dict[str, Callable[[], bytes]] = {
+    "no pixels": without_pixels,
+    "a directory": lambda: Path(get_testdata_file("DICOMDIR")).read_bytes(),
+    "RLE offsets beyond the end": rle_with_offsets_beyond_its_end,
+    "a structure set": lambda: Path(get_testdata_file("rtstruct.dcm")).read_bytes(),
+}
+
+
+@pytest.mark.parametrize("kind", DICOM_WITHOUT_A_PICTURE)
+def test_dicom_without_a_picture_is_refused_with_a_code(client: FlaskClient, kind: str) -> None:
+    response = post(client, DICOM_WITHOUT_A_PICTURE[kind]())
+    assert response.status_code in {415, 422}
+    assert response.get_json()["code"] in {"unsupported_format", "unreadable_image", "unsuitable_image"}
+    assert "Traceback" not in response.text
+
+
+# P4: the pictures of an answer are drawn anew
+
+
+def test_pictures_of_the_page_carry_nothing_of_the_file_but_pixels(client: FlaskClient) -> None:
+    exif = Image.Exif()
+    exif[0x013B] = "CANARY"
+    text = PngInfo()
+    text.add_text("Comment", "CANARY")
+    marked = encoded(drawn_slice(), "PNG", pnginfo=text, exif=exif, icc_profile=b"CANARY" * 30)
+    page = client.post("/", **upload(marked)).text
+    pictures = [base64.b64decode(found) for found in re.findall(r"data:image/\w+;base64,([\w+/=]+)", page)]
+    assert len(pictures) > 3
+    for content in pictures:
+        assert b"CANARY" not in content
+        with Image.open(io.BytesIO(content)) as picture:
+            assert not {"exif", "icc_profile", "xmp", "Comment"} & set(picture.info)
+            assert not picture.getexif()

@@ -1,0 +1,273 @@
+"""What a scan survives: kills, crashes, a full disk, files that change meanwhile."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from model.scan.command import main
+from model.scan.errors import ScanError
+from model.scan.work.pool import Crash, Pool
+from tests.support.misbehaving.pool_work import cannot_start, make_work
+from tests.support.scanning import TOP, command, ids_in_parts, rows_of, scan, write_slices
+
+pytest.importorskip("pyarrow", reason="requirements/scan.txt is not installed")
+
+
+# Crashing decoders
+
+
+def outcomes(items: list[str], seconds_per_item: float = 60) -> dict[str, object]:
+    with Pool(make_work, 2, seconds_per_item, 4_000_000_000) as pool:
+        found = list(pool.results(items))
+    assert len(found) == len(items)
+    return dict(found)
+
+
+@pytest.mark.parametrize(
+    ("culprit", "reason"),
+    [
+        ("segfault", "by signal SIGSEGV"),
+        ("killed", "by signal SIGKILL"),
+        ("hungry", "more memory"),
+        ("exits", "exit code 3"),
+    ],
+)
+def test_item_that_ends_its_process_is_reported_and_the_others_are_worked_out(culprit: str, reason: str) -> None:
+    items = [f"item-{i}" for i in range(30)]
+    items.insert(11, culprit)
+    found = outcomes(items)
+    crash = found.pop(culprit)
+    assert isinstance(crash, Crash)
+    assert reason in crash.reason
+    assert found == {item: item.upper() for item in items if item != culprit}
+
+
+def test_item_that_hangs_is_given_up_after_its_time_twice() -> None:
+    started = time.monotonic()
+    found = outcomes(["a", "hangs", "b", "c"], seconds_per_item=1)
+    assert 2 <= time.monotonic() - started < 30
+    assert found == {"a": "A", "b": "B", "c": "C", "hangs": Crash("took more than 1 s")}
+
+
+def test_processes_that_never_start_stop_the_scan_instead_of_blaming_files() -> None:
+    with Pool(cannot_start, 1, 60, 4_000_000_000) as pool, pytest.raises(ScanError, match="exit code 4"):
+        list(pool.results(["a"]))
+
+
+@pytest.mark.slow
+def test_file_that_needs_too_much_memory_becomes_a_row_and_the_rest_is_done(tmp_path: Path, tiny_models: Path) -> None:
+    write_slices(tmp_path / "in", 20)
+    zeros = nibabel.Nifti1Image(np.zeros((400, 400, 400), np.int16), np.eye(4))
+    nibabel.save(zeros, tmp_path / "in" / "huge.nii.gz")
+    arguments = ["--decoder-memory-mb", "450", "--models", str(tiny_models)]
+    assert main([str(tmp_path / "in"), "--out", str(tmp_path / "out"), *arguments]) == 1
+    failed = [row for row in rows_of(tmp_path / "out") if row["error_code"]]
+    assert [(Path(row["path"]).name, row["error_code"]) for row in failed] == [("huge.nii.gz", "decoder_failed")]
+    assert "more memory" in failed[0]["error"]
+    assert len(rows_of(tmp_path / "out")) == 21
+
+
+# Kills
+
+
+def interrupted(out: Path, arguments: list[object], models: Path, seconds: float, how: signal.Signals) -> int | None:
+    """Start a scan and end it after so many seconds; give its exit code, None where it was too late to end it."""
+    with (out.parent / "scan.log").open("a") as log:
+        scanning = subprocess.Popen(command(*arguments, models=models), cwd=TOP, stdout=log, stderr=log)
+        try:
+            scanning.wait(seconds)
+        except subprocess.TimeoutExpired:
+            scanning.send_signal(how)
+            scanning.wait(60)
+            return scanning.returncode
+    assert scanning.returncode == 0
+    return None
+
+
+@pytest.mark.slow
+def test_killed_scan_resumes_to_every_id_exactly_once(tmp_path: Path, tiny_models: Path) -> None:
+    n_kills, n_files = 20, 1200
+    write_slices(tmp_path / "in", n_files)
+    out = tmp_path / "out"
+    arguments: list[object] = [
+        tmp_path / "in", "--out", out, "--resume", "--batch", 1, "--decoders", 1, "--checkpoint-seconds", 0.05,
+    ]  # fmt: skip
+    n_after_kills = []
+    moments = random.Random(5)
+    for _ in range(n_kills):
+        interrupted(out, arguments, tiny_models, moments.uniform(0.3, 5), signal.SIGKILL)
+        ids = ids_in_parts(out)
+        assert len(ids) == len(set(ids))
+        n_after_kills.append(len(ids))
+    assert n_after_kills == sorted(n_after_kills)
+    done = scan(*arguments, models=tiny_models)
+    assert done.returncode == 0, done.stderr
+    ids = ids_in_parts(out)
+    assert len(ids) == len(set(ids)) == n_files
+    assert {row["id"] for row in rows_of(out)} == set(ids)
+    assert not list((out / "parts").glob(".*"))
+
+
+@pytest.mark.slow
+def test_sigterm_keeps_the_rows_that_are_ready_and_gives_exit_code_1(tmp_path: Path, tiny_models: Path) -> None:
+    write_slices(tmp_path / "in", 1500)
+    out = tmp_path / "out"
+    arguments: list[object] = [tmp_path / "in", "--out", out, "--batch", 1, "--checkpoint-seconds", 600]
+    with subprocess.Popen(
+        command(*arguments, models=tiny_models), cwd=TOP, stderr=subprocess.PIPE, text=True
+    ) as scanning:  # fmt: skip
+        assert scanning.stderr is not None
+        while "scanning" not in scanning.stderr.read(100):
+            pass
+        time.sleep(0.5)
+        scanning.terminate()
+        said = scanning.stderr.read()
+    assert scanning.returncode in (1, 2)
+    assert "--resume" in said
+    assert (scanning.returncode == 1) == (len(ids_in_parts(out)) > 0)
+    assert len(ids_in_parts(out)) < 1500
+
+
+@pytest.mark.slow
+def test_decoding_processes_end_with_a_killed_scan(tmp_path: Path, tiny_models: Path) -> None:
+    write_slices(tmp_path / "in", 2000)
+    arguments = [tmp_path / "in", "--out", tmp_path / "out", "--batch", 1]
+    scanning = subprocess.Popen(
+        command(*arguments, models=tiny_models), cwd=TOP, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    children: set[str] = set()
+    deadline = time.monotonic() + 60
+    while len(children) < 3 and time.monotonic() < deadline:
+        children = set(Path(f"/proc/{scanning.pid}/task/{scanning.pid}/children").read_text().split())
+        for task in Path(f"/proc/{scanning.pid}/task").glob("*/children"):
+            children |= set(task.read_text().split())
+        time.sleep(0.1)
+    scanning.kill()
+    scanning.wait()
+    deadline = time.monotonic() + 30
+    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert children
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+
+
+# A folder that is in use, or of another scan
+
+
+def test_scan_that_exists_is_not_begun_anew_without_resume(
+    tmp_path: Path, tiny_models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_slices(tmp_path / "in", 2)
+    arguments = [str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--models", str(tiny_models)]
+    assert main(arguments) == 0
+    assert main(arguments) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert main([*arguments, "--resume", "--model", "vgg16"]) == 2
+    assert "another one (model: xception there, vgg16 now" in capsys.readouterr().err
+
+
+def test_two_processes_never_work_on_one_shard(tmp_path: Path, tiny_models: Path) -> None:
+    from model.scan.listing.inputs import Shard
+    from model.scan.scan_folder import Request, ScanFolder
+
+    write_slices(tmp_path / "in", 2)
+    request = Request((str(tmp_path / "in"),), 1, "xception", "0.1", "0" * 64, ("no_tumor", "tumor"))
+    with ScanFolder(tmp_path / "out", request, Shard(), may_resume=True):
+        done = scan(tmp_path / "in", "--out", tmp_path / "out", "--resume", models=tiny_models)
+    assert done.returncode == 2
+    assert "alone" in done.stderr
+
+
+# A full disk
+
+IN_A_SMALL_FILE_SYSTEM = """
+set -e
+mount -t tmpfs -o size=200k none "$OUT"
+set +e
+"$@"
+echo "first $?"
+ls "$OUT/parts" | wc -l
+mount -o remount,size=20m "$OUT"
+"$@" --resume
+echo "second $?"
+cp -r "$OUT/." "$KEPT"
+"""
+
+
+@pytest.mark.slow
+def test_full_disk_stops_the_scan_cleanly_and_it_resumes_when_there_is_room(tmp_path: Path, tiny_models: Path) -> None:
+    unshare = ["unshare", "--map-root-user", "--mount"]
+    if not shutil.which("unshare") or subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system gives no file system of one's own")
+    write_slices(tmp_path / "in", 400)
+    out, kept = tmp_path / "out", tmp_path / "kept"
+    out.mkdir()
+    kept.mkdir()
+    arguments = command(
+        tmp_path / "in", "--out", out, "--batch", 4, "--checkpoint-seconds", 0.1, models=tiny_models
+    )  # fmt: skip
+    done = subprocess.run(
+        [*unshare, "sh", "-c", IN_A_SMALL_FILE_SYSTEM, "sh", *arguments], cwd=TOP, capture_output=True, text=True,
+        env={**os.environ, "OUT": str(out), "KEPT": str(kept)}, check=False,
+    )  # fmt: skip
+    said = done.stdout.split()
+    assert said[0] == "first", done.stderr
+    assert said[1] == "1", done.stderr
+    assert int(said[2]) > 0
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert said[3:] == ["second", "0"], done.stderr
+    ids = ids_in_parts(kept)
+    assert len(ids) == len(set(ids)) == len(rows_of(kept)) == 400
+
+
+# Files that change
+
+
+def test_files_that_changed_since_are_made_again_and_no_others(
+    tmp_path: Path, tiny_models: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = write_slices(tmp_path / "in", 12)
+    out = tmp_path / "out"
+    arguments = [str(tmp_path / "in"), "--out", str(out), "--models", str(tiny_models), "--resume"]
+    assert main(arguments) == 0
+    before = {row["path"]: row for row in rows_of(out)}
+    files[3].write_bytes(files[4].read_bytes())
+    later = files[7].stat().st_mtime_ns + 1
+    os.utime(files[7], ns=(later, later))
+    files[9].unlink()
+    write_slices(tmp_path / "in" / "new", 1, seed=9)
+    capsys.readouterr()
+    assert main(arguments) == 0
+    assert "12 files, 9 done before, 2 changed or unreadable, made again, 1 no longer there" in capsys.readouterr().err
+    after = {row["path"]: row for row in rows_of(out)}
+    assert len(after) == len(ids_in_parts(out)) == 13
+    changed = {Path(path).name for path, row in before.items() if after[path] != row}
+    assert changed == {"0003.png", "0007.png"}
+    assert after[str(files[3])]["sha256"] == before[str(files[4])]["sha256"]
+
+
+def test_file_that_could_not_be_read_is_tried_again(tmp_path: Path, tiny_models: Path) -> None:
+    (good,) = write_slices(tmp_path / "in", 1)
+    (tmp_path / "in" / "late.png").symlink_to(tmp_path / "late.png")
+    arguments = [str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--models", str(tiny_models), "--resume"]
+    assert main(arguments) == 1
+    shutil.copy(good, tmp_path / "late.png")
+    assert main(arguments) == 0
+    assert [row["error_code"] for row in rows_of(tmp_path / "out")] == ["", ""]
+
+
+def test_finished_scan_tells_its_counts(tmp_path: Path, tiny_models: Path) -> None:
+    write_slices(tmp_path / "in", 3)
+    assert main([str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--models", str(tiny_models)]) == 0
+    figures = json.loads((tmp_path / "out" / "finished" / "shard-00000-of-00001.json").read_text())
+    assert (figures["n_rows"], figures["n_failed"]) == (3, 0)

@@ -1,0 +1,1 @@
+"""Programs that fail on purpose."""

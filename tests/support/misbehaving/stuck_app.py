@@ -1,0 +1,30 @@
+"""The app with a network that hangs at its first pass in service, if a file that is named in HANG_ONCE is there."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+from flask import Flask
+
+import web.guards.uploads
+from app import create_app as create_whole_app
+from model.network.engine import Engine
+
+web.guards.uploads.STUCK_SECONDS = 1.0
+
+
+def create_app() -> Flask:
+    """Make the app; the first pass removes the file, and hangs."""
+    app, mark = create_whole_app(), Path(os.environ["HANG_ONCE"])
+    turns = app.extensions["brain_mri"].classifier(None)._pass
+    alone = turns._engine.alone
+
+    def hang_once(inputs: np.ndarray) -> list[np.ndarray]:
+        if mark.exists():
+            mark.unlink()
+            time.sleep(3600)
+        return alone(inputs)
+
+    turns._engine = Engine(hang_once)
+    return app

@@ -1,0 +1,297 @@
+"""Temperature, thresholds and their figures, on examples small enough to check."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.card import Decision, GateCard, read_card
+from model.network.classifier import WEIGHTS_FOLDER, Classifier, calibrate
+from model.network.keras_import import import_keras
+from tests.conftest import save_with_card
+from training.measure.bounds import unmet_bounds
+from training.measure.gate import (
+    extracted_brains,
+    fit_gate,
+    largest_distance,
+    refusals,
+    refused_by_other_groups,
+    without_skulls,
+)
+from training.measure.passes import answers_of
+from training.measure.trust import (
+    Judged,
+    calibration,
+    certain_answers,
+    certainty_bound,
+    choose_decision,
+    cross_fitted,
+    fit_temperature,
+    operating_point,
+    selective,
+    tumor_presence,
+)
+
+
+def overconfident(n: int = 4000, spread: float = 1.5) -> tuple[np.ndarray, np.ndarray]:
+    """Give labels drawn from known probabilities, and the same probabilities with their logits doubled."""
+    random = np.random.default_rng(0)
+    logits = random.normal(0, spread, (n, 4))
+    honest = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    labels = (honest.cumsum(axis=1) > random.random((n, 1))).argmax(axis=1)
+    return labels, calibrate(honest.astype(np.float32), 0.5)
+
+
+def test_temperature_of_doubled_logits_is_two() -> None:
+    labels, raw = overconfident()
+    assert fit_temperature(labels, raw) == pytest.approx(2.0, abs=0.15)
+
+
+def test_calibration_error_falls_when_overconfidence_is_taken_back() -> None:
+    labels, raw = overconfident()
+    before, after = (calibration(labels, calibrate(raw, t))["expected_calibration_error"] for t in (1.0, 2.0))
+    assert before > 0.1
+    assert after < 0.03
+
+
+def test_calibration_error_and_brier_score_counted_by_hand() -> None:
+    labels = np.array([0, 0, 0, 1])
+    figures = calibration(labels, np.tile(np.array([[0.8, 0.2]], np.float32), (4, 1)))
+    # Every bin holds one picture of probability 0.8: three are right, one is wrong.
+    assert figures["expected_calibration_error"] == pytest.approx((3 * 0.2 + 0.8) / 4)
+    assert figures["brier_score"] == pytest.approx((3 * 0.08 + 1.28) / 4)
+
+
+def test_bound_of_certainty_allows_what_is_one_in_fifty_with_confidence() -> None:
+    surest = np.linspace(0.99, 0.5, 400)
+    probabilities = np.stack([surest, 1 - surest], axis=1).astype(np.float32)
+    labels = np.zeros(400, int)
+    # Clopper and Pearson at 90 %: 3 wrong answers are allowed among 333 and more, 4 among 398, 5 among 462.
+    labels[[60, 79, 200]] = 1
+    assert certain_from(bound_of(labels, probabilities), surest) == 400
+    labels[380] = 1
+    assert certain_from(bound_of(labels, probabilities), surest) == 400
+    labels[390] = 1
+    assert certain_from(bound_of(labels, probabilities), surest) == 380
+
+
+def test_too_few_answers_are_never_certain() -> None:
+    labels = np.zeros(100, int)
+    # Also those whose probability is rounded to 1.
+    for surest in (0.9, 1.0):
+        probabilities = np.tile(np.array([[surest, 1 - surest]], np.float32), (100, 1))
+        bound = bound_of(labels, probabilities)
+        assert not certain_answers(probabilities, Decision(uncertain_below=bound), 1).any()
+
+
+def test_equal_probabilities_are_certain_together_or_not_at_all() -> None:
+    labels = np.repeat([0, 1], [300, 100])
+    # The right ones come first: a bound between equal probabilities would count those alone.
+    probabilities = np.tile(np.array([[1.0, 0.0]], np.float32), (400, 1))
+    bound = bound_of(labels, probabilities)
+    assert not certain_answers(probabilities, Decision(uncertain_below=bound), 1).any()
+
+
+def bound_of(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    return certainty_bound([Judged(labels, probabilities, np.ones(len(labels), bool), 0.02)])
+
+
+def test_bound_that_two_sets_share_keeps_the_error_in_both() -> None:
+    # Of the first set the surest thousand are wrong more often than the rest; the second is right where it is surest.
+    surest = np.linspace(0.999, 0.5, 4000)
+    probabilities = np.stack([surest, 1 - surest], axis=1).astype(np.float32)
+    one, other = np.zeros(4000, int), np.zeros(4000, int)
+    one[100:1000:20] = 1
+    other[1000::4] = 1
+    both = [Judged(labels, probabilities, np.ones(4000, bool), 0.02) for labels in (one, other)]
+    bound = certainty_bound(both)
+    for labels in (one, other):
+        certain = certain_answers(probabilities, Decision(uncertain_below=bound, tumor_from=2.0), healthy=0)
+        assert not certain.any() or (probabilities.argmax(axis=1) != labels)[certain].mean() <= 0.02
+    assert certainty_bound(both[:1]) < certainty_bound(both[1:]) < bound
+
+
+@pytest.mark.parametrize("n_healthy", [1, 3, 10, 19, 20, 60, 500])
+@pytest.mark.parametrize("largest", [1e-7, 0.2])
+def test_operating_point_leaves_enough_healthy_pictures_alone_however_few_and_however_sure(
+    n_healthy: int, largest: float
+) -> None:
+    healthy = np.random.default_rng(n_healthy).uniform(0, largest, n_healthy).astype(np.float32)
+    tumors = np.full(10, 0.9, np.float32)
+    for probabilities in (healthy, np.full(n_healthy, largest, np.float32)):
+        has_tumor = np.repeat([False, True], [n_healthy, 10])
+        point = operating_point(has_tumor, np.r_[probabilities, tumors])
+        assert 0 < point <= largest + 2e-4
+        assert (probabilities < point).mean() >= 0.95
+
+
+def test_pictures_that_are_all_read_right_leave_an_answer_without_tumor_possible() -> None:
+    random = np.random.default_rng(0)
+    labels, surest = random.integers(0, 4, 300), random.uniform(0.8, 0.97, 300)
+    raw = np.tile(((1 - surest) / 3)[:, None], (1, 4)).astype(np.float32)
+    raw[np.arange(300), labels] = surest
+    decision = choose_decision(labels, raw, healthy=2)
+    certain = certain_answers(calibrate(raw, decision.temperature), decision, healthy=2)
+    assert certain[labels == 2].mean() > 0.9
+    assert certain[labels != 2].mean() > 0.9
+
+
+def certain_from(bound: float, surest: np.ndarray) -> int:
+    return int((surest >= bound - 1e-6).sum())
+
+
+def test_operating_point_leaves_95_of_100_healthy_alone() -> None:
+    healthy = np.arange(100) / 1000
+    point = operating_point(np.r_[np.zeros(100, bool), True], np.r_[healthy, 0.9])
+    assert (healthy < point).mean() == 0.95
+
+
+def test_presence_figures_counted_by_hand() -> None:
+    has_tumor = np.array([True, True, True, False, False])
+    figures = tumor_presence(has_tumor, np.array([0.9, 0.6, 0.2, 0.3, 0.1], np.float32), 0.5)
+    assert figures["sensitivity"] == pytest.approx(2 / 3)
+    assert figures["specificity"] == 1.0
+    assert figures["auroc"] == pytest.approx(5 / 6)
+    assert figures["sensitivity_at_95_specificity"] == pytest.approx(2 / 3)
+
+
+def test_answers_at_odds_with_the_operating_point_are_not_certain() -> None:
+    # The class is "no tumor", yet the tumors together pass the point.
+    probabilities = np.array([[0.3, 0.1, 0.55, 0.05], [0.05, 0.02, 0.92, 0.01]], np.float32)
+    certain = certain_answers(probabilities, Decision(1.0, 0.0, 0.4), healthy=2)
+    assert certain.tolist() == [False, True]
+
+
+def test_bound_rises_when_changed_looks_are_read_worse() -> None:
+    labels, raw = overconfident(spread=5)
+    random = np.random.default_rng(1)
+    worse = raw[random.permutation(len(raw))]
+    mixed = np.where(random.random((len(raw), 1)) < 0.1, worse, raw)
+    plain = choose_decision(labels, raw, 2)
+    assert choose_decision(labels, raw, 2, mixed).uncertain_below > plain.uncertain_below
+
+
+def test_certain_answers_on_fresh_pictures_keep_the_promised_error() -> None:
+    labels, raw = overconfident(8000, spread=5)
+    decision = choose_decision(labels[:4000], raw[:4000], healthy=2)
+    probabilities = calibrate(raw[4000:], decision.temperature)
+    figures = selective(labels[4000:], probabilities, certain_answers(probabilities, decision, 2))
+    assert figures["error_among_certain"] < 0.02 < figures["error_among_all"]
+    assert 0 < figures["coverage"] < 1
+
+
+def test_figures_of_groups_that_chose_nothing_keep_the_promises() -> None:
+    labels, raw = overconfident(spread=5)
+    figures = cross_fitted(labels, raw, raw, np.arange(len(labels)) // 8, healthy=2)
+    assert calibration(labels, raw)["expected_calibration_error"] > 0.03
+    assert figures["calibration"]["expected_calibration_error"] < 0.02
+    assert figures["selective"]["error_among_certain"] < 0.025 < figures["selective"]["error_among_all"]
+    assert figures["selective"]["coverage"] > 0.3
+
+
+def test_what_chose_the_bound_is_not_what_is_measured() -> None:
+    # Two groups, told with the same probability: one is right throughout, the other wrong.
+    raw = np.tile(np.array([[0.02, 0.9, 0.08]], np.float32), (400, 1))
+    groups = np.repeat([0, 1], 200)
+    figures = cross_fitted(1 + groups, raw, raw, groups, healthy=0)
+    assert figures["selective"]["error_among_certain"] == 1
+
+
+def test_temperature_rises_when_changed_looks_are_read_worse() -> None:
+    labels, raw = overconfident(spread=5)
+    worse = raw[np.random.default_rng(1).permutation(len(raw))]
+    assert choose_decision(labels, raw, 2, worse).temperature > choose_decision(labels, raw, 2).temperature * 1.2
+
+
+def test_refused_brain_mri_are_counted_by_bounds_that_other_groups_chose() -> None:
+    groups = np.repeat(np.arange(10), 100)
+    inside = np.random.default_rng(0).uniform(0.5, 1.0, (1000, 3)).astype(np.float32)
+    # One group comes from another scanner: the bound that it helped to choose would let nearly all of it through.
+    inside[groups == 9, 0] *= 5
+    nothing = np.empty(0, np.float32)
+    assert (inside > largest_distance(inside, nothing)).mean() <= 0.01
+    figures = refusals(refused_by_other_groups(inside, nothing, groups))
+    assert figures["refused_brain_mri"] >= 0.1
+    assert max(figures["refused_without_skull"], figures["refused_extracted"]) < 0.05
+    assert figures["n_brain_mri"] == 1000
+
+
+def test_brains_without_skull_and_extracted_brains_fill_the_frame_as_they_do_in_serving() -> None:
+    y, x = np.mgrid[-1:1:160j, -1:1:160j]
+    radius, ventricle = np.hypot(y, x), np.hypot(y, x) < 0.15
+    head = np.zeros((160, 160), np.uint8)
+    # From outside: skull, the fluid around the brain, brain; fluid inside it too.
+    head[radius < 0.98], head[radius < 0.9], head[radius < 0.7], head[ventricle] = 250, 40, 150, 30
+    random = np.random.default_rng(0)
+    bare, brain = without_skulls(head[None])[0], extracted_brains(head[None], random)[0]
+    # Of the head's square, 14 % of its side is shell; the fluid stays until the brain is extracted.
+    assert 0 < bare[80, 4] < bare[80, 40]
+    assert brain[80, 4] > 200
+    assert brain[80, 40] == 255
+    assert brain[0, 0] == bare[0, 0] == 0
+    assert 0 < np.median(brain[75:85, 75:85]) < 100, "fluid that the brain encloses stays"
+
+
+def test_heads_of_which_extraction_would_leave_nothing_stay() -> None:
+    black = np.zeros((2, 80, 80), np.uint8)
+    black[1, 40, 40] = 255
+    np.testing.assert_array_equal(extracted_brains(black, np.random.default_rng(0)), black)
+    np.testing.assert_array_equal(without_skulls(black), black)
+
+
+def test_gate_is_fitted_to_heads_without_skull_and_to_extracted_brains_too(tmp_path: Path) -> None:
+    keras = import_keras()
+    layers = keras.layers
+    grey = keras.Input((96, 96, 1))
+    # More channels than the plane has directions, so that something is left to measure.
+    seeded = keras.initializers.GlorotUniform(seed=1)
+    maps = layers.Conv2D(80, 7, strides=5, activation="relu", kernel_initializer=seeded)(
+        layers.Rescaling(1 / 255)(grey)
+    )
+    features = layers.GlobalAveragePooling2D(name="feature_pool")(maps)
+    network = keras.Model(grey, layers.Dense(4, activation="softmax")(features))
+    save_with_card(network, tmp_path, "xception", "tumor_type", "feature_pool")
+    card = dataclasses.replace(read_card(tmp_path / "xception.json"), gate=GateCard("feature_pool", "", "", 1.0))
+    classifier = Classifier(card, network)
+    random = np.random.default_rng(0)
+    training, validation = (np.stack([drawn_head(random) for _ in range(n)]) for n in (600, 60))
+    measured = answers_of(classifier, validation).gate_features
+    assert measured is not None
+    fitted = fit_gate(classifier, training, validation, measured, None, 0)
+    whole, bare, extracted = np.median(fitted.inside, axis=0)
+    # With heads as they are in place of either form that form lies further out: 0.7 and 1.4 times as far as they.
+    assert bare < 0.5 * whole
+    assert extracted < whole
+    assert (fitted.inside > fitted.gate.largest_distance).mean() < 0.02
+
+
+def drawn_head(random: np.random.Generator) -> np.ndarray:
+    """Draw skull, fluid and brain, each of a random grey level: uint8, (96, 96)."""
+    y, x = np.mgrid[-1:1:96j, -1:1:96j]
+    radius = np.hypot(y / random.uniform(0.85, 1), x / random.uniform(0.85, 1))
+    head = np.zeros(radius.shape)
+    for edge, darkest, brightest in ((0.98, 180, 255), (0.88, 20, 60), (random.uniform(0.7, 0.8), 100, 170)):
+        head[radius < edge] = random.uniform(darkest, brightest)
+    return np.clip(head + (radius < 0.98) * random.normal(0, 8, head.shape), 0, 255).astype(np.uint8)
+
+
+def test_bound_of_the_gate_lies_between_brain_mri_and_what_is_none() -> None:
+    inside, outside = np.full(100, 2.0, np.float32), np.full(50, 8.0, np.float32)
+    assert largest_distance(inside, outside) == pytest.approx(4.0)
+    # Where the two overlap brain MRI is let through.
+    assert largest_distance(inside, outside / 8) == pytest.approx(2.0)
+
+
+def test_bounds_for_publishing_that_are_not_kept_are_named() -> None:
+    trust = json.loads((WEIGHTS_FOLDER / "xception.json").read_text())["metrics"]["trust"]
+    assert unmet_bounds(trust) == []
+    trust["stability"]["mirrored"] = 0.04
+    trust["tumor_presence"]["sensitivity_at_95_specificity"] = 0.89
+    del trust["gate"]["accepted_of_test_kinds"]
+    assert unmet_bounds(trust) == [
+        "sensitivity at a specificity of 0.95: 0.890, at least 0.9",
+        "other pictures let through: not measured, at most 0.01",
+        "class changes when mirrored: 0.040, at most 0.03",
+    ]

@@ -1,0 +1,213 @@
+"""The page as a browser without JavaScript gets it."""
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import re
+from html import unescape
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from model.card import DISCLAIMER
+from tests.conftest import multipart
+
+SAMPLES = Path(__file__).parents[3] / "static" / "samples"
+NOT_A_PICTURE = b"hello, I am a text"
+
+
+def sample(name: str = "glioma") -> tuple[io.BytesIO, str]:
+    return io.BytesIO((SAMPLES / f"{name}.jpg").read_bytes()), "slice.jpg"
+
+
+def result_of(page: str) -> str:
+    return page.split('<article class="card result')[1].split("</article>")[0]
+
+
+def text_of(html: str) -> str:
+    return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", html)))
+
+
+def test_form_offers_a_field_for_files_and_every_sample(client: FlaskClient) -> None:
+    page = client.get("/").text
+    assert 'enctype="multipart/form-data"' in page
+    assert re.findall(r'type="file" id="(\w+)"', page) == ["files", "camera"]
+    assert re.findall(r'name="sample" value="(\w+)"', page) == ["glioma", "meningioma", "pituitary", "no_tumor"]
+    assert DISCLAIMER in page
+
+
+def test_upload_shows_probabilities_evidence_for_each_class_a_second_opinion_and_the_disclaimer(
+    client: FlaskClient,
+) -> None:
+    answer = client.post("/", data={"files": sample()})
+    assert answer.status_code == 200
+    result = result_of(answer.text)
+    rows = re.findall(r'<th scope="row">([^<]+)</th>.*?class="number">([\d.]+)%', result, re.DOTALL)
+    assert {label for label, _ in rows} == {"Glioma", "Meningioma", "Pituitary tumor", "No tumor"}
+    assert sum(float(share) for _, share in rows) == pytest.approx(100, abs=0.3)
+    # The picture, and a layer of evidence for each class.
+    assert result.count('src="data:image/webp;base64,') == 5
+    assert rows[0][0] in text_of(result.split("</h3>")[0])
+    assert "Any tumor: " in text_of(result)
+    assert "vgg16 0.1 says:" in text_of(result)
+    assert DISCLAIMER in result
+    assert "<title>Result: " in answer.text
+
+
+def test_result_says_what_was_done_and_by_which_model_to_which_file(client: FlaskClient) -> None:
+    content = (SAMPLES / "glioma.jpg").read_bytes()
+    result = text_of(result_of(client.post("/", data={"files": sample()}).text))
+    card = client.application.extensions["brain_mri"].classifiers["xception"].card
+    assert "Read as JPEG, 512 × 512 pixels." in result
+    assert "resized to 32 × 32 pixels" in result
+    assert card.sha256 in result
+    assert hashlib.sha256(content).hexdigest() in result
+    assert re.search(r"by xception 0\.1 in [\d.]+ seconds, \d{4}-\d\d-\d\dT", result)
+
+
+@pytest.mark.parametrize("name", ["glioma", "meningioma", "pituitary", "no_tumor"])
+def test_sample_button_gives_a_result(client: FlaskClient, name: str) -> None:
+    answer = client.post("/", data={"sample": name})
+    assert answer.status_code == 200
+    assert answer.text.count('<article class="card result') == 1
+
+
+def test_two_models_that_contradict_each_other_are_noticed(client: FlaskClient) -> None:
+    says = "The two networks disagree on whether there is a tumor."
+    results = [result_of(client.post("/", data={"sample": name}).text) for name in ("glioma", "no_tumor")]
+    for result in results:
+        shows = re.search(r"Any tumor: (yes|no)", text_of(result))
+        other = re.search(r"vgg16 0\.1 says: (Tumor|No tumor)", text_of(result))
+        assert shows
+        assert other
+        assert (says in text_of(result)) == ((shows[1] == "yes") != (other[1] == "Tumor"))
+
+
+def test_results_can_be_saved_as_csv_and_json_without_a_script(client: FlaskClient) -> None:
+    page = client.post("/", data={"files": [sample("glioma"), (io.BytesIO(NOT_A_PICTURE), "b.png")]}).text
+    found = re.findall(r'href="data:(text/csv|application/json);charset=utf-8;base64,([^"]+)"', page)
+    saved = {kind: base64.b64decode(content).decode() for kind, content in found}
+    rows = list(csv.DictReader(io.StringIO(saved["text/csv"])))
+    results = json.loads(saved["application/json"])["results"]
+    assert [row["kind"] for row in rows] == ["image", "refused"]
+    assert float(rows[0]["p_glioma"]) == pytest.approx(results[0]["probabilities"]["glioma"], abs=5e-5)
+    assert rows[0]["picture_sha256"] == results[0]["input_sha256"]
+    assert rows[0]["model_version"] == "0.1"
+    assert rows[0]["disclaimer"] == DISCLAIMER
+    assert "another kind" in rows[1]["error"]
+    assert results[1]["error"]["code"] == "unsupported_format"
+
+
+def test_script_gets_one_card_per_file_as_lines_of_json(client: FlaskClient) -> None:
+    files = [sample("glioma"), (io.BytesIO(NOT_A_PICTURE), "b.png")]
+    answer = client.post("/cards", data={"files": files, "number": "7"})
+    assert answer.mimetype == "application/x-ndjson"
+    cards = [json.loads(line)["card"] for line in answer.text.splitlines()]
+    assert 'id="result-7"' in cards[0]
+    assert 'id="result-8"' in cards[1]
+    assert "Received a file of another kind" in cards[1]
+
+
+def test_script_gets_a_problem_where_the_whole_request_is_refused(client: FlaskClient) -> None:
+    answer = client.post("/cards", data={}, content_type="multipart/form-data; boundary=x")
+    assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
+    assert json.loads(answer.data)["code"] == "missing_file"
+
+
+def test_page_without_pictures_stays_under_100_kb(client: FlaskClient) -> None:
+    addresses = ["/", "/static/main.css", "/static/main.js", "/static/icon.svg"]
+    assert sum(len(client.get(address, buffered=True).data) for address in addresses) < 100_000
+
+
+def test_several_files_are_answered_in_their_order_and_a_bad_one_in_its_place(client: FlaskClient) -> None:
+    files = [sample("glioma"), (io.BytesIO(NOT_A_PICTURE), "b.png"), sample("no_tumor")]
+    answer = client.post("/", data={"files": files})
+    assert answer.status_code == 200
+    results = answer.text.split('<article class="card result')[1:]
+    assert len(results) == 3
+    assert "Received a file of another kind" in results[1]
+    assert all("data:image/webp" in results[i] for i in (0, 2))
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "sentence"),
+    [
+        ({}, 400, "Received none"),
+        ({"files": (io.BytesIO(b""), "empty.jpg")}, 400, "empty file"),
+        ({"files": (io.BytesIO(NOT_A_PICTURE), "a.jpg")}, 415, "another kind"),
+        ({"files": (io.BytesIO(b"\xff\xd8\xff" + bytes(40)), "a.jpg")}, 422, "cut off or damaged"),
+        ({"sample": "../../etc/passwd"}, 400, "sample among"),
+    ],
+)
+def test_refusal_keeps_the_form_and_says_what_to_do(
+    client: FlaskClient, form: dict[str, object], status: int, sentence: str
+) -> None:
+    answer = client.post("/", **multipart(form))
+    assert answer.status_code == status
+    assert "<title>Error: " in answer.text
+    # Once in the summary that takes focus, once at the field.
+    assert text_of(answer.text).count(sentence) == 2
+    assert 'aria-describedby="files-hint files-error"' in answer.text
+    assert 'type="file"' in answer.text
+
+
+def test_upload_over_the_limit_returns_413_and_names_the_limit(client: FlaskClient) -> None:
+    answer = client.post("/", **multipart({"files": (io.BytesIO(bytes(2_100_000)), "big.png")}))
+    assert answer.status_code == 413
+    assert "2 MB in one request" in answer.text
+    assert client.post("/", data={"files": sample()}).status_code == 200
+
+
+def test_unknown_address_returns_404_with_the_form(client: FlaskClient) -> None:
+    answer = client.get("/nowhere")
+    assert answer.status_code == 404
+    assert 'type="file"' in answer.text
+
+
+@pytest.mark.parametrize("path", ["/", "/static/main.css", "/livez", "/api/v1/models", "/nowhere"])
+def test_every_answer_has_the_security_headers_and_no_cookie(client: FlaskClient, path: str) -> None:
+    headers = client.get(path, buffered=True).headers
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "Set-Cookie" not in headers
+
+
+def test_page_asks_nothing_of_another_server(client: FlaskClient) -> None:
+    page = client.post("/", data={"sample": "glioma"}).text
+    assert re.findall(r'(?:src|href|action)="((?:https?:)?//[^"]*)"', page) == []
+    assert "style=" not in page
+    assert "<script>" not in page
+
+
+HOSTILE_NAMES = ["../../etc/passwd", "<img src=x onerror=alert(1)>.jpg", "CANARY^ZEBRA.jpg", "a" * 4000 + "CANARY.jpg"]
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+@pytest.mark.parametrize("content", [NOT_A_PICTURE, (SAMPLES / "glioma.jpg").read_bytes()])
+def test_file_name_is_never_repeated(
+    client: FlaskClient, name: str, content: bytes, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in ("/", "/api/v1/predictions"):
+        answer = client.post(path, data={"files": (io.BytesIO(content), name)})
+        assert "CANARY" not in answer.text
+        assert "onerror" not in answer.text
+        assert "passwd" not in answer.text + str(answer.headers)
+    printed = "".join(capfd.readouterr()) + caplog.text
+    assert "CANARY" not in printed
+    assert "passwd" not in printed
+
+
+def test_upload_is_never_written_to_disk(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a temporary file was opened")
+
+    monkeypatch.setattr("tempfile.SpooledTemporaryFile", refuse)
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    monkeypatch.setattr("werkzeug.formparser.SpooledTemporaryFile", refuse)
+    # Werkzeug would write anything above 500 kB to a temporary file.
+    form = multipart({"files": (io.BytesIO(b"\x89PNG\r\n\x1a\n" + bytes(1_500_000)), "a.png")})
+    assert client.post("/", **form).status_code == 422

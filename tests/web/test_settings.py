@@ -1,0 +1,95 @@
+"""The settings: the table, then the environment, then a mapping."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from model.network.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
+from model.reading.contents import Limits
+from web.settings import PREFIX, TABLE, Settings, SettingsError, load_settings
+
+TOP = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for setting in TABLE:
+        monkeypatch.delenv(PREFIX + setting.name, raising=False)
+
+
+def test_table_and_settings_have_the_same_names() -> None:
+    assert [setting.name.lower() for setting in TABLE] == [field.name for field in fields(Settings)]
+
+
+@pytest.mark.parametrize("setting", TABLE, ids=lambda setting: setting.name)
+def test_each_setting_is_explained_in_one_sentence(setting) -> None:
+    assert setting.sentence.endswith(".")
+    assert setting.sentence.count(". ") == 0
+
+
+def test_defaults_hold_where_nothing_is_given() -> None:
+    settings = load_settings()
+    assert (settings.max_upload_mb, settings.max_files, settings.max_megapixels) == (60, 600, 25)
+    assert (settings.model_names, settings.models_dir) == (DEFAULT_MODELS, WEIGHTS_FOLDER)
+    assert settings.max_upload_bytes == 60_000_000
+    assert settings.limits == Limits(max_pixels=25_000_000, max_voxels=64_000_000, max_files=600)
+
+
+def test_environment_comes_before_the_default_and_the_mapping_before_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRAIN_MRI_MAX_FILES", "7")
+    monkeypatch.setenv("BRAIN_MRI_MAX_UPLOAD_MB", "8")
+    settings = load_settings({"MAX_UPLOAD_MB": 9})
+    assert (settings.max_files, settings.max_upload_mb) == (7, 9)
+
+
+def test_names_and_folder_are_read_from_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRAIN_MRI_MODEL_NAMES", "vgg16, xception")
+    monkeypatch.setenv("BRAIN_MRI_MODELS_DIR", "/srv/models")
+    settings = load_settings()
+    assert (settings.model_names, settings.models_dir) == (("vgg16", "xception"), Path("/srv/models"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("MAX_UPLOAD_MB", "twenty"), ("MAX_UPLOAD_MB", ""), ("MAX_FILES", "0"), ("MAX_FILES", "-1"),
+     ("MAX_MEGAPIXELS", "1e3"), ("MODEL_NAMES", " , ")],
+)  # fmt: skip
+def test_value_that_cannot_be_used_is_named_in_one_line(monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
+    monkeypatch.setenv(PREFIX + name, text)
+    with pytest.raises(SettingsError, match=PREFIX + name) as caught:
+        load_settings()
+    assert "\n" not in str(caught.value)
+
+
+def test_misspelt_name_is_refused_with_the_known_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRAIN_MRI_MAX_UPLOADMB", "5")
+    with pytest.raises(SettingsError, match=r"BRAIN_MRI_MAX_UPLOAD_MB, .* BRAIN_MRI_MAX_UPLOADMB"):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", ["SERVICE_HOST", "SERVICE_PORT", "PORT", "PORT_8000_TCP_ADDR", "SERVICE_PORT_HTTP"])
+def test_names_that_kubernetes_sets_for_a_service_of_this_name_are_left_alone(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(PREFIX + name, "tcp://10.0.0.1:8000")
+    assert load_settings().max_upload_mb == 60
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/fr/README.md", "SECURITY.md", "PRIVACY.md", "CHANGELOG.md"])
+def test_documents_name_only_settings_that_there_are(document: str) -> None:
+    named = set(re.findall(rf"{PREFIX}([A-Z_]+)", (TOP / document).read_text(encoding="utf-8")))
+    assert named
+    assert named <= {setting.name for setting in TABLE}
+
+
+def test_values_shown_in_readme_can_be_used() -> None:
+    shown = dict(re.findall(rf'export {PREFIX}([A-Z_]+)="?([^"\s]+)', (TOP / "README.md").read_text(encoding="utf-8")))
+    assert len(shown) == 5
+    load_settings(shown | {"TOKENS": "ab" * 32})
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError):
+        load_settings().max_files = 3  # type: ignore[misc]

@@ -1,0 +1,166 @@
+"""Starting the app: what it loads, what it refuses, what it answers to operators."""
+
+import http.client
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.conftest import multipart
+from tests.support.serving import served
+from web.settings import PREFIX, TABLE, SettingsError, load_settings
+
+TOP = Path(__file__).parents[2]
+
+
+def start(models: Path, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, f"{PREFIX}MODELS_DIR": str(models), **settings}
+    return subprocess.run(command, cwd=TOP, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.mark.parametrize(
+    ("program", "too_large"),
+    [
+        ("import app; app.create_app()", "tensorflow sklearn matplotlib pyarrow ray training pydicom nibabel"),
+        # What reads the files: a picture needs no more than Pillow.
+        (
+            "from model.reading.many_files import read_files; "
+            "read_files([open('static/samples/glioma.jpg', 'rb').read()])",
+            "tensorflow keras pydicom nibabel",
+        ),
+    ],
+)
+def test_memory_holds_no_package_that_is_not_needed(tiny_models: Path, program: str, too_large: str) -> None:
+    code = f"import sys; {program}; print([name for name in {too_large.split()} if name in sys.modules])"
+    started = start(tiny_models, sys.executable, "-c", code)
+    assert started.returncode == 0, started.stderr
+    assert started.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("damage", ["missing", "altered"])
+@pytest.mark.parametrize("server", ["python", "gunicorn"])
+def test_missing_or_altered_weights_stop_the_start_with_one_clear_line(
+    tiny_models: Path, tmp_path: Path, damage: str, server: str
+) -> None:
+    models = Path(shutil.copytree(tiny_models, tmp_path / "models"))
+    weights = models / "xception.keras"
+    if damage == "missing":
+        weights.unlink()
+    else:
+        weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    command = {
+        "python": (sys.executable, "-c", "import app; app.create_app()"),
+        "gunicorn": (sys.executable, "-m", "gunicorn", "app:create_app()", "--bind", "127.0.0.1:0"),
+    }[server]
+    began = time.monotonic()
+    started = start(models, *command)
+    assert started.returncode not in (0, None)
+    assert time.monotonic() - began < 60
+    (line,) = [line for line in started.stderr.splitlines() if line.startswith("Cannot start:")]
+    assert "xception.keras" in line
+    assert "Traceback" not in started.stderr
+
+
+def test_client_that_sends_a_little_too_much_gets_the_sentence_and_no_reset(tiny_models: Path) -> None:
+    with served(tiny_models, MAX_UPLOAD_MB="1") as (host, port):
+        form = multipart({"files": (io.BytesIO(bytes(6_000_000)), "big.png")})
+        for _ in range(5):
+            connection = http.client.HTTPConnection(host, port, timeout=30)
+            # Sends the whole body before it looks for an answer, as proxies do.
+            connection.request("POST", "/api/v1/predictions", form["data"], {"Content-Type": form["content_type"]})
+            answer = connection.getresponse()
+            assert answer.status == 413
+            assert "1 MB" in json.load(answer)["detail"]
+            connection.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("MAX_UPLOAD_MB", "many", "MAX_UPLOAD_MB"),
+        ("MAX_FILES", "0", "MAX_FILES"),
+        ("MAX_UPLAOD_MB", "3", "MAX_UPLAOD_MB"),
+        ("RATE_LIMIT", "many", "RATE_LIMIT"),
+        ("PROXY_HOPS", "-1", "PROXY_HOPS"),
+    ],
+)
+def test_bad_setting_stops_the_start_with_one_clear_line(
+    tiny_models: Path, name: str, value: str, message: str
+) -> None:
+    settings = {f"{PREFIX}{name}": value}
+    started = start(tiny_models, sys.executable, "-c", "import app; app.create_app()", **settings)
+    assert started.returncode == 4
+    (line,) = started.stderr.strip().splitlines()
+    assert message in line
+
+
+def test_bad_setting_stops_the_server_with_one_clear_line_in_its_log(tiny_models: Path) -> None:
+    command = (sys.executable, "-m", "gunicorn", "app:create_app()", "--bind", "127.0.0.1:0")
+    started = start(tiny_models, *command, **{f"{PREFIX}RATE_LIMIT": "many"})
+    assert started.returncode == 4
+    (line,) = [line for line in started.stderr.splitlines() if not line.startswith("{")]
+    assert line.startswith("Cannot start: ")
+    assert "RATE_LIMIT" in line
+
+
+@pytest.mark.parametrize("port", ["taken", "99999"])
+def test_port_that_cannot_be_had_stops_the_start_at_once_with_one_clear_line(tiny_models: Path, port: str) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        address = f"127.0.0.1:{other.getsockname()[1] if port == 'taken' else port}"
+        began = time.monotonic()
+        started = start(tiny_models, sys.executable, "-m", "gunicorn", "app:create_app()", "--bind", address)
+    assert time.monotonic() - began < 4  # gunicorn alone tries for five seconds
+    assert started.returncode == 4
+    (line,) = [line for line in started.stderr.splitlines() if not line.startswith("{")]
+    assert line.startswith("Cannot start: ")
+    assert address.rpartition(":")[2] in line
+
+
+def test_port_that_is_no_number_stops_the_start_with_one_clear_line(tiny_models: Path) -> None:
+    started = start(tiny_models, sys.executable, "-m", "gunicorn", "app:create_app()", PORT="eighty")
+    assert started.returncode != 0
+    (line,) = [line for line in started.stderr.splitlines() if line.strip()]
+    assert "eighty" in line
+
+
+def test_every_setting_has_a_sentence_and_environment_and_test_values_come_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert all(setting.sentence.endswith(".") for setting in TABLE)
+    monkeypatch.setenv(f"{PREFIX}MAX_FILES", "7")
+    assert load_settings().max_files == 7
+    assert load_settings({"MAX_FILES": 9}).max_files == 9
+    assert load_settings().max_upload_mb == 60
+    with pytest.raises(SettingsError, match="SPEED"):
+        load_settings({"SPEED": 1})
+
+
+def test_probes_answer_and_name_the_models(client: FlaskClient) -> None:
+    assert client.get("/livez").json == {"status": "alive"}
+    assert client.get("/readyz").json == {"status": "ready", "models": ["xception", "vgg16"]}
+
+
+def test_model_loads_and_classifies_where_scipy_is_not_installed(tiny_models: Path) -> None:
+    code = (
+        "import sys, importlib.abc\n"
+        "class NoScipy(importlib.abc.MetaPathFinder):\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name.split('.')[0] == 'scipy':\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, NoScipy())\n"
+        "from model.__main__ import main\n"
+        f"sys.exit(main(['static/samples/glioma.jpg', '--models', {str(tiny_models)!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "glioma.jpg" in done.stdout

@@ -1,0 +1,103 @@
+"""Where the lesions lie: a table of boxes by picture, and the slice numbers of the series that pictures came from."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.preprocessing import HeadBox
+from training.data.decoded import Decoded
+from training.data.folders import DataError, Picture
+
+_COLUMNS = ("path", "figshare_class", "figshare_slice", "x_center", "y_center", "width", "height")
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One row of the table: the box as shares of the picture's width and height, and what its first source says."""
+
+    class_name: str
+    slice_number: int
+    x_center: float
+    y_center: float
+    width: float
+    height: float
+
+
+def read_boxes(table: Path | None) -> dict[str, Lesion]:
+    """Read the table, by path as it stands there; empty where there is no table.
+
+    Raises:
+        DataError: the file is missing or is no such table.
+    """
+    if table is None:
+        return {}
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            return {row["path"]: _lesion(row) for row in csv.DictReader(file)}
+    except (OSError, KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"Expected a table of lesion boxes with the columns {', '.join(_COLUMNS)} in {table}. "
+            f"It cannot be read: {error!r}."
+        ) from error
+
+
+def boxes_of(table: Path | None, pictures: Sequence[Picture]) -> dict[str, Lesion]:
+    """Read the table as `read_boxes` does, and see that it is of these pictures.
+
+    Raises:
+        DataError: there is a table, and none of the pictures is in it: their neighbours would not be held together.
+    """
+    boxes = read_boxes(table)
+    if table is not None and not any(lesions_of(pictures, boxes)):
+        raise DataError(
+            f"Expected rows of the {len(pictures)} pictures in {table}. It has none: the end of a picture's path, "
+            "as class folder and file, must stand in its column path. Mend the paths, or leave --boxes away."
+        )
+    return boxes
+
+
+def lesions_of(pictures: Sequence[Picture], boxes: dict[str, Lesion]) -> list[Lesion | None]:
+    """Give the row of each picture: the one whose path ends the picture's."""
+    return [_find(picture.path, boxes) for picture in pictures]
+
+
+def series_of(pictures: Sequence[Picture], boxes: dict[str, Lesion]) -> NDArray[np.int64]:
+    """Give the slice number of each picture, -1 where none is known: int64 (n,)."""
+    return np.array([lesion.slice_number if lesion else -1 for lesion in lesions_of(pictures, boxes)], np.int64)
+
+
+def boxes_in_input(decoded: Decoded, lesions: Sequence[Lesion | None]) -> NDArray[np.float32]:
+    """Give the boxes in the network's square input: float32 (n, 4), top, bottom, left, right as shares of its side.
+
+    A picture without a box has NaN.
+    """
+    found = np.full((len(lesions), 4), np.nan, np.float32)
+    for i, lesion in enumerate(lesions):
+        if lesion:
+            top, bottom, left, right, height, width = decoded.frames[i].tolist()
+            head = HeadBox(top, bottom, left, right)
+            y, x = lesion.y_center * height, lesion.x_center * width
+            half_height, half_width = lesion.height * height / 2, lesion.width * width / 2
+            start, end = (
+                head.to_input(y - half_height, x - half_width),
+                head.to_input(y + half_height, x + half_width),
+            )
+            found[i] = np.clip((start[0], end[0], start[1], end[1]), 0, 1)
+    return found
+
+
+def _lesion(row: dict[str, str]) -> Lesion:
+    shares = (float(row[name]) for name in _COLUMNS[3:])
+    return Lesion(row["figshare_class"], int(row["figshare_slice"]), *shares)
+
+
+def _find(path: Path, boxes: dict[str, Lesion]) -> Lesion | None:
+    for n_parts in (4, 3, 2):
+        lesion = boxes.get("/".join(path.parts[-n_parts:]))
+        if lesion:
+            return lesion
+    return None

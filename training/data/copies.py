@@ -1,0 +1,227 @@
+"""Find pictures that are (nearly) the same, and split data so that they never stand on both sides."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from training.data.decoded import Decoded
+from training.data.pairs import Pairs, pairs_above
+
+# Side of the thumbnails that are compared: fine enough to see a lesion, coarse enough to forget compression.
+THUMBNAIL_SIZE_PX = 32
+# Above this correlation two pictures show the same slice: re-encoded, resized or cropped.
+SAME_SLICE = 0.98
+# Above this one they stay on one side of a validation split: takes many neighbouring slices along. At 0.90 whole sets
+# of unrelated pictures begin to hang together (one group of 166 in the 2870 of Sartaj), at 0.93 the largest has 15.
+SAME_GROUP = 0.93
+# Above this one a picture is kept out of training for the sake of a test set. Between the 394 pictures of Sartaj's
+# Testing and the other 5221 nothing changes from 0.95 to 0.97 (351 against 338 pictures): copies stand apart.
+LEFT_OUT = 0.95
+# Whole pictures share their black margins: of 1.5 million pairs of different patients 1660 are above 0.95 and 16 above
+# 0.97, heads none. So they count this much less.
+WHOLE_ALLOWANCE = 0.03
+_ROWS_PER_BLOCK = 1024
+# Places of two pictures of each pair, int64 (m,) both.
+Copies = tuple[NDArray[np.int64], NDArray[np.int64]]
+# figshare has 3064 slices of 233 patients, 13 each; a block takes one to three patients.
+_SHORTEST_BLOCK, _LONGEST_BLOCK = 12, 30
+
+
+def thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Reduce preprocessed pictures, uint8 (n, size, size), to float32 (n, 1024) rows of mean 0 and length 1."""
+    side = (THUMBNAIL_SIZE_PX, THUMBNAIL_SIZE_PX)
+    rows = [np.asarray(Image.fromarray(p).resize(side, Image.Resampling.BOX), np.float32).ravel() for p in pixels]
+    centred = np.stack(rows)
+    centred -= centred.mean(axis=1, keepdims=True)
+    return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
+
+
+def near_duplicates(
+    one: NDArray[np.uint8], other: NDArray[np.uint8], threshold: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Give the index pairs (in `one`, in `other`) of pictures correlated above the threshold, also when mirrored."""
+    queries = thumbnails(one)
+    references = thumbnails(other)
+    mirrored = thumbnails(other[:, :, ::-1])
+    pairs = []
+    for start in range(0, len(queries), _ROWS_PER_BLOCK):
+        block = queries[start : start + _ROWS_PER_BLOCK]
+        rows, columns = np.nonzero(np.maximum(block @ references.T, block @ mirrored.T) > threshold)
+        pairs.append((rows + start, columns))
+    return np.concatenate([p[0] for p in pairs]), np.concatenate([p[1] for p in pairs])
+
+
+def copies_of(these: Decoded, others: Decoded) -> NDArray[np.bool_]:
+    """Tell which pictures show a slice that also stands among the others: bool (n,)."""
+    if not len(these.heads) or not len(others.heads):
+        return np.zeros(len(these.heads), bool)
+    mine, theirs = describe(these.heads, these.wholes), describe(others.heads, others.wholes)
+    return np.concatenate(
+        [
+            likeness(mine[:, start : start + _ROWS_PER_BLOCK], theirs).max(axis=1) > LEFT_OUT
+            for start in range(0, mine.shape[1], _ROWS_PER_BLOCK)
+        ]
+    )
+
+
+def describe(pixels: NDArray[np.uint8], wholes: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Give what pictures are compared by: float32 (4, n, 1024).
+
+    Thumbnails of the preprocessed head, uint8 (n, size, size), and of the whole picture, uint8 (n, 32, 32), each by
+    its grey levels and by their ranks: the head finds crops, the whole what moved the head's outline, ranks any gamma.
+    """
+    return np.stack([thumbnails(change(p)) for p in (pixels, wholes) for change in (np.asarray, equalize)])
+
+
+def likeness(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give the likeness of all pairs of described pictures, also mirrored: float32 (n, m), 1 for the same picture."""
+    side = THUMBNAIL_SIZE_PX
+    best = np.full((one.shape[1], other.shape[1]), -1, np.float32)
+    for mine, theirs, allowance in zip(one, other, (0, 0, WHOLE_ALLOWANCE, WHOLE_ALLOWANCE), strict=True):
+        mirrored = theirs.reshape(-1, side, side)[..., ::-1].reshape(theirs.shape)
+        for turned in (theirs, mirrored):
+            np.maximum(best, mine @ turned.T - np.float32(allowance), out=best)
+    return best
+
+
+def find_pairs(described: NDArray[np.float32]) -> Pairs:
+    """Find all pairs of near-duplicates among described pictures."""
+    return pairs_above(LEFT_OUT, described.shape[1], lambda block: likeness(described[:, block], described))
+
+
+def equalize(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Replace grey levels by their ranks, so that gamma, contrast and brightness no longer count; same shape."""
+    ranked = np.empty_like(pixels)
+    for i, picture in enumerate(pixels):
+        counts = np.bincount(picture.ravel(), minlength=256)
+        ranks = (counts.cumsum() - counts / 2) * (255 / picture.size)
+        ranked[i] = np.rint(ranks).astype(np.uint8)[picture]
+    return ranked
+
+
+def group(decoded: Decoded, series: NDArray[np.int64] | None = None, links: Copies | None = None) -> NDArray[np.int64]:
+    """Number the groups of pictures that must not stand on both sides of a split: int64, shape (n,).
+
+    Near-duplicates hang together and, where their place in a series is known, so do neighbouring slices.
+    series: int64 (n,), rising slice numbers as the collection gives them, -1 where there is none; links: int64 (m,)
+    each, the places of more pairs that are known to be copies.
+    """
+    series = _no_series(decoded) if series is None else series
+    rows, columns = near_duplicates(decoded.heads, decoded.heads, SAME_GROUP)
+    # Between numbered slices only copies count: the numbers already hold the neighbours together, and at the lower
+    # threshold a quarter of them would become one group.
+    loose = (series[rows] < 0) | (series[columns] < 0)
+    copied_rows, copied_columns = copies_among(decoded, series)
+    first, others = neighbours(decoded.heads, series)
+    known = links or (first[:0], first[:0])
+    rows = np.concatenate([rows[loose], copied_rows, first, known[0]])
+    columns = np.concatenate([columns[loose], copied_columns, others, known[1]])
+    return _connected(rows, columns, len(decoded.heads))
+
+
+def copies_among(decoded: Decoded, series: NDArray[np.int64] | None = None) -> Copies:
+    """Give the places of all pairs that show one slice: int64 (m,) each, the first of a pair before the second.
+
+    Those are the near-duplicates that `audit` lists and a test set is freed of. Between numbered slices, which lie as
+    near to each other as copies do, only the closest count.
+    """
+    series = _no_series(decoded) if series is None else series
+    pairs = find_pairs(describe(decoded.heads, decoded.wholes))
+    loose = (series[pairs.first] < 0) | (series[pairs.second] < 0)
+    rows, columns = near_duplicates(decoded.heads, decoded.heads, SAME_SLICE)
+    once = rows < columns
+    return np.concatenate([pairs.first[loose], rows[once]]), np.concatenate([pairs.second[loose], columns[once]])
+
+
+def first_copies(places: NDArray[np.int64], n: int, copies: Copies) -> NDArray[np.int64]:
+    """Keep of the given places, int64 (m,), the first of each slice, whose other pictures are copies.
+
+    copies: pairs among all n pictures, as `copies_among` gives them.
+    """
+    among = np.full(n, -1, np.int64)
+    among[places] = np.arange(len(places))
+    rows, columns = among[copies[0]], among[copies[1]]
+    inside = (rows >= 0) & (columns >= 0)
+    slices = _connected(rows[inside], columns[inside], len(places))
+    return places[np.sort(np.unique(slices, return_index=True)[1])]
+
+
+def unknown_to(training: NDArray[np.int64], held_out: NDArray[np.int64], n: int, copies: Copies) -> NDArray[np.int64]:
+    """Keep of the held-out places those without a copy in training: earlier groups had some copies apart."""
+    rows, columns = copies
+    in_training = np.zeros(n, bool)
+    in_training[training] = True
+    known = np.zeros(n, bool)
+    known[rows[in_training[columns]]] = True
+    known[columns[in_training[rows]]] = True
+    return held_out[~known[held_out]]
+
+
+def joined(groups: NDArray[np.int64], copies: Copies) -> NDArray[np.int64]:
+    """Number the groups anew, int64 (n,), so that copies are in one: tables of earlier runs have some of them apart."""
+    _, first_of_group, places = np.unique(groups, return_index=True, return_inverse=True)
+    members = np.arange(len(groups))
+    rows = np.concatenate([members, copies[0]])
+    return _connected(rows, np.concatenate([first_of_group[places], copies[1]]), len(groups))
+
+
+def _no_series(decoded: Decoded) -> NDArray[np.int64]:
+    return np.full(len(decoded.heads), -1, np.int64)
+
+
+def _connected(rows: NDArray[np.int64], columns: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Number what hangs together through pairs of n pictures: int64 (n,)."""
+    graph = coo_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(n, n))
+    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+
+
+def neighbours(pixels: NDArray[np.uint8], series: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Link the numbered slices to blocks of about a patient's size: index pairs (first of its block, member).
+
+    Where one patient ends is not published. A block is cut where two slices in a row are least alike.
+    """
+    order = np.flatnonzero(series >= 0)
+    order = order[np.argsort(series[order], kind="stable")]
+    if not order.size:
+        return order, order
+    rows = thumbnails(pixels[order])
+    alike = np.concatenate([(rows[1:] * rows[:-1]).sum(axis=1), [-1.0]])
+    # Slices that are missing in between separate as well as a change of view does.
+    alike[:-1] -= np.minimum(np.diff(series[order]) - 1, 10) * 0.05
+    first = np.empty_like(order)
+    start = 0
+    while start < len(order):
+        window = alike[start + _SHORTEST_BLOCK - 1 : start + _LONGEST_BLOCK]
+        rest = len(order) - start
+        length = rest if rest <= _LONGEST_BLOCK else _SHORTEST_BLOCK + int(window.argmin())
+        first[start : start + length] = order[start]
+        start += length
+    return first, order
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Indices of the pictures on each side, int64."""
+
+    training: NDArray[np.int64]
+    validation: NDArray[np.int64]
+
+
+def split_by_group(labels: NDArray[np.int64], groups: NDArray[np.int64], validation_share: float, seed: int) -> Split:
+    """Draw whole groups at random into validation, until each class has its share there."""
+    order = np.random.default_rng(seed).permutation(np.unique(groups))
+    wanted = np.bincount(labels) * validation_share
+    in_validation = np.zeros(len(labels), bool)
+    for number in order:
+        members = groups == number
+        classes = np.unique(labels[members])
+        counts = np.bincount(labels[in_validation | members], minlength=len(wanted))
+        # A class may go over its share only with its first group: no class is left without validation pictures.
+        first = np.bincount(labels[in_validation], minlength=len(wanted))[classes] == 0
+        if np.all((counts[classes] <= np.ceil(wanted[classes])) | first):
+            in_validation |= members
+    return Split(np.flatnonzero(~in_validation), np.flatnonzero(in_validation))

@@ -1,0 +1,1 @@
+"""2. From a split to batches."""

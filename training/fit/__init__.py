@@ -1,0 +1,1 @@
+"""3. From batches to a network."""

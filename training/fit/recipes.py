@@ -1,0 +1,137 @@
+"""Every number of a training, each with its reason. The recipe is saved into the run and into the model card."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from model.card import TUMOR_PRESENCE, TUMOR_TYPE
+from training.feed.augmentation import Augmentation
+from training.feed.lesions import Synthesis
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one network is built and trained.
+
+    Rates are Adam's learning rates; `frozen_` fields belong to the phase on cached features of the frozen base,
+    `fine_tune_` fields to the phase in which the upper blocks of the base learn too (0 epochs: no such phase).
+    """
+
+    name: str
+    task: str
+    # Keras application, and the layer whose output is cached in the frozen phase.
+    architecture: str
+    cached_layer: str
+    input_size_px: int
+    feature_layer: str
+    augmentation: Augmentation
+    # Small enough to leave two thousand pictures for training, large enough for a hundred per frequent class.
+    validation_share: float = 0.15
+    dropout: float = 0.3
+    batch_size: int = 32
+    # Copies of each picture whose features are cached: the first as it is, the others augmented.
+    frozen_views: int = 1
+    frozen_epochs: int = 30
+    frozen_rate: float = 1e-3
+    fine_tune_epochs: int = 0
+    fine_tune_rate: float = 0.0
+    # First block that learns in the fine-tuning phase; blocks before it see edges and textures, and cost most.
+    fine_tune_from: str = ""
+    # Labels are softened by this much: some of the published labels are wrong.
+    label_smoothing: float = 0.0
+    # Epochs without a better validation loss before a phase ends.
+    patience: int = 5
+    # The layer whose input tells what is no brain MRI: late enough to know brains, early enough not to see them alone.
+    gate_layer: str = ""
+    # Stride of the network's last halving; 1 leaves a finer grid of places, for small lesions and sharper heat maps.
+    last_stride: int = 2
+    # Pictures per fine-tuning epoch; 0: as many as there are. Fixed, so that more data do not mean more time.
+    draws_per_epoch: int = 0
+    # The weights after each of the last epochs are averaged: single epochs swing by several points.
+    averaged_epochs: int = 0
+    # Where the rate has fallen to at the end, as a share of its peak.
+    last_rate_share: float = 0.02
+    # Share of the pictures without tumor among those drawn, None for as many as of each other class: three tumor
+    # classes against one otherwise teach false alarms.
+    no_tumor_share: float | None = None
+    # Lesions pasted into other brains, None: pictures as they are, balanced by class alone.
+    synthesis: Synthesis | None = None
+    # Weight of the loss that holds the evidence to the lesions' boxes.
+    attention_weight: float = 0.0
+
+
+# The network and head of the first design to the letter, Adam at 1e-4, batches of 20. Two things differ: grey
+# levels are scaled as VGG16's ImageNet weights expect them (the first design divided by 255), and the augmentation is
+# this project's.
+VGG16 = Recipe(
+    name="vgg16",
+    task=TUMOR_PRESENCE,
+    architecture="VGG16",
+    cached_layer="block4_pool",
+    input_size_px=128,
+    feature_layer="flatten",
+    augmentation=Augmentation(),
+    batch_size=20,
+    frozen_views=2,
+    frozen_epochs=10,
+    frozen_rate=1e-4,
+    patience=3,
+    gate_layer="block5_conv1",
+)
+
+# 160 px: half the cost of 224 px, so that the recipe fits two cores in ninety minutes.
+XCEPTION = Recipe(
+    name="xception",
+    task=TUMOR_TYPE,
+    architecture="Xception",
+    cached_layer="feature_pool",
+    input_size_px=160,
+    feature_layer="feature_pool",
+    augmentation=Augmentation(
+        scale=0.22,
+        borrow_levels_probability=0.35,
+        borrow_spectrum_probability=0.3,
+        odd_tones_probability=0.3,
+        jpeg_probability=0.2,
+        strip_probability=0.12,
+    ),
+    # The head learns together with the blocks under it, while the rate warms up.
+    frozen_epochs=0,
+    # The usual range for fine-tuning with Adam is 1e-5 to 3e-4; it warms up and then falls along a cosine.
+    fine_tune_rate=2e-4,
+    fine_tune_epochs=14,
+    fine_tune_from="block5_sepconv1_act",
+    draws_per_epoch=4800,
+    averaged_epochs=5,
+    last_rate_share=0.1,
+    batch_size=24,
+    label_smoothing=0.05,
+    patience=14,
+    gate_layer="block13_sepconv1_act",
+    last_stride=1,
+    no_tumor_share=0.38,
+    synthesis=Synthesis(),
+    attention_weight=0.2,
+)
+
+RECIPES = {recipe.name: recipe for recipe in (VGG16, XCEPTION)}
+
+# Small and short, to see every step work; such a network is good for nothing else.
+_QUICK = {
+    "vgg16": {"input_size_px": 64, "frozen_views": 1, "frozen_epochs": 2},
+    "xception": {
+        "input_size_px": 80,
+        "fine_tune_epochs": 2,
+        "averaged_epochs": 1,
+        "draws_per_epoch": 432,
+        "fine_tune_from": "block13_sepconv1_act",
+    },
+}
+QUICK_PICTURES_PER_CLASS = 60
+
+
+def recipe_for(name: str, task: str | None, quick: bool) -> Recipe:
+    """Give the named recipe, for another task than its own where one is asked for, and shortened if quick."""
+    changes: dict[str, object] = dict(_QUICK[name]) if quick else {}
+    if task:
+        changes["task"] = task
+    return dataclasses.replace(RECIPES[name], **changes)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""4. From a network to figures."""

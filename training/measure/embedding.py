@@ -1,0 +1,95 @@
+"""Look for copies that thumbnails miss, by the features of a trained network: what they share is what a picture shows.
+
+The features are those that the network's gate takes, averaged over places and scaled as the gate scales them. How alike
+two pictures of different patients can be is measured on numbered slices of different classes; only pairs that are more
+alike than all of those count.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.answers.gate import Gate
+from model.errors import ImageError
+from model.network.classifier import Classifier
+from model.preprocessing import preprocess
+from training.measure.copies_found import CHANGES, N_CHANGED, Pixels
+from training.measure.passes import answers_of
+
+_ROWS_PER_BLOCK = 1024
+# Products of the same two rows differ by rounding with the size of the block that they are computed in.
+_ROUNDING = 1e-5
+
+
+@dataclass(frozen=True, eq=False)
+class Embedding:
+    """A published network with a gate, as what tells pictures apart."""
+
+    classifier: Classifier
+    gate: Gate
+
+    @classmethod
+    def load(cls, card: Path) -> "Embedding | None":
+        """Load a published model; None where it has no gate.
+
+        Raises:
+            ModelFileError: card, weights or gate are missing or altered.
+        """
+        classifier = Classifier.load(card)
+        gate = classifier.card.gate
+        return cls(classifier, Gate.read(gate, card.parent)) if gate else None
+
+    def look(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Give a row of length 1 for each preprocessed picture, float32 (n, n_channels), and its distance by the gate.
+
+        pixels: uint8 (n, size, size).
+        """
+        answers = answers_of(self.classifier, pixels)
+        return self._rows(answers.gate_features), answers.distances
+
+    def _rows(self, features: Any) -> NDArray[np.float32]:
+        scaled = (features - self.gate.mean) / self.gate.deviation
+        return np.asarray(scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-6), np.float32)
+
+    def check(self, rows: NDArray[np.float32], classes: Sequence[str | None], read: Sequence[Pixels]) -> dict[str, Any]:
+        """Measure the likeness that no two patients reach, and what is found above it.
+
+        rows: of all pictures; classes: what the first source says of each numbered slice, None elsewhere; read:
+        pictures as they were read, to be changed in known ways. Returns model, threshold, n_pairs_of_different_classes,
+        and recall by change.
+        """
+        numbered = np.flatnonzero([name is not None for name in classes])
+        names = np.array([classes[i] for i in numbered])
+        threshold, n_pairs = -1.0, 0
+        for start in range(0, len(numbered), _ROWS_PER_BLOCK):
+            part = slice(start, start + _ROWS_PER_BLOCK)
+            differ = names[part, None] != names[None]
+            n_pairs += int(differ.sum())
+            alike = rows[numbered[part]] @ rows[numbered].T
+            threshold = max(threshold, float(alike[differ].max(initial=-1.0)))
+        threshold += _ROUNDING
+        recall = {name: self._recall(read, change, threshold) for name, change in CHANGES.items()}
+        card = self.classifier.card
+        return {
+            "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
+            "threshold": threshold,
+            "n_pairs_of_different_classes": n_pairs // 2,
+            "recall": recall,
+        }
+
+    def _recall(self, read: Sequence[Pixels], change: Any, threshold: float) -> float:
+        """Give the share of pictures that are found again after a change."""
+        chosen = np.random.default_rng(0).permutation(len(read))[:N_CHANGED]
+        size = self.classifier.card.input_size_px
+        pairs = []
+        for i in chosen:
+            try:
+                pairs.append([preprocess(pixels, size).pixels for pixels in (read[i], change(read[i]))])
+            except ImageError:
+                continue
+        ones, others = (self.look(np.stack(side))[0] for side in zip(*pairs, strict=True))
+        return float(((ones * others).sum(axis=1) > threshold).sum() / len(chosen))

@@ -1,0 +1,211 @@
+"""Fit the gate that tells what is no brain MRI, and measure how often it is wrong on either side."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_fill_holes, gaussian_filter, label
+
+from model.answers.gate import Gate
+from model.errors import ImageError
+from model.network.classifier import Classifier
+from model.preprocessing import preprocess
+from model.reading.one_file import read_image
+from training.data.folders import DataError
+from training.data.outsiders import TEST_KINDS, TUNING_KINDS
+from training.feed.augmentation import inside_head
+from training.measure.passes import answers_of
+from training.measure.trust import group_folds
+
+# Few enough for a small file. More bring the training pictures nearer to the plane, and the outsiders as well.
+N_DIRECTIONS = 32
+# Pictures that span the plane: some dozens for each direction.
+N_FOR_PLANE = 1500
+# At least this share of the validation pictures is let through, of all forms together.
+LET_THROUGH = 0.99
+# What is taken off as the skull, as a share of the side: by itself, and before the brain is extracted.
+_SHELL = 0.07
+_EXTRACTED_SHELL = (0.06, 0.12)
+# Tissue darker than this share of what is left counts as fluid, which extraction takes off with the skull.
+_DARK_SHARE = (0.1, 0.45)
+# Extraction that leaves less of the picture than this has failed.
+_SMALLEST_BRAIN = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class FittedGate:
+    """A gate and what its bound was chosen between.
+
+    inside: float32 (n, 3), distances of the validation pictures as they are, without skull, and extracted;
+    outside: float32 (m,), of the outsiders, empty without any. In mean squared deviations, not in shares of the bound.
+    """
+
+    gate: Gate
+    inside: NDArray[np.float32]
+    outside: NDArray[np.float32]
+
+
+def fit_gate(
+    classifier: Classifier, training: NDArray[np.uint8], validation: NDArray[np.uint8],
+    features: NDArray[np.float32], outsiders: Path | None, seed: int,
+) -> FittedGate:  # fmt: skip
+    """Span the plane of the training features and choose the largest distance between brain MRI and what is none.
+
+    Many archives hold heads without their skull, or brains alone. Each form is a third of what spans the plane, and
+    counts as much for the bound.
+
+    training, validation: uint8 (n, size, size), preprocessed; features: float32 (n, channels), of `validation`;
+    outsiders: the folder that `outsiders` made.
+
+    Raises:
+        DataError: there are no outsiders in the folder.
+    """
+    random = np.random.default_rng(seed)
+    chosen = training[np.sort(random.permutation(len(training))[:N_FOR_PLANE])]
+    bare, extracted = without_skulls(chosen[1::3]), extracted_brains(chosen[2::3], random)
+    spanning = _features(classifier, np.concatenate([chosen[::3], bare, extracted]))
+    mean, deviation = spanning.mean(axis=0), spanning.std(axis=0) + np.float32(1e-4)
+    _, _, directions = np.linalg.svd((spanning - mean) / deviation, full_matrices=False)
+    gate = Gate(mean, deviation, np.ascontiguousarray(directions[:N_DIRECTIONS]), 1.0)
+    forms = [
+        features,
+        _features(classifier, without_skulls(validation)),
+        _features(classifier, extracted_brains(validation, random)),
+    ]
+    inside = np.stack([gate.distances(of_form) for of_form in forms], axis=1)
+    outside = gate.distances(_outsider_features(classifier, outsiders)) if outsiders else np.empty(0, np.float32)
+    return FittedGate(dataclasses.replace(gate, largest_distance=largest_distance(inside, outside)), inside, outside)
+
+
+def without_skulls(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Take off the outer shell of each head, and preprocess what is left as serving would: uint8 (n, size, size)."""
+    return np.stack([_preprocessed(np.where(inside_head(p.astype(np.float32), _SHELL), p, 0), p) for p in pixels])
+
+
+def extracted_brains(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
+    """Give what brain extraction leaves of each head, preprocessed: uint8 (n, size, size).
+
+    It takes off the skull and the fluid around the brain, so that the outline follows the folds. Dark tissue
+    that brighter tissue encloses stays. Where that leaves almost nothing, the skull alone is taken off.
+    """
+    return np.stack([_extracted(p, random.uniform(*_EXTRACTED_SHELL), random.uniform(*_DARK_SHARE)) for p in pixels])
+
+
+def _extracted(pixels: NDArray[np.uint8], shell: float, dark_share: float) -> NDArray[np.uint8]:
+    picture = pixels.astype(np.float32)
+    inside = inside_head(picture, shell)
+    if not inside.any():
+        return pixels
+    tissue, _ = label(inside & (gaussian_filter(picture, 0.7) > np.quantile(picture[inside], dark_share)))
+    sizes = np.bincount(tissue.ravel())
+    # 0 is what is no tissue.
+    sizes[0] = 0
+    brain = inside & binary_fill_holes(tissue == sizes.argmax()) if sizes.any() else inside
+    if brain.sum() < _SMALLEST_BRAIN * brain.size:
+        brain = inside
+    return _preprocessed(np.where(brain, pixels, 0), pixels)
+
+
+def _preprocessed(changed: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    try:
+        return preprocess(changed.astype(np.uint8), len(before)).pixels
+    except ImageError:
+        # Nothing was left of it.
+        return before
+
+
+def _features(classifier: Classifier, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    features = answers_of(classifier, pixels).gate_features
+    assert features is not None, "the classifier was made with a gate layer"
+    return features
+
+
+def require_outsiders(outsiders: Path) -> None:
+    """Check a folder of outsiders before anything is computed.
+
+    Raises:
+        DataError: it has no pictures of the kinds that choose the bound.
+    """
+    if not any(any((outsiders / kind).glob("*.png")) for kind in TUNING_KINDS):
+        raise DataError(
+            f"Expected pictures of `python -m training outsiders` in {outsiders}. There are none of the kinds that "
+            f"choose the bound ({', '.join(TUNING_KINDS)})."
+        )
+
+
+def _outsider_features(classifier: Classifier, outsiders: Path) -> NDArray[np.float32]:
+    require_outsiders(outsiders)
+    folders = [outsiders / kind for kind in TUNING_KINDS]
+    pixels = [outsider_pixels(folder, classifier.card.input_size_px)[0] for folder in folders]
+    return np.concatenate([_features(classifier, of_kind) for of_kind in pixels if len(of_kind)])
+
+
+def largest_distance(inside: NDArray[np.float32], outside: NDArray[np.float32]) -> float:
+    """Choose the bound between the distances of brain MRI, float32 (n,) or (n, forms), and of what is none, (m,)."""
+    furthest = float(np.quantile(inside, LET_THROUGH))
+    if not outside.size:
+        return furthest
+    nearest = float(np.quantile(outside, 1 - LET_THROUGH))
+    # Halfway on the scale of ratios; brain MRI of sources that are not here lies further out than validation.
+    return max(furthest, float(np.sqrt(furthest * nearest)))
+
+
+def refused_by_other_groups(
+    inside: NDArray[np.float32], outside: NDArray[np.float32], groups: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Tell which brain MRI is refused, a tenth of the groups after another by the bound that the nine others choose.
+
+    inside: float32 (n, 3), distances as FittedGate has them, of these groups, int64 (n,); outside: float32 (m,).
+    Returns bool (n, 3).
+    """
+    refused = np.zeros(inside.shape, bool)
+    for chosen, measured in group_folds(groups):
+        refused[measured] = inside[measured] > largest_distance(inside[chosen], outside)
+    return refused
+
+
+def refusals(refused: NDArray[np.bool_]) -> dict[str, float | int | bool]:
+    """Count brain MRI that is refused: as it is, without skull, and extracted, bool (n, 3)."""
+    whole, bare, extracted = map(float, refused.mean(axis=0))
+    return {
+        "refused_brain_mri": whole,
+        "refused_without_skull": bare,
+        "refused_extracted": extracted,
+        "n_brain_mri": len(refused),
+        "refused_by_other_groups": True,
+    }
+
+
+def accepted_outsiders(classifier: Classifier, outsiders: Path | None) -> dict[str, Any]:
+    """Count by kind what is no brain MRI and is let through; kinds that chose the bound apart from those that test it.
+
+    Gives no kinds where there are no outsiders.
+    """
+    figures: dict[str, Any] = {"kinds": {}}
+    if outsiders is None:
+        return figures
+    for kind in (*TUNING_KINDS, *TEST_KINDS):
+        pixels, n_refused = outsider_pixels(outsiders / kind, classifier.card.input_size_px)
+        accepted = int((answers_of(classifier, pixels).distances <= 1).sum()) if len(pixels) else 0
+        figures["kinds"][kind] = {
+            "chose_the_bound": kind in TUNING_KINDS, "n_pictures": len(pixels) + n_refused, "n_accepted": accepted,
+        }  # fmt: skip
+    for name, kinds in (("tuning", TUNING_KINDS), ("test", TEST_KINDS)):
+        n = sum(figures["kinds"][kind]["n_pictures"] for kind in kinds)
+        figures[f"accepted_of_{name}_kinds"] = sum(figures["kinds"][k]["n_accepted"] for k in kinds) / max(n, 1)
+        figures[f"n_of_{name}_kinds"] = n
+    return figures
+
+
+def outsider_pixels(folder: Path, input_size_px: int) -> tuple[NDArray[np.uint8], int]:
+    """Preprocess the pictures of a kind: uint8 (n, size, size), and how many were refused before the network."""
+    pixels, n_refused = [], 0
+    for file in sorted(folder.glob("*.png")):
+        try:
+            pixels.append(preprocess(read_image(file).pixels, input_size_px).pixels)
+        except ImageError:
+            n_refused += 1
+    return np.array(pixels, np.uint8).reshape(-1, input_size_px, input_size_px), n_refused

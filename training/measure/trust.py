@@ -1,0 +1,229 @@
+"""How far probabilities can be trusted: calibration, error among certain answers, and the numbers chosen for them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.optimize import minimize_scalar
+from sklearn import metrics as scores
+from sklearn.model_selection import GroupKFold
+
+from model.card import Decision
+from model.network.classifier import calibrate
+
+N_BINS = 15
+# An answer that is given as certain may be wrong this often.
+SELECTIVE_ERROR = 0.02
+# The margin for it, as the confidence of a binomial bound: few wrong answers among few can be luck.
+_CONFIDENCE = 0.9
+# The error allowed for copies of them in a changed look: pictures from elsewhere are answered less well than from here.
+SHIFTED_ERROR = 0.05
+# As many parts of the validation pictures are measured with numbers that the others chose.
+_N_FOLDS = 10
+# A bound that no probability reaches, not even one that is rounded to 1.
+NEVER = 2.0
+# The operating point leaves this share of the pictures without tumor alone.
+SPECIFICITY = 0.95
+# Bounds have four decimals.
+_STEPS = 10_000
+# Pictures that are all read right would ask for ever lower temperatures, until nothing is left between 0 and 1.
+_LOG_TEMPERATURES = (-1.0, 3.0)
+
+
+def choose_decision(
+    labels: NDArray[np.int64], raw: NDArray[np.float32], healthy: int, shifted: NDArray[np.float32] | None = None
+) -> Decision:
+    """Choose temperature, operating point and the bound of certainty on validation pictures.
+
+    raw: float32, (n, n_classes), probabilities as the network gives them; shifted: the same of copies in a changed
+    look, which count as much for the temperature; healthy: the label of "no tumor".
+    """
+    both = (labels, raw) if shifted is None else (np.tile(labels, 2), np.concatenate([raw, shifted]))
+    # What follows sees the numbers as the card will have them.
+    temperature = round(fit_temperature(*both), 4)
+    probabilities = calibrate(raw, temperature)
+    tumor_from = operating_point(labels != healthy, 1 - probabilities[:, healthy])
+    undecided = Decision(temperature, 0.0, tumor_from)
+    judged = [Judged(labels, probabilities, agreement(probabilities, undecided, healthy), SELECTIVE_ERROR)]
+    if shifted is not None:
+        changed = calibrate(shifted, temperature)
+        judged.append(Judged(labels, changed, agreement(changed, undecided, healthy), SHIFTED_ERROR))
+    return Decision(temperature, certainty_bound(judged), tumor_from)
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Pictures and how sure a network is of them.
+
+    labels: int64, (n,); probabilities: float32, (n, n_classes); may_answer: bool, (n,); error: the share of the certain
+    answers that may be wrong.
+    """
+
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+    may_answer: NDArray[np.bool_]
+    error: float
+
+
+def fit_temperature(labels: NDArray[np.int64], raw: NDArray[np.float32]) -> float:
+    """Give the temperature that makes the true classes most likely. Source: Guo et al. 2017, arXiv:1706.04599."""
+
+    def loss(log_temperature: float) -> float:
+        probabilities = calibrate(raw, float(np.exp(log_temperature)))
+        return float(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12)).mean())
+
+    return float(np.exp(minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded").x))
+
+
+def operating_point(has_tumor: NDArray[np.bool_], tumor_probability: NDArray[np.float32]) -> float:
+    """Give the probability of a tumor from which SPECIFICITY of the pictures without one are left alone, or more.
+
+    With four decimals, above 0 and at most 1/2, which comes first; with few pictures, all of them are left alone.
+    """
+    healthy = np.sort(tumor_probability[~has_tumor].astype(np.float64))
+    if not healthy.size:
+        return 0.5
+    place = int(np.ceil(SPECIFICITY * healthy.size))
+    left_alone = healthy[place - 1]
+    point = np.ceil(healthy[min(place, healthy.size - 1)] * _STEPS)
+    if point <= left_alone * _STEPS:
+        point = np.floor(left_alone * _STEPS) + 1
+    return float(min(point / _STEPS, 0.5))
+
+
+def agreement(probabilities: NDArray[np.float32], decision: Decision, healthy: int) -> NDArray[np.bool_]:
+    """Tell where class and operating point agree on whether there is a tumor: bool (n,)."""
+    return (1 - probabilities[:, healthy] >= decision.tumor_from) == (probabilities.argmax(axis=1) != healthy)
+
+
+def certainty_bound(judged: Sequence[Judged]) -> float:
+    """Give the lowest highest-probability from which on few enough of the answers are wrong, in each of some sets.
+
+    It leaves a margin: the upper bound of the share, by the binomial distribution with _CONFIDENCE, stays below. That
+    is no guarantee: thresholds are many, and slices of one patient depend on each other. NEVER where there are too few
+    answers. Source: Geifman and El-Yaniv 2017, arXiv:1705.08500, who also correct for the choice among thresholds.
+    """
+    # What four decimals do not tell apart is certain together or not at all.
+    surest = [np.floor(of.probabilities[of.may_answer].max(axis=1).astype(np.float64) * _STEPS) for of in judged]
+    bounds = np.unique(np.concatenate(surest))
+    good = np.ones(len(bounds), bool)
+    for of, steps in zip(judged, surest, strict=True):
+        wrong_answers = (of.probabilities.argmax(axis=1) != of.labels)[of.may_answer]
+        n = len(steps) - np.searchsorted(np.sort(steps), bounds)
+        wrong = wrong_answers.sum() - np.searchsorted(np.sort(steps[wrong_answers]), bounds)
+        right = n - wrong
+        good &= np.where(right > 0, stats.beta.ppf(_CONFIDENCE, wrong + 1, np.maximum(right, 1)), 1) <= of.error
+    return float(bounds[good][0] / _STEPS) if good.any() else NEVER
+
+
+def calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[str, Any]:
+    """Give expected calibration error (bins of equal mass), Brier score, and the bins of the reliability diagram."""
+    surest, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    order = np.argsort(surest, kind="stable")
+    bins = [part for part in np.array_split(order, N_BINS) if part.size]
+    means = [(float(surest[part].mean()), float(right[part].mean()), int(part.size)) for part in bins]
+    truth = np.eye(probabilities.shape[1])[labels]
+    return {
+        "expected_calibration_error": sum(n * abs(p - share) for p, share, n in means) / len(labels),
+        "brier_score": float(((probabilities - truth) ** 2).sum(axis=1).mean()),
+        "bins": [{"mean_probability": p, "share_right": share, "n_pictures": n} for p, share, n in means],
+    }
+
+
+def cross_fitted(
+    labels: NDArray[np.int64],
+    raw: NDArray[np.float32],
+    shifted: NDArray[np.float32],
+    groups: NDArray[np.int64],
+    healthy: int,
+    answered: NDArray[np.bool_] | None = None,
+) -> dict[str, Any]:
+    """Measure calibration, selective error and operating point on a tenth of the groups after another.
+
+    All is chosen on the nine others. answered: bool, (n,), what the gate lets through, None for all: what it refuses is
+    never a certain answer. Copies in a changed look are taken as let through.
+    """
+    probabilities, certain, found = np.empty_like(raw), np.zeros(len(labels), bool), np.zeros(len(labels), bool)
+    changed, certain_changed = np.empty_like(raw), np.zeros(len(labels), bool)
+    for chosen, measured in group_folds(groups):
+        decision = choose_decision(labels[chosen], raw[chosen], healthy, shifted[chosen])
+        probabilities[measured] = calibrate(raw[measured], decision.temperature)
+        certain[measured] = certain_answers(probabilities[measured], decision, healthy)
+        found[measured] = 1 - probabilities[measured][:, healthy] >= decision.tumor_from
+        changed[measured] = calibrate(shifted[measured], decision.temperature)
+        certain_changed[measured] = certain_answers(changed[measured], decision, healthy)
+    if answered is not None:
+        certain &= answered
+    return {
+        "calibration": calibration(labels, probabilities),
+        "selective": selective(labels, probabilities, certain),
+        "calibration_in_changed_look": calibration(labels, changed),
+        "selective_in_changed_look": selective(labels, changed, certain_changed),
+        "tumor_found": rates_of(labels != healthy, found) | {"by_other_groups": True},
+    }
+
+
+def group_folds(groups: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Give the places that choose and those that are measured, a tenth of the groups after another; int64 each."""
+    folds = GroupKFold(min(_N_FOLDS, len(np.unique(groups))))
+    yield from folds.split(groups, groups=groups)
+
+
+def certain_answers(probabilities: NDArray[np.float32], decision: Decision, healthy: int) -> NDArray[np.bool_]:
+    """Tell which answers are certain, as `Prediction` does where the gate lets them: bool (n,)."""
+    return (probabilities.max(axis=1) >= decision.uncertain_below) & agreement(probabilities, decision, healthy)
+
+
+def selective(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float32], certain: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Give the share of certain answers, the error among them, and the risk-coverage curve with its area."""
+    wrong = probabilities.argmax(axis=1) != labels
+    order = np.argsort(-probabilities.max(axis=1), kind="stable")
+    risks = np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
+    shown = np.unique(np.linspace(0, len(order) - 1, 40).astype(int))
+    return {
+        "coverage": float(certain.mean()),
+        "error_among_certain": float(wrong[certain].mean()) if certain.any() else None,
+        "error_among_all": float(wrong.mean()),
+        "area_under_risk_coverage": float(risks.mean()),
+        "curve": [{"coverage": float((i + 1) / len(order)), "risk": float(risks[i])} for i in shown],
+    }
+
+
+def tumor_presence(has_tumor: NDArray[np.bool_], probability: NDArray[np.float32], tumor_from: float) -> dict[str, Any]:
+    """Give AUROC, sensitivity at SPECIFICITY, and sensitivity and specificity at the model's own operating point."""
+    figures = rates_of(has_tumor, probability >= tumor_from) | {"tumor_from": tumor_from}
+    if has_tumor.any() and not has_tumor.all():
+        figures["auroc"] = float(scores.roc_auc_score(has_tumor, probability))
+        rates, found_rates, _ = scores.roc_curve(has_tumor, probability)
+        figures["sensitivity_at_95_specificity"] = float(found_rates[rates <= 1 - SPECIFICITY + 1e-9].max())
+    return figures
+
+
+def rates_of(has_tumor: NDArray[np.bool_], found: NDArray[np.bool_]) -> dict[str, Any]:
+    """Count tumors, and give the shares of them that were found and of the others that were left alone."""
+    return {
+        "n_with_tumor": int(has_tumor.sum()),
+        "n_without_tumor": int((~has_tumor).sum()),
+        "sensitivity": float(found[has_tumor].mean()) if has_tumor.any() else None,
+        "specificity": float((~found[~has_tumor]).mean()) if (~has_tumor).any() else None,
+        "accuracy": float((found == has_tumor).mean()),
+    }
+
+
+def trust_figures(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float32], decision: Decision, class_names: Sequence[str],
+    answered: NDArray[np.bool_],
+) -> dict[str, Any]:  # fmt: skip
+    """Give all of the above for calibrated probabilities; answered: bool, (n,), what the gate lets through."""
+    healthy = list(class_names).index("no_tumor")
+    certain = certain_answers(probabilities, decision, healthy) & answered
+    return {
+        "calibration": calibration(labels, probabilities),
+        "selective": selective(labels, probabilities, certain) | {"refused_are_not_certain": True},
+        "tumor_presence": tumor_presence(labels != healthy, 1 - probabilities[:, healthy], decision.tumor_from),
+    }

@@ -1,0 +1,1 @@
+"""What one types, in this order: explore, audit, train, calibrate, evaluate, publish."""

@@ -1,0 +1,179 @@
+"""Write the card of a run's best network: facts from the run, and what is known of data and base weights."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from model.card import CLASS_NAMES, Decision, GateCard, ModelCard, sha256_of
+from model.errors import ModelFileError
+from model.preprocessing import PREPROCESSING_VERSION
+from model.sentences import Sentence
+from training.measure.bounds import LEAST_POINTING
+
+_TITLES = {
+    "tumor_type": Sentence("Glioma, meningioma, pituitary tumor or no tumor"),
+    "tumor_presence": Sentence("Tumor or no tumor"),
+}
+_INTENDED_USE = Sentence(
+    "Research and teaching on single grey MRI slices of the head. Not a medical device: never for diagnosis, triage or "
+    "treatment."
+)
+_UNGATED = Sentence(
+    "Gives one of its classes for any picture, also for one that is no brain MRI, and always with some probability."
+)
+_UNCALIBRATED = Sentence("The probabilities are not calibrated.")
+_POINTS_ELSEWHERE = Sentence(
+    "Its evidence is strongest elsewhere than in the tumor too often: it may know the look of a picture more than its "
+    "tumor, and its colours do not show where one is."
+)
+_LIMITS = (
+    Sentence(
+        "The training pictures of tumors come almost all from one collection and share its look; tumors of other "
+        "scanners and sequences are missed more often than its figures on that collection say."
+    ),
+    Sentence(
+        "Knows glioma, meningioma and pituitary tumor alone: other tumors, strokes, bleeding and inflammation get one "
+        "of its classes, or are called uncertain."
+    ),
+    Sentence(
+        "Nothing is known of age, sex, scanner or hospital of the pictures, so that nothing was measured for such "
+        "groups."
+    ),
+)
+# Source: the licence notes of keras.applications for each network.
+_BASE_WEIGHTS = {
+    "VGG16": {
+        "title": "VGG16 trained on ImageNet, Visual Geometry Group, University of Oxford; ported by Keras",
+        "licence": "CC BY 4.0",
+    },
+    "Xception": {"title": "Xception trained on ImageNet by the authors of Keras", "licence": "MIT"},
+}
+# By the fingerprint of the 2870 pictures of the official Training folder, with the labels of either task.
+_SARTAJ = {
+    "title": "Brain Tumor Classification (MRI), Bhuvaji et al., Kaggle 2020, Training folder",
+    "source": "doi 10.34740/KAGGLE/DSV/1183165",
+    "licence": "as stated on the data set's Kaggle page; the files carry none",
+}
+# By the name of the folder that a collection came in.
+_COLLECTIONS = {
+    "sartaj": _SARTAJ,
+    "figshare": {
+        "title": "brain tumor dataset, Cheng 2017: slices whose files are not in the Training folder of Bhuvaji et al.",
+        "source": "doi 10.6084/m9.figshare.1512427",
+        "licence": "CC BY 4.0",
+    },
+    "br35h": {
+        "title": "Br35H :: Brain Tumor Detection 2020, Hamada, Kaggle 2020: pictures without tumor",
+        "source": "https://www.kaggle.com/datasets/ahmedhamada0/brain-tumor-detection",
+        "licence": "as stated on the data set's Kaggle page; the files carry none",
+    },
+}
+_KNOWN_DATA = {
+    "da074ccf875f5bf883cd7e0bcbd20607f5cbcd49b53a7eb55964cef0121ec346": _SARTAJ,
+    "178cad6fc35a97627371e5d9f3068d5533f0e18a817b29eab172775b007f23f1": _SARTAJ,
+}
+
+
+def card_of_run(
+    run: Path, name: str | None = None, version: str = "0", evaluations: Sequence[dict[str, Any]] = (),
+    calibrated: bool = True,
+) -> ModelCard:  # fmt: skip
+    """Describe the best network of a run.
+
+    calibrated: with what `calibrate` chose and measured, where it did.
+
+    Raises:
+        ModelFileError: the folder does not hold a run with a saved network, or what `calibrate` wrote there is of
+            another network.
+    """
+    try:
+        config = json.loads((run / "config.json").read_text())
+        sha256 = sha256_of(run / "best.keras")
+    except (OSError, ValueError) as error:
+        raise ModelFileError(
+            f"Expected a run of `python -m training train` in {run}. There is none: {error}."
+        ) from error
+    recipe = config["recipe"]
+    validation = run / "validation.json"
+    metrics = {"validation": json.loads(validation.read_text())} if validation.is_file() else {}
+    decision, gate = _decision(run, sha256) if calibrated else (Decision(), None)
+    trust = run / "trust.json"
+    metrics |= {"trust": json.loads(trust.read_text())} if calibrated and trust.is_file() else {}
+    metrics |= {"/".join(e["data"]["folders"]): e for e in evaluations}
+    return ModelCard(
+        name=name or recipe["name"],
+        version=version,
+        title=_TITLES[recipe["task"]],
+        task=recipe["task"],
+        class_names=CLASS_NAMES[recipe["task"]],
+        input_size_px=recipe["input_size_px"],
+        preprocessing_version=PREPROCESSING_VERSION,
+        feature_layer=recipe["feature_layer"],
+        weights_file="best.keras",
+        sha256=sha256,
+        created=datetime.now(UTC).date().isoformat(),
+        intended_use=_INTENDED_USE,
+        limits=_limits(config, decision, gate, metrics.get("trust", {})),
+        licence="MIT for this file, as far as the licences of the data and of the base weights reach",
+        base_weights={"architecture": recipe["architecture"], **_base_weights(config)},
+        training_data=_training_data(config, metrics.get("trust", {}).get("sources", {})),
+        recipe={
+            "seed": config["seed"],
+            "quick": config["quick"],
+            "precision": config.get("precision", "float32"),
+            **recipe,
+            "environment": config["environment"],
+            "data": config["data"],
+            "went_on_from": config.get("start"),
+            "blended": config.get("blended"),
+        },
+        decision=decision,
+        gate=gate,
+        metrics=metrics,
+    )
+
+
+def _decision(run: Path, sha256: str) -> tuple[Decision, GateCard | None]:
+    """What `calibrate` chose for the run's network; nothing where it was not calibrated."""
+    file = run / "decision.json"
+    if not file.is_file():
+        return Decision(), None
+    chosen = json.loads(file.read_text())
+    if chosen.get("network_sha256", sha256) != sha256:
+        raise ModelFileError(
+            f"Expected in {file} what was chosen for the run's network. It was chosen for another one: the run was "
+            "trained further. Call `python -m training calibrate` again."
+        )
+    return Decision(**chosen["decision"]), GateCard(**chosen["gate"])
+
+
+def _limits(
+    config: dict[str, Any], decision: Decision, gate: GateCard | None, trust: dict[str, Any]
+) -> tuple[str, ...]:
+    in_box = trust.get("heatmaps", {}).get("hottest_point_in_box")
+    missing = (
+        *(() if gate else (_UNGATED,)),
+        *((_UNCALIBRATED,) if decision == Decision() else ()),
+        *((_POINTS_ELSEWHERE,) if in_box is not None and in_box < LEAST_POINTING else ()),
+    )
+    quick = ("Trained with --quick on a few small pictures: shows that the steps work and nothing else.",)
+    return (quick if config["quick"] else ()) + missing + _LIMITS
+
+
+def _base_weights(config: dict[str, Any]) -> dict[str, str]:
+    if config["weights"] == "random":
+        return {"title": "none: trained from random weights", "licence": "-"}
+    return {**_BASE_WEIGHTS[config["recipe"]["architecture"]], "file": config["weights"]}
+
+
+def _training_data(config: dict[str, Any], sources: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """One entry per collection where `calibrate` counted them, else one for all."""
+    data = config["data"]
+    if sources:
+        return tuple({**_COLLECTIONS.get(name, {"title": name, "licence": "not known"}), **found}
+                     for name, found in sources.items())  # fmt: skip
+    unknown = {"title": ", ".join(data["folders"]), "licence": "not known"}
+    known = _KNOWN_DATA.get(data["fingerprint"], unknown)
+    return ({**known, "n_pictures": data["n_pictures"], "fingerprint": data["fingerprint"]},)

@@ -1,0 +1,129 @@
+"""Look at the data before training: counts, sizes, intensities, examples, identical files."""
+
+import hashlib
+import json
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from model.card import write_atomically
+from model.errors import ImageError
+from model.reading.one_file import MriImage, read_image
+from training.data.folders import Picture, find_pictures, fingerprint
+from training.drawing import plots
+from training.drawing.page import Section, Table, write_page
+
+N_EXAMPLES = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What one readable file showed. histogram: int64 (256,), pixels per grey level."""
+
+    picture: Picture
+    width_px: int
+    height_px: int
+    file_format: str
+    mode: str
+    sha256: str
+    histogram: NDArray[np.int64]
+
+
+def explore(folders: Sequence[Path], task: str, out: Path, seed: int) -> None:
+    """Write summary.json, report.html and its pictures into a folder.
+
+    Raises:
+        DataError: the folders hold no pictures.
+    """
+    found = find_pictures(folders, task)
+    looks, unreadable = look_at_all(found.pictures)
+    out.mkdir(parents=True, exist_ok=True)
+    summary = summarize(looks, [*found.problems, *unreadable])
+    summary["fingerprint"] = fingerprint(found.pictures)
+    write_atomically(out / "summary.json", json.dumps(summary, indent=1).encode())
+    _draw(looks, summary, out, seed)
+    _write_report(summary, out)
+    n_problems, n_sets = len(summary["problems"]), len(summary["identical_files"])
+    print(f"{len(looks)} pictures, {n_problems} problems, {n_sets} sets of identical files: {out}/report.html")
+
+
+def look_at_all(pictures: Sequence[Picture]) -> tuple[list[Look], list[str]]:
+    """Read every picture; give what was seen, and one sentence per picture that could not be read."""
+    looks, unreadable = [], []
+    for picture in tqdm(pictures, desc="reading", unit="picture"):
+        try:
+            looks.append(_look(picture))
+        except (ImageError, OSError) as error:
+            unreadable.append(f"{picture.name}: {error}")
+    return looks, unreadable
+
+
+def summarize(looks: Sequence[Look], problems: Sequence[str]) -> dict:  # type: ignore[type-arg]
+    """Count classes per split, sizes, modes and formats, and list the files with the same bytes."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    by_content = defaultdict(list)
+    for look in looks:
+        counts[look.picture.split][look.picture.class_name] += 1
+        by_content[look.sha256].append(look.picture.name)
+    sizes = Counter(f"{look.width_px}x{look.height_px}" for look in looks)
+    return {
+        "n_pictures": len(looks),
+        "counts": {split: dict(sorted(of_class.items())) for split, of_class in sorted(counts.items())},
+        "sizes": dict(sizes.most_common()),
+        "modes": dict(Counter(look.mode for look in looks).most_common()),
+        "formats": dict(Counter(look.file_format for look in looks).most_common()),
+        "identical_files": sorted(names for names in by_content.values() if len(names) > 1),
+        "problems": list(problems),
+    }
+
+
+def _look(picture: Picture) -> Look:
+    content = picture.path.read_bytes()
+    image: MriImage = read_image(content)
+    with Image.open(picture.path) as opened:
+        mode = opened.mode
+    height, width = image.pixels.shape
+    histogram = np.bincount(image.pixels.ravel(), minlength=256)
+    return Look(picture, width, height, image.format, mode, hashlib.sha256(content).hexdigest(), histogram)
+
+
+def _draw(looks: Sequence[Look], summary: dict, out: Path, seed: int) -> None:  # type: ignore[type-arg]
+    plots.bars_per_split(summary["counts"], out / "counts.png")
+    plots.picture_sizes(np.array([(look.width_px, look.height_px) for look in looks]), out / "sizes.png")
+    histograms: dict[str, NDArray[np.float64]] = defaultdict(lambda: np.zeros(256))
+    for look in looks:
+        histograms[look.picture.class_name] += look.histogram / look.histogram.sum()
+    shares = {name: histogram / histogram.sum() for name, histogram in sorted(histograms.items())}
+    plots.intensity_histograms(shares, out / "intensities.png")
+    chosen = np.random.default_rng(seed).choice(len(looks), min(N_EXAMPLES, len(looks)), replace=False)
+    examples = [looks[i].picture for i in chosen]
+    captions = [f"{p.class_name}\n{p.split}" for p in examples]
+    plots.gallery([read_image(p.path).pixels for p in examples], captions, out / "examples.png")
+
+
+def _write_report(summary: dict, out: Path) -> None:  # type: ignore[type-arg]
+    counts = summary["counts"]
+    classes = sorted({name for of_class in counts.values() for name in of_class})
+    count_rows = [[split, *(of_class.get(c, 0) for c in classes)] for split, of_class in counts.items()]
+    identical = summary["identical_files"]
+    sections = [
+        Section("Pictures per class", (f"Data fingerprint (SHA-256): {summary['fingerprint']}",),
+                Table(["split", *classes], count_rows), {out / "counts.png": "Bar chart of pictures per class"}),
+        Section("Examples", (), None, {out / "examples.png": "Ten pictures drawn at random, with their labels"}),
+        Section("Sizes", (f"{len(summary['sizes'])} different sizes; the most frequent:",),
+                Table(["width x height", "pictures"], list(summary["sizes"].items())[:10]),
+                {out / "sizes.png": "Width against height"}),
+        Section("Modes and formats", (), Table(["mode or format", "pictures"],
+                [*summary["modes"].items(), *summary["formats"].items()])),
+        Section("Intensities", (), None, {out / "intensities.png": "Grey level histograms per class"}),
+        Section("Identical files", (f"{len(identical)} sets of files with the same bytes.",),
+                Table(["file", "the same as"], [[names[0], ", ".join(names[1:])] for names in identical])),
+        Section("Problems", summary["problems"] or ("None.",)),
+    ]  # fmt: skip
+    write_page(out / "report.html", "The data", sections)

@@ -1,0 +1,139 @@
+"""Put the best network of a run into the folder that is served, once it was seen to work on both backends."""
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.card import ModelCard, read_card, write_atomically
+from model.errors import ModelFileError
+from model.network.classifier import WEIGHTS_FOLDER, Classifier
+from model.network.self_test import answers_to_known_pictures
+from training.data.split import FILE
+from training.measure.parity import probabilities_on
+from training.steps.card_of_run import card_of_run
+from training.steps.evaluate import gate_of
+
+__all__ = ["WEIGHTS_FOLDER", "PublishError", "publish", "write_known_answers"]
+
+BACKENDS = ("tensorflow", "openvino")
+# Rounding differs between backends; a difference that a user could see in four decimals does not.
+LARGEST_DIFFERENCE = 1e-4
+
+
+class PublishError(Exception):
+    """The network was not published; what was there before still is."""
+
+
+def publish(run: Path, evaluations: Sequence[Path], to: Path, name: str | None, version: str) -> ModelCard:
+    """Check the run's best network in a folder aside, then move its files into place.
+
+    Raises:
+        ModelFileError: the folder holds no run. PublishError: an evaluation is of another network or other bounds, a
+            model of this name and no older version is there, or the two backends disagree.
+    """
+    card = card_of_run(run, name, version, [_read_evaluation(folder) for folder in evaluations])
+    _check_evaluations(card)
+    _check_place(card, to)
+    card = dataclasses.replace(card, weights_file=f"{card.name}.keras")
+    files = {"best.keras": card.weights_file, FILE: split_file(card.name)}
+    if card.gate:
+        files[card.gate.file] = f"{card.name}.gate.npz"
+        card = dataclasses.replace(card, gate=dataclasses.replace(card.gate, file=files[card.gate.file]))
+    to.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=to, prefix=".publish-") as folder:
+        aside = Path(folder)
+        for in_run, published in files.items():
+            shutil.copyfile(run / in_run, aside / published)
+        (aside / f"{card.name}.json").write_text(card.to_json(), encoding="utf-8")
+        difference = _check_backends(aside / f"{card.name}.json")
+        write_known_answers(aside / f"{card.name}.json")
+        # Between these steps the files do not fit and are refused by their SHA-256, never served half.
+        for published in files.values():
+            os.replace(aside / published, to / published)
+        os.replace(aside / f"{card.name}.json", to / f"{card.name}.json")
+        card = read_card(to / f"{card.name}.json")
+    print(f"published {card.name} {card.version} to {to}; the backends differ by {difference:.1e} at most")
+    return card
+
+
+def split_file(name: str) -> str:
+    """Name the table of a published model's pictures, which lies beside its weights: for `reopen`, not for serving."""
+    return f"{name}.split.csv"
+
+
+def write_known_answers(path: Path) -> None:
+    """Ask the network of a card about the known pictures, and write what it says into the card.
+
+    Raises:
+        ModelFileError: card or weights are missing, altered, or already answer otherwise than the card says.
+    """
+    known = answers_to_known_pictures(Classifier.load(path).predict)
+    # The rest of the card stays as it was written.
+    fields = json.loads(path.read_text(encoding="utf-8"))
+    fields["known_answers"] = [dataclasses.asdict(answer) for answer in known]
+    content = json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
+    write_atomically(path, content.encode())
+
+
+def _read_evaluation(folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / "metrics.json").read_text())
+    except (OSError, ValueError) as error:
+        raise PublishError(f"Expected metrics.json of `python -m training evaluate` in {folder}: {error}.") from error
+
+
+def _check_evaluations(card: ModelCard) -> None:
+    decision = dataclasses.asdict(card.decision)
+    for name, evaluation in card.metrics.items():
+        model = evaluation.get("model", {})
+        if model.get("sha256", card.sha256) != card.sha256:
+            raise PublishError(
+                f"Expected figures of this run's network. Those of {name} are of another one; evaluate it again."
+            )
+        if model.get("decision", decision) != decision or model.get("gate", gate_of(card)) != gate_of(card):
+            raise PublishError(
+                f"Expected figures of this run's temperature and bounds. Those of {name} are from before it was "
+                "calibrated; evaluate it again."
+            )
+
+
+def _check_place(card: ModelCard, to: Path) -> None:
+    """A newer version alone replaces a model that is there: who leaves out --name does not lose the shipped one."""
+    try:
+        there = read_card(to / f"{card.name}.json").version
+    except ModelFileError:
+        return
+    if _in_order(card.version) <= _in_order(there):
+        raise PublishError(
+            f"Expected a version above {there}, which {card.name} in {to} has. Received {card.version}. "
+            "Give a higher --version to replace it, or another --name."
+        )
+
+
+def _in_order(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"[0-9]+", version)]
+
+
+def _check_backends(card: Path) -> float:
+    try:
+        one, other = (probabilities_on(backend, card) for backend in BACKENDS)
+    except subprocess.CalledProcessError as error:
+        raise PublishError(
+            f"Expected the network to run on {' and '.join(BACKENDS)}. It does not:\n{error.stderr}"
+        ) from error
+    difference = float(np.abs(one - other).max())
+    if difference > LARGEST_DIFFERENCE:
+        raise PublishError(
+            f"Expected the same probabilities on {' and '.join(BACKENDS)}. "
+            f"They differ by {difference:.1e}. Not published."
+        )
+    return difference

@@ -1,0 +1,1 @@
+"""What one types once: cross-validation, comparisons, dissections, and the documents made of them."""

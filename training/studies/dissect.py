@@ -1,0 +1,109 @@
+"""Ask what a network reads: accuracy when only the lesion, or only everything else, is shown.
+
+A network that knows the look of a collection names the class from the background; one that reads lesions does not.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from model.card import write_atomically
+from training.data.boxes import boxes_in_input, lesions_of, read_boxes
+from training.data.decoded import decode
+from training.data.folders import DataError, find_pictures
+from training.data.split import FILE
+from training.measure.metrics import wilson_interval
+from training.measure.passes import answers_of
+from training.steps.calibrate import read_split
+from training.steps.evaluate import load
+
+# The seam between what is shown and what is not, in px: a hard edge would itself be a sign.
+_SEAM_PX = 2.0
+# What is kept of a lesion's surroundings, as a share of its box: the seam eats into it.
+_MARGIN = 0.15
+
+
+def dissect(model: Path, folders: Sequence[Path], boxes: Path, out: Path, cache: Path | None) -> dict[str, Any]:
+    """Classify boxed pictures whole, lesion only, and background only; write dissect.json.
+
+    Of a run's own pictures those held out for validation count, each slice once, and none of which training holds a
+    copy; of a published card's all that are given.
+
+    Raises:
+        DataError: no picture has a box, or the folders lack some of a run's.
+        ModelFileError: the model cannot be loaded.
+    """
+    classifier = load(model)
+    card = classifier.card
+    held_out = (model / FILE).is_file()
+    if held_out:
+        decoded = read_split(model, folders, boxes, card, cache).validation
+    else:
+        print("All pictures of the folders are asked about, also those that the network learned from: a run folder, as")
+        print("`reopen` makes it of a published card, restricts them to what was held out.")
+        decoded = decode(find_pictures(folders, card.task).pictures, card.input_size_px, cache)
+    lesions = lesions_of(decoded.pictures, read_boxes(boxes))
+    boxed = np.flatnonzero([lesion is not None for lesion in lesions])
+    if not boxed.size:
+        raise DataError(f"Expected pictures with boxes in {boxes}. None of the {len(lesions)} pictures has one.")
+    decoded = decoded.subset(boxed)
+    in_input = boxes_in_input(decoded, [lesions[i] for i in boxed])
+    masks = [_mask(box, card.input_size_px) for box in in_input]
+    labels = decoded.labels(card.class_names)
+    present = [(i, name) for i, name in enumerate(card.class_names) if (labels == i).any()]
+    figures: dict[str, Any] = {
+        "model": {"name": card.name, "sha256": card.sha256}, "held_out": held_out, "n_pictures": len(labels),
+    }  # fmt: skip
+    for name, change in SHOWN.items():
+        shown = np.stack([change(p, m) for p, m in zip(decoded.pixels, masks, strict=True)])
+        predicted = answers_of(classifier, shown).probabilities.argmax(axis=1)
+        right = predicted == labels
+        figures[name] = {
+            "accuracy": float(right.mean()),
+            "accuracy_interval": wilson_interval(int(right.sum()), len(right)),
+            "called_tumor": float((predicted != card.class_names.index("no_tumor")).mean()),
+            "recall": {name: float(right[labels == i].mean()) for i, name in present},
+        }
+        print(f"{name}: accuracy {right.mean():.3f}, called tumor {figures[name]['called_tumor']:.3f}")
+    write_atomically(out / "dissect.json", json.dumps(figures, indent=1).encode())
+    return figures
+
+
+def lesion_only(pixels: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Show the lesion in a head of one even grey, which keeps outline and place; uint8, same shape."""
+    head = np.where(pixels > 12, np.float32(np.median(pixels[pixels > 12]) if (pixels > 12).any() else 0), 0)
+    return _mixed(pixels, gaussian_filter(head, 1.0), mask)
+
+
+def background_only(pixels: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Cover the lesion with the mean grey of what surrounds it; uint8, same shape."""
+    ring = (gaussian_filter(mask, 3.0) > 0.1) & (mask < 0.1)
+    level = np.float32(pixels[ring].mean() if ring.any() else pixels.mean())
+    return _mixed(pixels, np.full(pixels.shape, level, np.float32), 1 - mask)
+
+
+SHOWN: dict[str, Callable[[NDArray[np.uint8], NDArray[np.float32]], NDArray[np.uint8]]] = {
+    "whole": lambda pixels, _: pixels,
+    "lesion_only": lesion_only,
+    "background_only": background_only,
+}
+
+
+def _mixed(pixels: NDArray[np.uint8], other: NDArray[np.floating], keep: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.clip(pixels * keep + other * (1 - keep), 0, 255).astype(np.uint8)
+
+
+def _mask(box: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """1 in the box and its margin, 0 elsewhere, with a soft seam: float32 (size, size)."""
+    top, bottom, left, right = box * size
+    rows, columns = (bottom - top) * _MARGIN, (right - left) * _MARGIN
+    mask = np.zeros((size, size), np.float32)
+    first, last = max(round(float(top - rows)), 0), round(float(bottom + rows))
+    start, end = max(round(float(left - columns)), 0), round(float(right + columns))
+    mask[first : max(last, first + 1), start : max(end, start + 1)] = 1
+    return gaussian_filter(mask, _SEAM_PX)

@@ -1,0 +1,81 @@
+"""Write the slices of volumes as pictures of a class, to score a network on heads of other sources."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import nibabel
+import numpy as np
+from PIL import Image
+
+from model.answers.volume import MriVolume
+from model.errors import ImageError
+from model.reading.many_files import read_files
+from training.data.folders import DataError
+
+# Voxels whose sides differ by less than this share are cubes: such a volume can be cut in any plane.
+_CUBE_TOLERANCE = 0.05
+
+
+def write_slices(
+    volumes: Sequence[Path], class_name: str, planes: Sequence[str], every_mm: float, out: Path
+) -> dict[str, int]:
+    """Write PNG files into out/CLASS/ as the page shows these slices; give how many of each volume.
+
+    Only slices that would be classified are written, those of an axial volume of cubes also in the other planes.
+
+    volumes: NIfTI files; planes: of model.reading.orientation.PLANES; every_mm: between slices, where
+    the file says how far apart they are, else every slice is written.
+
+    Raises:
+        DataError: a file holds no volume, or not of these planes, or two have the same name.
+    """
+    folder = out / class_name
+    counts = {}
+    for file in volumes:
+        name = file.name.split(".")[0]
+        if name in counts:
+            raise DataError(f"Expected volumes of different names. Received two called {name}.")
+        volume = _read(file)
+        cuts = [(plane, _cut(volume, plane, file)) for plane in planes]
+        folder.mkdir(parents=True, exist_ok=True)
+        counts[name] = 0
+        for plane, cut in cuts:
+            usable = cut.brain_slices()
+            every = max(1, round(every_mm / cut.spacing_mm)) if cut.spacing_mm > 0 else 1
+            for i in usable[::every]:
+                Image.fromarray(cut.slices[i]).save(folder / f"{name}-{plane}-{i:03}.png")
+                counts[name] += 1
+    return counts
+
+
+def _read(file: Path) -> MriVolume:
+    try:
+        content = read_files([file.read_bytes()])[0].content
+    except OSError as error:
+        raise DataError(f"Expected a NIfTI file. {file} cannot be read: {error}.") from error
+    if isinstance(content, ImageError):
+        raise DataError(f"{file}: {content}")
+    if not isinstance(content, MriVolume) or content.format != "NIfTI":
+        raise DataError(f"Expected a NIfTI volume. {file} holds something else.")
+    return content
+
+
+def _cut(volume: MriVolume, plane: str, file: Path) -> MriVolume:
+    """Give the volume in slices of a plane, as MriVolume describes it."""
+    if plane == volume.plane:
+        return volume
+    try:
+        zooms = nibabel.loadsave.load(file).header.get_zooms()[:3]
+    except nibabel.filebasedimages.ImageFileError as error:
+        raise DataError(
+            f"Expected a file called .nii or .nii.gz, to cut it in another plane than its own. Received {file}: {error}"
+        ) from error
+    if volume.plane != "axial" or max(zooms) > (1 + _CUBE_TOLERANCE) * min(zooms):
+        raise DataError(
+            f"Expected a volume of cubic voxels, which can be cut in any plane. The slices of {file} are "
+            f"{volume.plane or 'of an unknown plane'} and its voxels {' x '.join(f'{z:.2g}' for z in zooms)} mm. "
+            f"Leave out {plane}."
+        )
+    # Axial slices count feet to head, rows front to back, columns from the patient's right to the left.
+    slices = volume.slices.transpose(1, 0, 2) if plane == "coronal" else volume.slices.transpose(2, 0, 1)[::-1]
+    return MriVolume(np.ascontiguousarray(slices[:, ::-1]), plane, volume.spacing_mm, volume.format)

@@ -1,0 +1,36 @@
+"""Read the evaluation's results, once at start; the file is made outside the web application."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from web.api.schemas import ResultsSchema
+from web.settings import PREFIX, SettingsError
+
+
+def read_results(path: Path) -> dict[str, Any] | None:
+    """Give the content of the results' file as it stands there, None where there is no file.
+
+    Raises:
+        SettingsError: the file is there, but is not one of results.
+    """
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise _other_file(path) from error
+    if not isinstance(results, dict) or ResultsSchema().validate(results):
+        raise _other_file(path)
+    return results
+
+
+def _refuse_constant(name: str) -> None:
+    # Python reads and writes NaN and Infinity; JSON, and so every other reader, knows neither.
+    raise ValueError(f"{name} is not JSON")
+
+
+def _other_file(path: Path) -> SettingsError:
+    return SettingsError(
+        f"Expected the results of an evaluation at {path} ({PREFIX}RESULTS_FILE). It cannot be read as such."
+    )

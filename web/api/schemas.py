@@ -1,0 +1,246 @@
+"""What the API takes and gives, field by field; answers are made through these classes and documented from them."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, fields
+from marshmallow.validate import OneOf, Range, Regexp
+
+from model.card import CLASS_NAMES
+from model.network.classifier import NOT_BRAIN_MRI, UNCERTAIN
+from web.errors import CODES
+
+_CLASSES = tuple(sorted({name for names in CLASS_NAMES.values() for name in names}))
+_ANSWERS = (*_CLASSES, UNCERTAIN, NOT_BRAIN_MRI)
+_SHA256 = Regexp(r"^[0-9a-f]{64}$")
+_SHARE = Range(min=0, max=1)
+_COUNT = Range(min=0)
+
+
+def _is(sentence: str, **of_schema: Any) -> dict[str, Any]:
+    """Give the keywords of a field that is always there, described in one sentence."""
+    return {"required": True, "metadata": {"description": sentence, **of_schema}}
+
+
+class OpenSchema(Schema):
+    """A schema whose objects may gain fields within a version of the API: a reader passes over unknown ones."""
+
+    class Meta(Schema.Meta):
+        """What marshmallow and the OpenAPI document are told of it."""
+
+        unknown = EXCLUDE
+
+
+class UploadSchema(OpenSchema):
+    """The parts of a multipart request."""
+
+    files = fields.List(
+        fields.Raw(metadata={"type": "string", "format": "binary"}),
+        **_is("The files, each in a part of this name with a file name, recognised by their content."),
+    )
+    model = fields.String(metadata={"description": "Name of the model; without it, the first that is listed."})
+    heatmap = fields.String(
+        validate=OneOf(("yes", "no")), metadata={"description": "Whether pictures are answered with a heat map too."}
+    )
+
+
+class OpinionSchema(OpenSchema):
+    """What a network says of one picture."""
+
+    answer = fields.String(
+        validate=OneOf(_ANSWERS),
+        **_is("The class, or why there is none: not certain enough, or no brain MRI."),
+    )
+    predicted_class = fields.String(
+        allow_none=True,
+        validate=OneOf(_CLASSES),
+        **_is("The class of the highest probability; null where this is no brain MRI."),
+    )
+    probabilities = fields.Dict(
+        keys=fields.String(),
+        values=fields.Float(validate=_SHARE),
+        allow_none=True,
+        **_is("Probability of each class of the model, their sum is 1; null where this is no brain MRI."),
+    )
+    tumor_probability = fields.Float(
+        allow_none=True,
+        validate=_SHARE,
+        **_is("Probability of any tumor, of whatever class; null where this is no brain MRI."),
+    )
+    shows_tumor = fields.Boolean(
+        allow_none=True,
+        **_is("Whether the probability of a tumor reaches the model's operating point; null where no brain MRI."),
+    )
+
+
+class PlaceSchema(OpenSchema):
+    """Which files of the request a result is of."""
+
+    index = fields.Integer(validate=_COUNT, **_is("Place of the first file in the request, from 0."))
+    files = fields.List(fields.Integer(validate=_COUNT), **_is("Places of all files that were read together."))
+    input_sha256 = fields.String(
+        allow_none=True, validate=_SHA256, **_is("SHA-256 of the file's bytes; null where there are several files.")
+    )
+    files_sha256 = fields.List(fields.String(validate=_SHA256), **_is("SHA-256 of each file's bytes, in order."))
+
+
+class ReadingSchema(OpinionSchema, PlaceSchema):
+    """What pictures and volumes have in common."""
+
+    reason = fields.String(**_is("Why no class is given as the answer; empty where one is."))
+    model = fields.String(**_is("Name of the model that answered."))
+    model_version = fields.String(**_is("Version of that model."))
+    model_sha256 = fields.String(validate=_SHA256, **_is("SHA-256 of that model's weights."))
+    format = fields.String(**_is("Format that the content showed."))
+    notes = fields.List(fields.String(), **_is("What was done to the picture that its sender should know."))
+    seconds = fields.Float(validate=_COUNT, **_is("Time from bytes to probabilities, in seconds."))
+
+
+class ImageReadingSchema(ReadingSchema):
+    """The answer to one picture."""
+
+    kind = fields.String(validate=OneOf(("image",)), **_is("What was read: one picture."))
+    width_px = fields.Integer(validate=Range(min=1), **_is("Width of the picture, in pixels."))
+    height_px = fields.Integer(validate=Range(min=1), **_is("Height of the picture, in pixels."))
+    heatmap = fields.String(
+        metadata={
+            "description": "The picture with the evidence for the predicted class drawn over it, as a data: URL of a "
+            "JPEG; there where it was asked for and the picture is a brain MRI."
+        }
+    )
+
+
+class SliceSchema(OpinionSchema):
+    """The answer to one slice of a volume."""
+
+    slice_index = fields.Integer(validate=_COUNT, **_is("Place of the slice in the volume, from 0."))
+
+
+class VolumeReadingSchema(ReadingSchema):
+    """The answer to one volume, of one file or several."""
+
+    kind = fields.String(validate=OneOf(("volume",)), **_is("What was read: a volume."))
+    plane = fields.String(allow_none=True, **_is("Plane of the slices, as axial; null where it is not known."))
+    n_slices = fields.Integer(validate=_COUNT, **_is("Number of slices of the volume."))
+    n_classified = fields.Integer(validate=_COUNT, **_is("Number of slices that the network was asked about."))
+    n_brain_mri = fields.Integer(validate=_COUNT, **_is("Number of those that are brain MRI slices."))
+    key_slice = fields.Integer(
+        allow_none=True, validate=_COUNT, **_is("Place of the slice that the answer rests on most, from 0.")
+    )
+    first_slice = fields.Integer(
+        allow_none=True, validate=_COUNT, **_is("Place of the first slice that shows the answer, from 0.")
+    )
+    last_slice = fields.Integer(
+        allow_none=True, validate=_COUNT, **_is("Place of the last slice that shows the answer, from 0.")
+    )
+    slices = fields.List(fields.Nested(SliceSchema), **_is("The answer to each slice that was classified, in order."))
+
+
+class FileErrorSchema(OpenSchema):
+    """Why a file got no answer."""
+
+    code = fields.String(
+        validate=OneOf([code for code, row in CODES.items() if row.of_form or code == "overloaded"]),
+        **_is("The stable code."),
+    )
+    detail = fields.String(**_is("What was expected, what was received and what to do, in a sentence."))
+
+
+class RefusedSchema(PlaceSchema):
+    """A file without an answer, in its place."""
+
+    error = fields.Nested(FileErrorSchema, **_is("Why there is no answer."))
+
+
+def name_of(schema: type[Schema]) -> str:
+    """Give the name of a schema in the OpenAPI document."""
+    return schema.__name__.removesuffix("Schema")
+
+
+class AnyReading(fields.Raw):
+    """One of `schemas`: `error` tells the refused ones, `kind` the others."""
+
+    schemas: tuple[type[Schema], ...] = (ImageReadingSchema, VolumeReadingSchema, RefusedSchema)
+
+    def __init__(self) -> None:
+        references = [{"$ref": f"#/components/schemas/{name_of(schema)}"} for schema in self.schemas]
+        super().__init__(metadata={"oneOf": references})
+
+    def _serialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        return _made(_schema_of(value)).dump(value)
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        return _made(_schema_of(value)).load(value)
+
+
+@functools.cache
+def _made(schema: type[Schema]) -> Schema:
+    """Give a schema's object, once: making it costs more than using it."""
+    return schema()
+
+
+def _schema_of(result: Mapping[str, Any]) -> type[Schema]:
+    if "error" in result:
+        return RefusedSchema
+    return VolumeReadingSchema if result.get("kind") == "volume" else ImageReadingSchema
+
+
+class PredictionsSchema(OpenSchema):
+    """The results of one request."""
+
+    results = fields.List(AnyReading(), **_is("One result per picture, volume or refused file, in the order given."))
+    date = fields.DateTime(format="iso", **_is("When the answer was given, in UTC."))
+    disclaimer = fields.String(**_is("What these answers are not for."))
+
+
+class ModelSchema(OpenSchema):
+    """A model that can be chosen, as its card has it."""
+
+    name = fields.String(**_is("The name that it is chosen by."))
+    title = fields.String(**_is("What it tells apart."))
+    version = fields.String(**_is("Its version."))
+    task = fields.String(validate=OneOf(tuple(CLASS_NAMES)), **_is("Its task: the type of a tumor, or its presence."))
+    class_names = fields.List(fields.String(), **_is("Its classes, in the order of the network's outputs."))
+    sha256 = fields.String(**_is("SHA-256 of its weights, in hexadecimal."))
+    intended_use = fields.String(**_is("What it was made for."))
+    limits = fields.List(fields.String(), **_is("What it cannot do."))
+    decision = fields.Dict(
+        keys=fields.String(), values=fields.Float(), **_is("The numbers by which probabilities become an answer.")
+    )
+    metrics = fields.Dict(keys=fields.String(), **_is("What an evaluation measured, by data set."))
+
+
+class ModelsSchema(OpenSchema):
+    """The models that can be chosen."""
+
+    models = fields.List(fields.Nested(ModelSchema), **_is("The models, the default one first."))
+
+
+class EvaluatedModelSchema(OpenSchema):
+    """A published model and its figures."""
+
+    name = fields.String(**_is("Name of the model."))
+    version = fields.String(**_is("Its version."))
+    sha256 = fields.String(**_is("SHA-256 of its weights, in hexadecimal."))
+    metrics = fields.Dict(keys=fields.String(), **_is("What was measured, by data set."))
+
+
+class ResultsSchema(OpenSchema):
+    """The results of the evaluation; more fields may stand beside these."""
+
+    models = fields.List(fields.Nested(EvaluatedModelSchema), **_is("The published models with their figures."))
+    studies = fields.Dict(keys=fields.String(), **_is("Further measurements, by the name of the study."))
+
+
+class ProblemSchema(OpenSchema):
+    """An RFC 9457 problem."""
+
+    type = fields.String(**_is("Address of the code's description.", format="uri-reference"))
+    title = fields.String(**_is("The HTTP status in words."))
+    status = fields.Integer(validate=Range(min=400, max=599), **_is("The HTTP status."))
+    code = fields.String(validate=OneOf(tuple(CODES)), **_is("The stable code; programs should look at this."))
+    detail = fields.String(**_is("What was expected, what was received and what to do, in a sentence."))
+    request_id = fields.String(
+        validate=Regexp(r"^[0-9a-f]{16}$"), **_is("Id of the request, as in the header X-Request-Id and in the log.")
+    )

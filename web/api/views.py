@@ -1,0 +1,105 @@
+"""The API: predictions, models and the evaluation's results as JSON."""
+
+import base64
+import json
+from datetime import UTC, datetime
+
+from flask import Blueprint, Response, jsonify, request
+
+from model.card import DISCLAIMER
+from model.sentences import Sentence
+from web.answering import Answer, Refused, Result, results_of
+from web.api import examples
+from web.api.openapi import V1_PREFIX, Operation
+from web.api.schemas import ModelsSchema, PredictionsSchema, ResultsSchema, UploadSchema
+from web.errors import Refusal
+from web.guards.admission import admitted
+from web.guards.uploads import this_app, uploaded_files
+from web.languages.languages import say
+from web.records import record_of
+
+_PREDICTIONS = PredictionsSchema()
+blueprint = Blueprint("api", __name__, url_prefix=V1_PREFIX)
+
+
+@blueprint.post("/predictions")
+@Operation(
+    "classify_files",
+    answer=PredictionsSchema,
+    answers="The results in the order of the files; at least one of them is an answer.",
+    codes=(
+        *("missing_file", "empty_file", "unknown_field", "unknown_model", "bad_request"),
+        *("too_many_files", "upload_too_large", "unsupported_format"),
+        *("unreadable_image", "too_many_pixels", "unsuitable_image", "decoder_failed", "overloaded"),
+        *("cross_site", "too_many_requests"),
+    ),
+    takes=UploadSchema,
+    examples=examples.PREDICTIONS,
+)
+@admitted(lambda: this_app().places)
+def predictions() -> Response:
+    """Classify the files of a multipart request; a refused one stands in its place, unless all are refused."""
+    app = this_app()
+    _refuse_other_bodies()
+    contents = uploaded_files(request, app.settings.max_files)
+    classifier = app.classifier(request.form.get("model"))
+    records, refusals = [], []
+    # One result after the other: each holds its picture and its feature maps.
+    for result in results_of(contents, classifier, app):
+        records.append({**record_of(result), **_heatmap(result)})
+        refusals += [result.refusal] if isinstance(result, Refused) else []
+    if len(refusals) == len(records):
+        raise refusals[0]
+    answer = {
+        "results": records,
+        "date": datetime.now(UTC).replace(microsecond=0),
+        "disclaimer": say(DISCLAIMER),
+    }
+    return jsonify(_PREDICTIONS.dump(answer))
+
+
+@blueprint.get("/models")
+@Operation("list_models", answer=ModelsSchema, answers="The models that can be chosen.")
+def models() -> Response:
+    """Describe the models that can be chosen, the default one first."""
+    cards = [classifier.card for classifier in this_app().classifiers.values()]
+    # As the card's own file has them: dataclasses become objects. The schema chooses the fields.
+    return jsonify(ModelsSchema().dump({"models": [json.loads(card.to_json()) for card in cards]}))
+
+
+@blueprint.get("/results")
+@Operation(
+    "get_results", answer=ResultsSchema, answers="The figures, as the evaluation wrote them.", codes=("no_results",)
+)
+def results() -> Response:
+    """Give the results of the evaluation that the published models went through."""
+    found = this_app().results
+    if found is None:
+        raise Refusal(
+            "no_results",
+            Sentence(
+                "Expected the results of an evaluation. There are none on this server. "
+                "Its operator can name their file in the setting RESULTS_FILE."
+            ),
+        )
+    return jsonify(found)
+
+
+def _heatmap(result: Result) -> dict[str, str]:
+    if request.form.get("heatmap", "no") != "yes" or not isinstance(result, Answer):
+        return {}
+    if not result.prediction.is_brain_mri:
+        return {}
+    jpeg = result.classifier.heatmap_jpeg(result.image, result.prediction)
+    return {"heatmap": "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()}
+
+
+def _refuse_other_bodies() -> None:
+    if request.mimetype != "multipart/form-data":
+        raise Refusal(
+            "missing_file",
+            Sentence(
+                "Expected multipart/form-data with the pictures in parts named 'files'. "
+                "Received another kind of body. Try: curl -F files=@picture.jpg URL"
+            ),
+        )

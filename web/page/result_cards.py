@@ -1,0 +1,282 @@
+"""What the page shows of each result, ready for the templates: pictures as data: URLs, rows sorted, words chosen."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from model.answers.volume import VolumeSummary
+from model.card import ModelCard
+from model.evidence.maps import picture_webp, shrink
+from model.network.classifier import DISPLAY_SIDE_PX, Classifier, Prediction
+from model.reading.one_file import MriImage
+from model.sentences import NO_SENTENCE, Sentence
+from web.answering import Answer, Opinion, Refused, Result, SlicesDone, VolumeAnswer
+from web.page.wording import LABELS, Description, describe
+from web.records import now, record_of, rows_of
+
+# Evidence has ten places or fewer along a side: this many pixels show all of it.
+_LAYER_SIDE_PX = 96
+# Sides of a volume's pictures: there are a hundred of them in one page.
+_SLICE_SIDE_PX = 256
+_THUMBNAIL_SIDE_PX = 48
+# The chart's size in the units of its view box.
+CHART_WIDTH, CHART_HEIGHT = 600, 120
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The evidence for a class, to be laid over the picture."""
+
+    class_name: str
+    url: str
+    # Nothing in the picture speaks for the class.
+    is_empty: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """A picture with the layers that can be shown over it; the first layer is shown at once."""
+
+    picture: str
+    width_px: int
+    height_px: int
+    layers: tuple[Layer, ...] = ()
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Probabilities to be shown: by class, the most probable first; empty for what is no brain MRI."""
+
+    answer: str
+    shows_tumor: bool | None
+    tumor_probability: float
+    by_class: tuple[tuple[str, float], ...]
+
+    @classmethod
+    def of(cls, prediction: Prediction | VolumeSummary) -> "Shares":
+        """Take them from a prediction or a summary."""
+        if not prediction.is_brain_mri:
+            return cls(prediction.answer, None, 0.0, ())
+        by_class = tuple(sorted(prediction.by_class().items(), key=lambda item: -item[1]))
+        return cls(prediction.answer, prediction.shows_tumor, prediction.tumor_probability, by_class)
+
+
+@dataclass(frozen=True)
+class SliceCard:
+    """One classified slice of a volume; `number` counts the volume's slices from 1."""
+
+    number: int
+    shares: Shares
+    view: View
+    thumbnail: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Tumor probability along the slices: runs of points, and where the chosen slice and the operating point lie."""
+
+    runs: tuple[str, ...]
+    dots: tuple[tuple[float, float], ...]
+    key_x: float
+    operating_y: float
+    first_number: int
+    last_number: int
+
+
+@dataclass(frozen=True)
+class SecondOpinion:
+    """What the other model says, and whether the two contradict each other."""
+
+    model: ModelCard
+    shares: Shares
+    disagrees: bool
+
+
+@dataclass(frozen=True)
+class ResultCard:
+    """What the template shows of one result."""
+
+    number: int
+    date: str
+    sha256: tuple[str, ...]
+    record: dict[str, Any]
+    rows: list[dict[str, Any]]
+    refusal: Sentence | None = None
+    model: ModelCard | None = None
+    shares: Shares | None = None
+    reason: Sentence = NO_SENTENCE
+    description: Description | None = None
+    view: View | None = None
+    steps: tuple[Sentence, ...] = ()
+    notes: tuple[Sentence, ...] = ()
+    second: SecondOpinion | None = None
+    seconds: float = 0.0
+    slices: tuple[SliceCard, ...] = ()
+    chart: Chart | None = None
+    key_number: int = 0
+
+    @property
+    def label(self) -> Sentence:
+        """The answer in plain words."""
+        return LABELS[self.shares.answer] if self.shares else Sentence("No answer")
+
+
+@dataclass
+class CardMaker:
+    """Makes cards from results as they come; keeps the drawn slices of the volume that is under way."""
+
+    classifier: Classifier
+    first_number: int = 1
+    _slices: list[SliceCard] = field(default_factory=list)
+    _n_made: int = 0
+
+    def take(self, step: SlicesDone) -> None:
+        """Draw slices of a volume, since their feature maps are not kept."""
+        for index, prediction in zip(step.slice_indices, step.predictions, strict=True):
+            image = step.volume.image(index)
+            view = self._view(image, prediction, _SLICE_SIDE_PX, prediction.class_names[:0])
+            thumbnail = _picture_url(image, _THUMBNAIL_SIDE_PX)
+            self._slices.append(SliceCard(index + 1, Shares.of(prediction), view, thumbnail))
+
+    def card(self, result: Result) -> ResultCard:
+        """Make the card of a result."""
+        number, date, record = self.first_number + self._n_made, now(), record_of(result)
+        self._n_made += 1
+        rows, slices = rows_of(record, number, date), tuple(self._slices)
+        self._slices.clear()
+        common: dict[str, Any] = {"number": number, "date": date, "record": {**record, "date": date}, "rows": rows,
+                                  "sha256": result.source.sha256}  # fmt: skip
+        if isinstance(result, Refused):
+            return ResultCard(**common, refusal=result.refusal.detail)
+        if isinstance(result, VolumeAnswer):
+            return ResultCard(**common, **self._of_volume(result, slices))
+        return ResultCard(**common, **self._of_image(result))
+
+    def _of_image(self, result: Answer) -> dict[str, Any]:
+        prediction = result.prediction
+        by_probability = [name for name, _ in Shares.of(prediction).by_class]
+        return {
+            **self._of_any(prediction, result.second),
+            "view": self._view(result.image, prediction, DISPLAY_SIDE_PX, by_probability),
+            "steps": _steps(result.image, prediction, self.classifier.card.input_size_px),
+            "notes": result.notes,
+            "seconds": result.seconds,
+        }
+
+    def _of_volume(self, result: VolumeAnswer, slices: tuple[SliceCard, ...]) -> dict[str, Any]:
+        summary = result.summary
+        return {
+            **self._of_any(summary, result.second),
+            "steps": _volume_steps(result),
+            "notes": result.notes,
+            "seconds": result.seconds,
+            "slices": slices,
+            "chart": _chart(result),
+            "key_number": summary.key_slice + 1,
+        }
+
+    def _of_any(self, prediction: Prediction | VolumeSummary, second: Opinion | None) -> dict[str, Any]:
+        return {
+            "model": self.classifier.card,
+            "shares": Shares.of(prediction),
+            "reason": prediction.reason,
+            "description": describe(prediction.answer, isinstance(prediction, VolumeSummary)),
+            "second": _second(prediction, second) if second else None,
+        }
+
+    def _view(self, image: MriImage, prediction: Prediction, side_px: int, class_names: Sequence[str]) -> View:
+        """Encode the picture, and the layers of some classes; of the predicted one where none is named."""
+        height, width = image.pixels.shape
+        picture = _picture_url(image, side_px)
+        if not prediction.is_brain_mri:
+            return View(picture, width, height)
+        names = list(class_names) or [prediction.predicted_class]
+        layers = self.classifier.layers(image, prediction, names, _LAYER_SIDE_PX)
+        urls = tuple(Layer(name, _data_url(webp), not seen) for name, (webp, seen) in zip(names, layers, strict=True))
+        return View(picture, width, height, urls)
+
+
+def _second(first: Prediction | VolumeSummary, second: Opinion) -> SecondOpinion:
+    """Two answers disagree when both are given and one says tumor, the other none."""
+    other = second.prediction
+    given = all(p.answer in p.by_class() for p in (first, other))
+    return SecondOpinion(second.classifier.card, Shares.of(other), given and first.shows_tumor != other.shows_tumor)
+
+
+def _steps(image: MriImage, prediction: Prediction, side_px: int) -> tuple[Sentence, ...]:
+    height, width = image.pixels.shape
+    box = prediction.box
+    return (
+        Sentence("Read as {format}, {width} × {height} pixels.", format=image.format, width=width, height=height),
+        *image.steps,
+        Sentence(
+            "Cropped to the head: {width} × {height} pixels. Grey levels stretched, resized to {side} × {side} pixels.",
+            width=box.right - box.left, height=box.bottom - box.top, side=side_px,
+        ),
+    )  # fmt: skip
+
+
+def _volume_steps(result: VolumeAnswer) -> tuple[Sentence, ...]:
+    summary, volume = result.summary, result.volume
+    _, height, width = volume.slices.shape
+    read = Sentence(
+        "Read as {format}: {n} slices of {width} × {height} pixels, {k} of them with brain in them classified.",
+        format=volume.format, n=len(volume.slices), width=width, height=height, k=summary.n_classified,
+    )  # fmt: skip
+    if not summary.is_brain_mri:
+        return (read, *volume.steps)
+    return (
+        read,
+        *volume.steps,
+        _rests_on(summary),
+    )  # fmt: skip
+
+
+def _rests_on(summary: VolumeSummary) -> Sentence:
+    slices = ", ".join(str(index + 1) for index in summary.window)
+    if summary.lies_apart:
+        return Sentence(
+            "The answer is the mean over slices {slices}: of the {n} slices that were taken for brain MRI, too few are "
+            "neighbours.",
+            slices=slices, n=summary.n_brain_mri,
+        )  # fmt: skip
+    return Sentence(
+        "The answer is the mean over slices {slices}, the neighbouring slices with the highest "
+        "probability of a tumor. {n} slices were taken for brain MRI.",
+        slices=slices, n=summary.n_brain_mri,
+    )  # fmt: skip
+
+
+def _chart(result: VolumeAnswer) -> Chart:
+    indices = result.slice_indices
+    first, last = indices[0], indices[-1]
+
+    def place(index: int) -> float:
+        return round((index - first) / max(last - first, 1) * CHART_WIDTH, 1)
+
+    def height(probability: float) -> float:
+        return round((1 - probability) * CHART_HEIGHT, 1)
+
+    runs: list[list[tuple[float, float]]] = [[]]
+    for index, prediction in zip(indices, result.predictions, strict=True):
+        if prediction.is_brain_mri:
+            runs[-1].append((place(index), height(prediction.tumor_probability)))
+        elif runs[-1]:
+            runs.append([])
+    return Chart(
+        tuple(" ".join(f"{x},{y}" for x, y in run) for run in runs if run),
+        tuple(point for run in runs for point in run),
+        place(result.summary.key_slice),
+        height(result.predictions[0].decision.tumor_from),
+        first + 1,
+        last + 1,
+    )
+
+
+def _picture_url(image: MriImage, side_px: int) -> str:
+    return _data_url(picture_webp(shrink(image.pixels, side_px)))
+
+
+def _data_url(webp: bytes) -> str:
+    return "data:image/webp;base64," + base64.b64encode(webp).decode()

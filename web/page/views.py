@@ -1,0 +1,152 @@
+"""The page: a form, and above it what came of the files that were sent."""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, current_app, render_template, request, stream_with_context
+from flask.typing import ResponseReturnValue
+
+from model.card import DISCLAIMER
+from model.network.classifier import Classifier
+from model.sentences import Sentence
+from web.answering import Refused, SlicesDone, classify
+from web.errors import Refusal, concerns_the_form, note_refusal
+from web.guards.admission import admitted
+from web.guards.uploads import App, this_app, uploaded_files
+from web.languages.languages import say
+from web.page.result_cards import CHART_HEIGHT, CHART_WIDTH, CardMaker, ResultCard
+from web.page.wording import LABELS, STUDIES
+from web.records import CSV_COLUMNS, csv_of
+
+blueprint = Blueprint("pages", __name__)
+SAMPLES = ("glioma", "meningioma", "pituitary", "no_tumor")
+
+
+@blueprint.before_request
+def bound_bodies_without_files() -> None:
+    """Let only a multipart body, the one kind that carries files, be longer than text fields may be."""
+    if request.mimetype != "multipart/form-data":
+        request.max_content_length = request.max_form_memory_size
+
+
+@blueprint.get("/")
+def form() -> str:
+    """Show the empty form."""
+    return show_page()
+
+
+@blueprint.post("/")
+@admitted(lambda: this_app().places)
+def predict() -> ResponseReturnValue:
+    """Show the results of the uploaded files, or of a sample: the whole page, for a browser without JavaScript."""
+    app = this_app()
+    contents = _sample() or uploaded_files(request, app.settings.max_files)
+    maker, cards, refusals = CardMaker(_first(app)), [], []
+    for step in classify(contents, _first(app), app, _second(app)):
+        if isinstance(step, SlicesDone):
+            maker.take(step)
+            continue
+        cards.append(maker.card(step))
+        refusals += [step.refusal] if isinstance(step, Refused) else []
+    if len(refusals) == len(cards):
+        first = refusals[0]
+        note_refusal(first.code)
+        page = show_page(first.code, first.detail, cards if len(cards) > 1 else [])
+        return page, first.status, first.headers
+    return show_page(cards=cards)
+
+
+@blueprint.post("/cards")
+@admitted(lambda: this_app().places)
+def stream_cards() -> Response:
+    """Send progress and cards as they come, a JSON object per line: for the page's script."""
+    app = this_app()
+    contents = _sample() or uploaded_files(request, app.settings.max_files)
+    number = request.form.get("number", "1")
+    first_number = int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 1
+    lines = _lines(contents, app, CardMaker(_first(app), first_number))
+    return Response(stream_with_context(lines), mimetype="application/x-ndjson", headers={"X-Accel-Buffering": "no"})
+
+
+def _lines(contents: list[bytes], app: App, maker: CardMaker) -> Iterator[str]:
+    for step in classify(contents, _first(app), app, _second(app)):
+        if isinstance(step, SlicesDone):
+            maker.take(step)
+            yield json.dumps({"done": step.n_done, "of": step.n_slices}) + "\n"
+        else:
+            yield json.dumps({"card": render_template("_result.html", card=maker.card(step), **_words())}) + "\n"
+
+
+def show_page(code: str = "", error: str = "", cards: list[ResultCard] | None = None) -> str:
+    """Render the page with the form, an error if there is one, and results if there are any."""
+    app = this_app()
+    return render_template(
+        "index.html",
+        cards=cards or [],
+        downloads=_downloads(cards or []),
+        model_cards=[c.card for c in app.classifiers.values()],
+        studies=_studies(app),
+        csv_columns=CSV_COLUMNS,
+        samples=SAMPLES,
+        settings=app.settings,
+        error=error,
+        error_at_field=concerns_the_form(code),
+        **_words(),
+    )
+
+
+def show_refusal(code: str, detail: Sentence) -> str:
+    """Render the page for an error anywhere outside the API. The body stays unread: it may be what is wrong.
+
+    Whoever may not come in sees the sentence alone.
+    """
+    if code == "unauthorized":
+        return render_template("closed.html", error=detail, error_at_field=False, **_words())
+    return show_page(code, detail)
+
+
+def _studies(app: App) -> list[tuple[Sentence, dict[str, Any]]]:
+    """Give the scorings of networks that are not served, so that both protocols stand side by side."""
+    measured = (app.results or {}).get("studies", {})
+    served = {classifier.card.sha256 for classifier in app.classifiers.values()}
+    found = [(STUDIES[name], measured[name]) for name in STUDIES if name in measured]
+    return [(label, study) for label, study in found if study.get("model", {}).get("sha256") not in served]
+
+
+def _words() -> dict[str, Any]:
+    return {"labels": LABELS, "disclaimer": DISCLAIMER, "chart_width": CHART_WIDTH, "chart_height": CHART_HEIGHT}
+
+
+def _first(app: App) -> Classifier:
+    return app.classifier(None)
+
+
+def _second(app: App) -> Classifier | None:
+    """The model that is asked as well, where there is one."""
+    return next(iter(list(app.classifiers.values())[1:]), None)
+
+
+def _downloads(cards: list[ResultCard]) -> dict[str, str]:
+    """Give the results of the page as files to save, in data: URLs, since nothing is kept here to be fetched."""
+    if not cards:
+        return {}
+    rows = [row for card in cards for row in card.rows]
+    document = {"results": [card.record for card in cards], "disclaimer": say(DISCLAIMER)}
+    return {"csv": _data_url("text/csv", csv_of(rows)), "json": _data_url("application/json", json.dumps(document))}
+
+
+def _data_url(kind: str, text: str) -> str:
+    return f"data:{kind};charset=utf-8;base64," + base64.b64encode(text.encode()).decode()
+
+
+def _sample() -> list[bytes]:
+    name = request.form.get("sample")
+    if not name:
+        return []
+    if name not in SAMPLES:
+        names = ", ".join(SAMPLES)
+        raise Refusal("unknown_sample", Sentence("Expected a sample among {names}. Choose one of them.", names=names))
+    return [Path(current_app.static_folder or "", "samples", f"{name}.jpg").read_bytes()]

@@ -1,0 +1,125 @@
+"""Plain words for the classes and answers, once for all pages and reports."""
+
+from dataclasses import dataclass
+
+from model.network.classifier import NOT_BRAIN_MRI, UNCERTAIN
+from model.sentences import Sentence
+
+LABELS = {
+    "glioma": Sentence("Glioma"),
+    "meningioma": Sentence("Meningioma"),
+    "pituitary": Sentence("Pituitary tumor"),
+    "no_tumor": Sentence("No tumor"),
+    "tumor": Sentence("Tumor"),
+    UNCERTAIN: Sentence("Uncertain"),
+    NOT_BRAIN_MRI: Sentence("Not a brain MRI"),
+}
+
+
+# Scorings of networks that are not served, by their name in the results.
+STUDIES = {
+    "published_protocol_1_0_0": Sentence("Published protocol: xception 1.0.0, trained on the official training folder"),
+    "leak_free": Sentence(
+        "Leak-free protocol: the present recipe in one go with an input of 160 pixels, on the collections of xception "
+        "2.1.0"
+    ),
+    "leak_free_vgg16": Sentence(
+        "vgg16's recipe on the same collections (three near-duplicates of test pictures were found later)"
+    ),
+    "published_protocol": Sentence("Published protocol: the present recipe on the official training folder alone"),
+    "published_protocol_larger_input": Sentence(
+        "Published protocol: the same with an input of 208 instead of 160 pixels"
+    ),
+    "cross_validation": Sentence(
+        "Grouped cross-validation of xception's recipe: training pictures, each scored by a network trained for less "
+        "time on two thirds that do not hold it"
+    ),
+    "leave_one_collection_out": Sentence(
+        "Whole collections left out of training, one at a time: xception's recipe, trained for a short time on the rest"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a class is, in plain words, and where that is written at more length."""
+
+    text: Sentence
+    source: Sentence
+
+
+# Never what it means for a person: no prognosis, no severity.
+DESCRIPTIONS = {
+    "glioma": Description(
+        Sentence(
+            "A glioma is a tumor that begins in the glial cells, which surround and support the nerve cells of the "
+            "brain."
+        ),
+        Sentence("National Cancer Institute, Dictionary of Cancer Terms: “glioma”."),
+    ),
+    "meningioma": Description(
+        Sentence(
+            "A meningioma is a tumor that begins in the meninges, the thin layers of tissue around the brain and the "
+            "spinal cord: outside the brain itself, though it may press on it."
+        ),
+        Sentence("National Cancer Institute, Dictionary of Cancer Terms: “meningioma”."),
+    ),
+    "pituitary": Description(
+        Sentence(
+            "A pituitary tumor begins in the pituitary gland, an organ of the size of a pea below the middle of the "
+            "brain, which makes hormones."
+        ),
+        Sentence("National Cancer Institute, Dictionary of Cancer Terms: “pituitary tumor”."),
+    ),
+    "tumor": Description(
+        Sentence(
+            "This network was trained on gliomas, meningiomas and pituitary tumors. It does not tell them apart, and "
+            "it knows no other tumor."
+        ),
+        Sentence("The model card."),
+    ),
+    "no_tumor": Description(
+        Sentence(
+            "The network found nothing in this slice that it takes for one of these tumors. That does not rule out a "
+            "tumor, here or in another slice, nor any other disease."
+        ),
+        Sentence("The model card."),
+    ),
+    UNCERTAIN: Description(
+        Sentence(
+            "The network's probabilities are shown, but none of them is an answer. Try a neighbouring slice or another "
+            "sequence; only a specialist's look can settle it."
+        ),
+        Sentence("The model card."),
+    ),
+    NOT_BRAIN_MRI: Description(
+        Sentence(
+            "If it is an MRI slice of a head, send it as it came from the scanner or viewer: upright, the whole head, "
+            "without frames, several panels or letters around it."
+        ),
+        Sentence("The model card."),
+    ),
+}
+
+# Where a volume needs other words than a slice.
+_OF_VOLUMES = {
+    "no_tumor": Description(
+        Sentence(
+            "The network found nothing in these slices that it takes for one of these tumors. That does not rule out a "
+            "tumor, nor any other disease."
+        ),
+        Sentence("The model card."),
+    ),
+    UNCERTAIN: Description(
+        Sentence(
+            "The network's probabilities are shown, but none of them is an answer. Try another sequence; only a "
+            "specialist's look can settle it."
+        ),
+        Sentence("The model card."),
+    ),
+}
+
+
+def describe(answer: str, is_volume: bool) -> Description:
+    """Give the plain words for an answer to a slice, or to a volume."""
+    return (_OF_VOLUMES if is_volume else {}).get(answer) or DESCRIPTIONS[answer]

@@ -1,0 +1,44 @@
+"""For operators: the process lives; it is ready for requests; what it counted."""
+
+import ipaddress
+from http import HTTPStatus
+
+from flask import Blueprint, Response, abort, jsonify, request
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from web.guards.uploads import this_app
+
+blueprint = Blueprint("operations", __name__)
+_FORWARDED = ("X-Forwarded-For", "Forwarded")
+
+
+@blueprint.get("/livez")
+def livez() -> tuple[Response, int]:
+    """Answer as long as the process can; one whose network hangs is not alive, and is to be started anew."""
+    if this_app().is_stuck:
+        return jsonify({"status": "stuck"}), HTTPStatus.SERVICE_UNAVAILABLE
+    return jsonify({"status": "alive"}), HTTPStatus.OK
+
+
+@blueprint.get("/readyz")
+def readyz() -> Response:
+    """Name the models that are loaded; the app does not start without them."""
+    return jsonify({"status": "ready", "models": list(this_app().classifiers)})
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """Give the metrics to whom the setting METRICS names; to all others there is nothing at this address."""
+    app = this_app()
+    if app.settings.metrics == "off" or (app.settings.metrics == "local" and not _is_local()):
+        abort(404)
+    return Response(app.metrics.exposed(), content_type=CONTENT_TYPE_LATEST)
+
+
+def _is_local() -> bool:
+    """Tell whether the request comes from this machine, and not through a proxy on it."""
+    try:
+        address = ipaddress.ip_address(request.remote_addr or "")
+    except ValueError:
+        return False
+    return address.is_loopback and not any(name in request.headers for name in _FORWARDED)

@@ -1,0 +1,104 @@
+"""gunicorn's threaded worker, guarded against clients that send or read slowly, for service without a proxy in front.
+
+As it comes, a client that stalls within its request holds a thread for ever, and one that does not close its connection
+holds the main loop for two seconds. Here a connection gets a thread when it has sent something, and then has
+`receive_seconds` (web.server.patient_socket) for all of it. A proxy in front remains the better guard: it needs no
+thread.
+
+TLS is not guarded: the connection that TLS wraps is another one. Let a proxy end it.
+"""
+
+import errno
+import gc
+import sys
+import time
+from functools import partial
+from selectors import EVENT_READ
+from typing import Any
+
+from gunicorn.workers.gthread import ThreadWorker
+
+from model.processes.core_dumps import forbid_core_dumps
+from web.server.addresses import EXIT_CANNOT_START
+from web.server.patient_socket import GuardedSocket
+
+# A connection that has sent nothing for so long is closed, as gunicorn does.
+_FIRST_BYTE_SECONDS = 5.0
+# How long a thread of Python may hold up the others, a tenth of the usual: the network waits for them to go on.
+_SWITCH_SECONDS = 0.0005
+# How long to wait for a connection to end when no more may be opened.
+_NO_FILES_SECONDS = 0.05
+
+
+class GuardedThreadWorker(ThreadWorker):
+    """A ThreadWorker whose clients have `receive_seconds` to send a request, and as many to take its answer."""
+
+    receive_seconds = 15.0
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """Refuse to load the models before the fork: what Keras and OpenVINO start would hang in the workers."""
+        if cfg.preload_app:
+            print(
+                "Cannot start: expected gunicorn's preload_app to be off. Received it on. Models that are loaded "
+                "before the fork hang in the workers. Remove --preload.",
+                file=sys.stderr,
+            )
+            sys.exit(EXIT_CANNOT_START)
+        super().check_config(cfg, log)
+
+    def init_process(self) -> None:
+        """Keep what is in memory out of core dumps before anything is received."""
+        forbid_core_dumps()
+        sys.setswitchinterval(_SWITCH_SECONDS)
+        super().init_process()
+
+    def load_wsgi(self) -> None:
+        """Load the app; what it is made of stays, and need not be searched for garbage again and again."""
+        super().load_wsgi()
+        gc.collect()
+        gc.freeze()
+
+    def notify(self) -> None:
+        """Send the heartbeat, but not while a network hangs: after its timeout gunicorn replaces this worker."""
+        parts = getattr(self.wsgi, "extensions", {}).get("brain_mri")
+        if not (parts and parts.is_stuck):
+            super().notify()
+
+    def accept(self, listener: Any) -> None:
+        """Let connections wait where no more files may be opened; gunicorn's worker would end, and what it works on."""
+        try:
+            super().accept(listener)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            # The listener stays readable: without a pause this would be asked again and again.
+            time.sleep(_NO_FILES_SECONDS)
+
+    def enqueue_req(self, conn: Any) -> None:
+        """Give a connection a thread as soon as it has sent something; a new one waits for that in the main loop."""
+        if self.cfg.is_ssl:
+            super().enqueue_req(conn)
+        elif isinstance(conn.sock, GuardedSocket):
+            conn.sock.begin_request(self.receive_seconds)
+            super().enqueue_req(conn)
+        else:
+            conn.sock = GuardedSocket.of(conn.sock)
+            self._wait_for_first_byte(conn)
+
+    def handle(self, conn: Any) -> Any:
+        """Handle a request; the end of a connection is waited for here, in a thread."""
+        if self.cfg.is_ssl:
+            return super().handle(conn)
+        conn.sock.look_at_request()
+        is_kept = super().handle(conn)
+        if not is_kept:
+            conn.sock.say_goodbye()
+        return is_kept
+
+    def _wait_for_first_byte(self, conn: Any) -> None:
+        """Do what gunicorn does with a connection on which a thread has waited in vain."""
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + _FIRST_BYTE_SECONDS
+        self.pending_conns.append(conn)
+        self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))
