@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.engines.network import ServedNetwork
-from benchmarks.page.machine import describe_machine
+from benchmarks.report.machine import describe_machine
 from benchmarks.plan import Plan
 from benchmarks.report import page
 from benchmarks.rows import BY_NAME, ROWS, Finding
