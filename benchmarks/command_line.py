@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.rows import BY_NAME
-from model.network.classifier import WEIGHTS_FOLDER
+from model.card import WEIGHTS_FOLDER
 
 _EPILOG = "Other commands, each with --help: engines, growth, profile. Without one, the rows are measured."
 

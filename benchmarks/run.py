@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks.engines.network import ServedNetwork
-from benchmarks.report.machine import describe_machine
 from benchmarks.plan import Plan
 from benchmarks.report import page
+from benchmarks.report.machine import describe_machine
 from benchmarks.rows import BY_NAME, ROWS, Finding
 
 # Which module measures which rows, in the order in which they are measured.

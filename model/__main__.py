@@ -8,15 +8,17 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from model.answers.volume import MriVolume, VolumeSummary, summarize
-from model.card import DISCLAIMER
+from model.answers.answer import NOT_BRAIN_MRI
+from model.answers.prediction import Prediction
+from model.answers.volume import VolumeSummary, summarize
+from model.card import DEFAULT_MODELS, DISCLAIMER, WEIGHTS_FOLDER
 from model.errors import ImageError, ModelFileError
-from model.network.classifier import DEFAULT_MODELS, NOT_BRAIN_MRI, WEIGHTS_FOLDER, Classifier, Prediction
-from model.reading.contents import Limits
+from model.network.classifier import Classifier
+from model.reading.contents import Limits, MriImage, MriVolume
 from model.reading.dicom.series import series_of
 from model.reading.many_files import read_files
 from model.reading.signatures import is_dicom
-from model.reading.sizes import MAX_VOXELS, MriImage
+from model.reading.sizes import MAX_VOXELS
 from model.scan.command import main as scan
 
 # On one's own machine a series may be larger than what a server takes from strangers.

@@ -3,13 +3,12 @@
 import dataclasses
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from model.errors import ModelFileError
+from model.safe_files import sha256_of
 from model.sentences import Sentence
 
 TUMOR_TYPE = "tumor_type"
@@ -19,6 +18,9 @@ CLASS_NAMES: dict[str, tuple[str, ...]] = {
     TUMOR_TYPE: ("glioma", "meningioma", "no_tumor", "pituitary"),
     TUMOR_PRESENCE: ("no_tumor", "tumor"),
 }
+WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+# The first in this order is the one that a user gets who names none.
+DEFAULT_MODELS = ("xception", "vgg16")
 DISCLAIMER = Sentence("For research and teaching. Not a medical device: not for diagnosis or treatment.")
 
 
@@ -179,25 +181,3 @@ def _compare(path: Path, expected: str, received: str) -> None:
             f"Expected {path} to have SHA-256 {expected}. Received {received}. "
             "The file was altered, or belongs to another card. Restore all files or publish the model again."
         )
-
-
-def sha256_of(path: Path) -> str:
-    """Give the SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file in one step: a reader sees the old content or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    aside = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.chmod(0o644)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)

@@ -397,7 +397,7 @@ def _known_answers(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
-    from model.network.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
+    from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER
     from training.studies.report import write_report
 
     added = {name: Path(file) for name, _, file in (given.partition("=") for given in options.add)}

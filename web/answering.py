@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from model.answers.volume import MriVolume, VolumeSummary, summarize
+from model.answers.prediction import Prediction
+from model.answers.volume import VolumeSummary, summarize
 from model.errors import Busy, ImageError
-from model.network.classifier import Classifier, Prediction
-from model.reading.contents import Reading
-from model.reading.sizes import MriImage, coarse_note
+from model.network.classifier import Classifier
+from model.reading.contents import MriImage, MriVolume, Reading
+from model.reading.sizes import coarse_note
 from model.sentences import Sentence
 from web.errors import Refusal
 from web.guards.admission import overloaded

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from model.answers.prediction import Prediction
 from model.answers.volume import VolumeSummary
 from model.card import DISCLAIMER, ModelCard
-from model.network.classifier import Prediction
 from web.answering import Answer, Opinion, Refused, Result, VolumeAnswer
 from web.languages.languages import say
 

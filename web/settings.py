@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from limits import parse_many
 
-from model.network.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
+from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER
 from model.reading.contents import Limits
 
 RESULTS_FILE = Path(__file__).parent.parent / "training" / "results" / "results.json"

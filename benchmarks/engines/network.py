@@ -7,8 +7,7 @@ from typing import Any
 
 from benchmarks.engines.floor import operations_per_picture
 from benchmarks.servers.processes import on_tensorflow
-from model.card import ModelCard, read_card, read_weights
-from model.network.classifier import DEFAULT_MODELS
+from model.card import DEFAULT_MODELS, ModelCard, read_card, read_weights
 from model.network.keras_import import import_keras
 
 

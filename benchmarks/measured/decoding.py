@@ -4,9 +4,8 @@ from benchmarks.plan import PICTURE, Plan
 from benchmarks.rows import Finding
 from benchmarks.timing import times_in_turn
 from model.preprocessing import preprocess
-from model.reading.contents import Limits, Reading
+from model.reading.contents import Limits, MriImage, Reading
 from model.reading.many_files import read_files
-from model.reading.sizes import MriImage
 from model.sandbox.readers import Readers
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 import psutil
 
-from model.card import ModelCard, read_card
-from model.network.classifier import DEFAULT_MODELS
+from model.card import DEFAULT_MODELS, ModelCard, read_card
 
 _PACKAGES = (
     *("keras", "openvino", "numpy", "pillow", "flask", "gunicorn", "onnxruntime", "ai-edge-litert"),

@@ -7,10 +7,11 @@ import sys
 import time
 from pathlib import Path
 
+from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER
 from model.errors import ImageError
-from model.network.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER, Classifier
+from model.network.classifier import Classifier
+from model.reading.contents import MriImage
 from model.reading.one_file import read_image
-from model.reading.sizes import MriImage
 
 _N_PICTURES = 96
 _SECONDS = 8.0

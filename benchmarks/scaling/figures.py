@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from model.card import read_card, write_atomically
-from model.network.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
+from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER, read_card
+from model.safe_files import write_atomically
 
 
 def read_figures(file: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.scaling.figures import read_figures
-from model.card import write_atomically
+from model.safe_files import write_atomically
 
 _SIZES = (10_000, 1_000_000, 100_000_000)
 _TEXTS = Path(__file__).parent

@@ -15,68 +15,19 @@ from model.answers.answer import (
     tumor_probability,
     why_uncertain,
 )
+from model.answers.prediction import Prediction
 from model.card import Decision
 from model.errors import UnsuitableImage
-from model.network.classifier import Prediction
-from model.preprocessing import has_contrast, head_threshold
-from model.reading.sizes import MriImage
 from model.sentences import NO_SENTENCE, Sentence
 
-# A slice is classified when its head is at least this share of the largest slice's.
-MIN_HEAD_SHARE = 0.25
 # Neighbouring slices that are judged together.
 WINDOW = 3
 # From the first to the last of them it is at most this many slices: one that the gate refuses may lie between two.
 _REACH = 2 * (WINDOW - 1)
-# How many pixels of a volume its grey levels are measured on.
-MAX_MEASURED = 4_000_000
 _NO_SLICE_OF_A_HEAD = Sentence(
     "Expected MR slices of a head. Received a volume without a slice like the brain MRI that the network was trained "
     "on, so that it names no class. Send a series of the head."
 )
-
-
-@dataclass(frozen=True, eq=False)
-class MriVolume:
-    """Parallel slices in anatomical order, upright as radiologists look at them.
-
-    slices: uint8, shape (n, height, width), 0..255, one grey window for all; square pixels.
-        axial: from foot to head, forehead up, the patient's right on the left of the picture;
-        coronal: from front to back, head up, the patient's right on the left;
-        sagittal: from the patient's left to the right, head up, face to the left.
-    plane: "axial", "coronal", "sagittal", or "" where the file does not say; then slices lie as they were stored.
-    spacing_mm: between the centres of slices; nan where unknown.
-    format: "DICOM" or "NIfTI".
-    notes: sentences on what its sender should know, as a warning; steps: on what was done to come to these slices.
-    """
-
-    slices: NDArray[np.uint8]
-    plane: str
-    spacing_mm: float
-    format: str
-    notes: tuple[Sentence, ...] = ()
-    steps: tuple[Sentence, ...] = ()
-
-    def image(self, slice_index: int) -> MriImage:
-        """Give one slice as a picture, without notes."""
-        return MriImage(self.slices[slice_index], self.format)
-
-    def brain_slices(self) -> NDArray[np.int64]:
-        """Give the indices of the slices to classify, int64, shape (n,), in order.
-
-        A slice counts when the area brighter than air (preprocessing's threshold, but from the whole volume's grey
-        levels, so that noise beside the head does not become a head) is at least MIN_HEAD_SHARE of the largest
-        slice's. The area of a ball of radius r falls to a quarter 0.87 r from its middle: of a head, some 75 mm from
-        its middle to the skin, the outermost 10 mm are left out, which are scalp and skull. The neck, often above
-        that share, stays in; the network's gate refuses what is no brain. Slices without contrast, which the
-        network cannot take, are never given. Empty only if no slice has contrast.
-        """
-        usable = np.array([has_contrast(pixels) for pixels in self.slices], bool)
-        every = -(-self.slices.size // MAX_MEASURED)
-        threshold = head_threshold(self.slices.reshape(-1)[::every])
-        areas = np.array([np.count_nonzero(pixels > threshold) for pixels in self.slices])
-        areas[~usable] = 0
-        return np.flatnonzero(usable & (areas >= MIN_HEAD_SHARE * areas.max()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,17 +72,6 @@ class VolumeSummary:
     def by_class(self) -> dict[str, float]:
         """The mean probability of each class over the window, by its name."""
         return self.probabilities
-
-
-def a_volume(n_slices: int) -> UnsuitableImage:
-    """Give the refusal of a volume where one slice is expected."""
-    return UnsuitableImage(
-        Sentence(
-            "Expected one slice. Received a volume of {n_slices} slices. Send it on the page or with "
-            "`python -m model`, which read volumes slice by slice, or export one slice and try again.",
-            n_slices=n_slices,
-        )
-    )
 
 
 def summarize(predictions: Sequence[Prediction], slice_indices: Sequence[int] | NDArray[np.int64]) -> VolumeSummary:

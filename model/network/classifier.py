@@ -12,31 +12,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.answers.answer import NOT_BRAIN_MRI as NOT_BRAIN_MRI
-from model.answers.answer import REASONS as REASONS
-from model.answers.answer import UNCERTAIN as UNCERTAIN
-from model.answers.answer import answer_of, is_certain, shows_tumor, tumor_probability, why_uncertain
+from model.answers.calibration import calibrate
 from model.answers.gate import Gate
-from model.card import Decision, ModelCard, read_card, read_weights
+from model.answers.prediction import Prediction
+from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER, ModelCard, read_card, read_weights
 from model.errors import Busy, ModelFileError
 from model.evidence.maps import FeatureGrid, evidence_map, explained_by, in_steps, layer_webp, overlay_jpeg, shrink
 from model.network.engine import Arrays, Turns, engine_of
 from model.network.keras_import import give_back_memory, import_keras, keep_memory_together
 from model.network.self_test import check_known_answers
-from model.preprocessing import PREPROCESSING_VERSION, HeadBox, part_with_head, place_in_picture, preprocess
-from model.reading.sizes import MriImage
-from model.sentences import NO_SENTENCE, Sentence
+from model.preprocessing import PREPROCESSING_VERSION, part_with_head, place_in_picture, preprocess
+from model.reading.contents import MriImage
 
-WEIGHTS_FOLDER = Path(__file__).parent.parent / "weights"
 # Heat maps are drawn to be looked at: more pixels would only cost time and bandwidth.
 DISPLAY_SIDE_PX = 768
-# The first in this order is the one that a user gets who names none.
-DEFAULT_MODELS = ("xception", "vgg16")
 # Evidence below this share of the strongest cannot be told from none by eye.
 LEAST_VISIBLE = 0.05
 # Evidence has ten places or fewer along a side.
 _EVIDENCE_SIDE_PX = 64
-_NEUTRAL = Decision()
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,66 +44,6 @@ class Outputs:
     feature_maps: NDArray[np.float32]
     probabilities: NDArray[np.float32]
     gate_features: NDArray[np.float32] | None
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """What one network says of one picture.
-
-    probabilities: float32, shape (n_classes,), in the order of class_names, calibrated by the card, sum 1.
-    feature_maps: float32, shape (rows, columns, channels); box: the part of the picture they cover.
-    distance: how far the picture is from every training picture, as a share of the largest distance let through; 0
-    where the model has no gate.
-    """
-
-    model_name: str
-    class_names: tuple[str, ...]
-    probabilities: NDArray[np.float32]
-    feature_maps: NDArray[np.float32]
-    box: HeadBox
-    decision: Decision = _NEUTRAL
-    distance: float = 0.0
-
-    @property
-    def is_brain_mri(self) -> bool:
-        """Whether the picture is enough like those that the network was trained on to be answered at all."""
-        return self.distance <= 1
-
-    @property
-    def tumor_probability(self) -> float:
-        """The probability of any tumor: all classes but "no tumor" together."""
-        return tumor_probability(self.by_class())
-
-    @property
-    def shows_tumor(self) -> bool:
-        """Whether the probability of any tumor reaches the model's operating point."""
-        return shows_tumor(self.by_class(), self.decision)
-
-    @property
-    def is_certain(self) -> bool:
-        """Whether the answer may be given as one: probable enough, and class and operating point agree on a tumor."""
-        return is_certain(self.by_class(), self.decision)
-
-    @property
-    def answer(self) -> str:
-        """The predicted class, UNCERTAIN, or NOT_BRAIN_MRI."""
-        return answer_of(self.by_class(), self.decision) if self.is_brain_mri else NOT_BRAIN_MRI
-
-    @property
-    def reason(self) -> Sentence:
-        """Why no class is given as the answer; empty where one is."""
-        if self.answer == UNCERTAIN:
-            return why_uncertain(self.by_class(), self.decision)
-        return REASONS.get(self.answer, NO_SENTENCE)
-
-    @property
-    def predicted_class(self) -> str:
-        """The class with the highest probability."""
-        return self.class_names[int(self.probabilities.argmax())]
-
-    def by_class(self) -> dict[str, float]:
-        """The probability of each class, by its name."""
-        return {name: float(p) for name, p in zip(self.class_names, self.probabilities, strict=True)}
 
 
 class Classifier:
@@ -315,17 +248,6 @@ def _results(futures: Sequence[Future[list[Prediction]]]) -> list[Prediction]:
 def _bounded(shape: tuple[int, ...], max_side_px: int) -> tuple[int, int]:
     factor = min(1.0, max_side_px / max(shape))
     return max(1, round(shape[0] * factor)), max(1, round(shape[1] * factor))
-
-
-def calibrate(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Divide the logits behind probabilities by a temperature: float32, (n, n_classes) in and out.
-
-    Source: temperature scaling, Guo et al. 2017, arXiv:1706.04599.
-    """
-    logits = np.log(np.maximum(probabilities, np.float32(1e-12))) / np.float32(temperature)
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    calibrated: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
-    return calibrated
 
 
 def load_classifiers(folder: Path = WEIGHTS_FOLDER, names: Sequence[str] = DEFAULT_MODELS) -> dict[str, Classifier]:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from model.card import KnownAnswer
 from model.errors import ImageError, ModelFileError
+from model.reading.contents import MriImage
 from model.reading.raster import read_picture
-from model.reading.sizes import MAX_PIXELS, MriImage
+from model.reading.sizes import MAX_PIXELS
 
 if TYPE_CHECKING:
-    from model.network.classifier import Prediction
+    from model.answers.prediction import Prediction
 
 # Three of static/samples, grey and smaller, as PNG: lossless, so that every decoder gives the same pixels.
 FOLDER = Path(__file__).parent.parent / "self_test"

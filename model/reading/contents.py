@@ -1,10 +1,78 @@
-"""What is read from files, and how much at most."""
+"""What is read from files: an image, a volume, or a refusal; and how much at most."""
 
 from dataclasses import dataclass
 
-from model.answers.volume import MriVolume
-from model.errors import ImageError
-from model.reading.sizes import MAX_PIXELS, MAX_VOXELS, MriImage
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import ImageError, UnsuitableImage
+from model.preprocessing import has_contrast, head_threshold
+from model.reading.sizes import MAX_PIXELS, MAX_VOXELS
+from model.sentences import Sentence
+
+# A slice is classified when its head is at least this share of the largest slice's.
+MIN_HEAD_SHARE = 0.25
+# How many pixels of a volume its grey levels are measured on.
+MAX_MEASURED = 4_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class MriImage:
+    """One picture as it was read.
+
+    pixels: uint8, shape (height, width), 0..255, higher is brighter; upright by EXIF, DICOM or NIfTI orientation.
+    format: the format that the content showed, in Pillow's spelling ("JPEG", "PNG", ...), "DICOM" or "NIfTI".
+    notes: sentences on what its sender should know, as a warning; steps: on what was done to come to these pixels.
+    """
+
+    pixels: NDArray[np.uint8]
+    format: str
+    notes: tuple[Sentence, ...] = ()
+    steps: tuple[Sentence, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class MriVolume:
+    """Parallel slices in anatomical order, upright as radiologists look at them.
+
+    slices: uint8, shape (n, height, width), 0..255, one grey window for all; square pixels.
+        axial: from foot to head, forehead up, the patient's right on the left of the picture;
+        coronal: from front to back, head up, the patient's right on the left;
+        sagittal: from the patient's left to the right, head up, face to the left.
+    plane: "axial", "coronal", "sagittal", or "" where the file does not say; then slices lie as they were stored.
+    spacing_mm: between the centres of slices; nan where unknown.
+    format: "DICOM" or "NIfTI".
+    notes: sentences on what its sender should know, as a warning; steps: on what was done to come to these slices.
+    """
+
+    slices: NDArray[np.uint8]
+    plane: str
+    spacing_mm: float
+    format: str
+    notes: tuple[Sentence, ...] = ()
+    steps: tuple[Sentence, ...] = ()
+
+    def image(self, slice_index: int) -> MriImage:
+        """Give one slice as a picture, without notes."""
+        return MriImage(self.slices[slice_index], self.format)
+
+    def brain_slices(self) -> NDArray[np.int64]:
+        """Give the indices of the slices to classify, int64, shape (n,), in order.
+
+        A slice counts when the area brighter than air (preprocessing's threshold, but from the whole volume's grey
+        levels, so that noise beside the head does not become a head) is at least MIN_HEAD_SHARE of the largest
+        slice's. The area of a ball of radius r falls to a quarter 0.87 r from its middle: of a head, some 75 mm from
+        its middle to the skin, the outermost 10 mm are left out, which are scalp and skull. The neck, often above
+        that share, stays in; the network's gate refuses what is no brain. Slices without contrast, which the
+        network cannot take, are never given. Empty only if no slice has contrast.
+        """
+        usable = np.array([has_contrast(pixels) for pixels in self.slices], bool)
+        every = -(-self.slices.size // MAX_MEASURED)
+        threshold = head_threshold(self.slices.reshape(-1)[::every])
+        areas = np.array([np.count_nonzero(pixels > threshold) for pixels in self.slices])
+        areas[~usable] = 0
+        return np.flatnonzero(usable & (areas >= MIN_HEAD_SHARE * areas.max()))
+
 
 Content = MriImage | MriVolume | ImageError
 
@@ -31,3 +99,14 @@ class Reading:
 
     files: tuple[int, ...]
     content: Content
+
+
+def a_volume(n_slices: int) -> UnsuitableImage:
+    """Give the refusal of a volume where one slice is expected."""
+    return UnsuitableImage(
+        Sentence(
+            "Expected one slice. Received a volume of {n_slices} slices. Send it on the page or with "
+            "`python -m model`, which read volumes slice by slice, or export one slice and try again.",
+            n_slices=n_slices,
+        )
+    )

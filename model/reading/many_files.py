@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from model.answers.volume import MriVolume
 from model.errors import ImageError, TooManyFiles, UnsupportedFormat
 from model.reading.archives import is_zip, read_archive
-from model.reading.contents import Content, Limits, Reading
+from model.reading.contents import Content, Limits, MriImage, MriVolume, Reading
 from model.reading.one_file import read_image
 from model.reading.signatures import is_dicom, is_nifti
-from model.reading.sizes import MriImage
 from model.sentences import Sentence
 
 # Unpacked bytes of an archive per voxel that is let through: scanners write 16 bits; half as much again for headers.

@@ -16,11 +16,11 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
-from model.answers.volume import MriVolume, a_volume
 from model.errors import UnreadableImage, UnsuitableImage
+from model.reading.contents import MriImage, MriVolume, a_volume
 from model.reading.orientation import BY_PERCENTILES, MAX_MEASURED_SLICES, Stack, grey_range, to_content, to_grey
 from model.reading.signatures import GZIP, GZIP_BITS, NIFTI_MAGICS, first_bytes, header_size
-from model.reading.sizes import MAX_VOXELS, MriImage, check_size, check_voxels
+from model.reading.sizes import MAX_VOXELS, check_size, check_voxels
 from model.sentences import Sentence
 
 # nibabel logs what it finds in damaged headers; what is in a file stays out of logs.

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from model.errors import EmptyFile, UnsupportedFormat
+from model.reading.contents import MriImage as MriImage
 from model.reading.raster import is_picture, read_picture
 from model.reading.signatures import is_dicom, is_nifti
 from model.reading.sizes import MAX_PIXELS as MAX_PIXELS
-from model.reading.sizes import MriImage as MriImage
 from model.sentences import Sentence
 
 FORMATS_IN_WORDS = Sentence("JPEG, PNG, WebP, BMP, TIFF, DICOM or NIfTI")

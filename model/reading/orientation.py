@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.answers.volume import MAX_MEASURED, MriVolume
-from model.reading.sizes import MriImage
+from model.reading.contents import MAX_MEASURED, MriImage, MriVolume
 from model.sentences import Sentence
 
 # Grey values of a volume that become black and white where it brings no window of its own; as in preprocessing.

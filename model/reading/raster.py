@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageOps
 
 from model.errors import ImageError, UnreadableImage
-from model.reading.sizes import MriImage, check_size, too_many_pixels
+from model.reading.contents import MriImage
+from model.reading.sizes import check_size, too_many_pixels
 from model.sentences import Sentence
 
 _PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")

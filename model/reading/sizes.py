@@ -1,10 +1,5 @@
 """One picture in memory, and the sizes that are refused before anything is decoded."""
 
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
-
 from model.errors import TooManyPixels, UnreadableImage
 from model.sentences import Sentence
 
@@ -16,21 +11,6 @@ MAX_VOXELS = 64_000_000
 COARSE_BELOW = 100
 # Thinner pictures are strips of text or damage, not slices, and cost more to resample than to refuse.
 MAX_ASPECT_RATIO = 20
-
-
-@dataclass(frozen=True, eq=False)
-class MriImage:
-    """One picture as it was read.
-
-    pixels: uint8, shape (height, width), 0..255, higher is brighter; upright by EXIF, DICOM or NIfTI orientation.
-    format: the format that the content showed, in Pillow's spelling ("JPEG", "PNG", ...), "DICOM" or "NIfTI".
-    notes: sentences on what its sender should know, as a warning; steps: on what was done to come to these pixels.
-    """
-
-    pixels: NDArray[np.uint8]
-    format: str
-    notes: tuple[Sentence, ...] = ()
-    steps: tuple[Sentence, ...] = ()
 
 
 def coarse_note(height: int, width: int) -> tuple[Sentence, ...]:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.answers.volume import MriVolume
 from model.errors import (
     EmptyFile,
     ImageError,
@@ -18,8 +17,7 @@ from model.errors import (
     UnsuitableImage,
     UnsupportedFormat,
 )
-from model.reading.contents import Content, Limits, Reading
-from model.reading.sizes import MriImage
+from model.reading.contents import Content, Limits, MriImage, MriVolume, Reading
 from model.sentences import Sentence
 
 _ERRORS = {

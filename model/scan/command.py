@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from model.card import DISCLAIMER, read_card
+from model.card import DEFAULT_MODELS, DISCLAIMER, WEIGHTS_FOLDER, read_card
 from model.errors import ModelFileError
-from model.network.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER, Classifier
+from model.network.classifier import Classifier
 from model.network.engine import n_cores
 from model.scan.errors import ScanError
 from model.scan.listing.inputs import Shard, absolute

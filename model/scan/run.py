@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from model.card import write_atomically
+from model.safe_files import write_atomically
 from model.scan.errors import ScanError
 from model.scan.listing.inputs import Input
 from model.scan.listing.sources import list_inputs

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from model.card import write_atomically
+from model.safe_files import write_atomically
 from model.scan.errors import ScanError
 from model.scan.listing.inputs import Shard
 from model.scan.table.parts import Parts

@@ -12,9 +12,10 @@ from PIL import Image
 
 from app import create_app
 from model.__main__ import main
-from model.answers.answer import answer_of, why_uncertain
+from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN, answer_of, why_uncertain
+from model.answers.calibration import calibrate
 from model.card import Decision, ModelCard
-from model.network.classifier import NOT_BRAIN_MRI, UNCERTAIN, Classifier, calibrate
+from model.network.classifier import Classifier
 from tests.conftest import multipart
 from tests.support.answering import add_gate, models_that_answer
 

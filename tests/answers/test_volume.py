@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
-from model.answers.volume import MriVolume, VolumeSummary, summarize
+from model.answers.prediction import Prediction
+from model.answers.volume import VolumeSummary, summarize
 from model.card import CLASS_NAMES, Decision
 from model.errors import UnsuitableImage
-from model.network.classifier import Prediction
 from model.preprocessing import HeadBox
+from model.reading.contents import MriVolume
 
 CLASSES = CLASS_NAMES["tumor_type"]
 

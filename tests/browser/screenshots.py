@@ -13,8 +13,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from model.card import read_card
-from model.network.classifier import DEFAULT_MODELS, NOT_BRAIN_MRI, UNCERTAIN, WEIGHTS_FOLDER
+from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
+from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER, read_card
 from tests.support.answering import models_that_answer
 from tests.support.page_states import FLAGS, STATES, TOP, open_state
 from tests.support.serving import served

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydicom.data import get_testdata_file
 
-from model.network.classifier import NOT_BRAIN_MRI, UNCERTAIN
+from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
 from tests.support.answering import models_that_answer
 from tests.support.heads import series
 from tests.support.page_states import FLAGS, made_volume, open_state

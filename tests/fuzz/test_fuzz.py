@@ -7,11 +7,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from model.answers.volume import MriVolume
 from model.errors import ImageError
-from model.reading.contents import Limits
+from model.reading.contents import Limits, MriImage, MriVolume
 from model.reading.many_files import read_files
-from model.reading.sizes import MriImage
 from tests.support.seeds import seeds
 
 LIMITS = Limits(max_pixels=1_000_000, max_voxels=1_000_000, max_files=5)

@@ -19,7 +19,7 @@ from model.errors import Busy, ModelFileError
 from model.network.classifier import Classifier, load_classifiers
 from model.network.engine import n_cores
 from model.network.keras_import import import_keras
-from model.reading.one_file import MriImage
+from model.reading.contents import MriImage
 
 
 def some_images() -> list[MriImage]:

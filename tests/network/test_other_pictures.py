@@ -8,9 +8,10 @@ import skimage.data
 from PIL import Image, ImageDraw
 
 from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
+from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER
 from model.errors import UnsuitableImage
-from model.network.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER, Classifier
-from model.reading.sizes import MriImage
+from model.network.classifier import Classifier
+from model.reading.contents import MriImage
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,12 @@ import pytest
 from PIL import Image
 
 from app import create_app
-from model.card import read_card, sha256_of
-from model.network.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER, Classifier, calibrate
+from model.answers.calibration import calibrate
+from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER, read_card
+from model.network.classifier import Classifier
 from model.network.self_test import PICTURES
 from model.reading.one_file import read_image
+from model.safe_files import sha256_of
 from tests.training.test_training_steps import run_step
 from training.data.decoded import decode
 from training.data.folders import DataError, find_pictures

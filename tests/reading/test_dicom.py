@@ -14,13 +14,12 @@ from pydicom.pixels import apply_voi_lut
 from pydicom.sequence import Sequence
 from pydicom.uid import MPEG2MPML, JPEG2000Lossless
 
-from model.answers.volume import MriVolume
 from model.errors import ImageError, TooManyPixels, UnreadableImage, UnsuitableImage, UnsupportedFormat
+from model.reading.contents import MriImage, MriVolume
 from model.reading.many_files import read_files
 from model.reading.one_file import read_image
 from model.reading.orientation import BY_PERCENTILES, BY_WINDOW
 from model.reading.signatures import is_dicom
-from model.reading.sizes import MriImage
 from tests.support.heads import STORED, as_file, dicom, grey, head, series, upright
 
 SLICE = head()[:, :, 11]

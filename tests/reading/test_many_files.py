@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model.answers.volume import MriVolume
+from model.answers.answer import UNCERTAIN
+from model.card import WEIGHTS_FOLDER
 from model.errors import EmptyFile, TooManyFiles, TooManyPixels, UnreadableImage, UnsupportedFormat
-from model.network.classifier import UNCERTAIN, WEIGHTS_FOLDER, Classifier
-from model.reading.contents import Limits, Reading
+from model.network.classifier import Classifier
+from model.reading.contents import Limits, MriImage, MriVolume, Reading
 from model.reading.many_files import read_files
 from model.reading.one_file import read_image
-from model.reading.sizes import MriImage
 from tests.support.heads import dicom, head, nifti, series
 
 SAMPLES = Path(__file__).parents[2] / "static" / "samples"

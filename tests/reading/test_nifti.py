@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 from nibabel.testing import data_path
 
-from model.answers.volume import MriVolume
 from model.errors import ImageError, TooManyPixels, UnreadableImage, UnsuitableImage, UnsupportedFormat
-from model.reading.contents import Limits
+from model.reading.contents import Limits, MriImage, MriVolume
 from model.reading.many_files import read_files
 from model.reading.nifti import ORIENTATION_NOTE, read_nifti
 from model.reading.one_file import read_image
 from model.reading.signatures import is_nifti
-from model.reading.sizes import MriImage
 from tests.support.heads import grey, head, nifti, upright
 
 MAX_PIXELS = 1_000_000

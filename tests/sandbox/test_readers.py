@@ -10,11 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.answers.volume import MriVolume
 from model.errors import Busy, TooManyPixels
-from model.reading.contents import Limits, Reading
+from model.reading.contents import Limits, MriImage, MriVolume, Reading
 from model.reading.many_files import read_files
-from model.reading.sizes import MriImage
 from model.sandbox.messages import pack_files, pack_readings, unpack_files, unpack_readings
 from model.sandbox.readers import DecoderFailed, Readers
 from tests.support.heads import nifti, series

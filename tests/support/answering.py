@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
 from model.answers.gate import Gate
 from model.card import Decision, GateCard, ModelCard, read_card
-from model.network.classifier import NOT_BRAIN_MRI, UNCERTAIN
 from model.network.keras_import import import_keras
 
 

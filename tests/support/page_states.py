@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 from PIL import Image
 
-from model.network.classifier import NOT_BRAIN_MRI, UNCERTAIN
+from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
 
 TOP = Path(__file__).parents[2]
 SAMPLES = TOP / "static" / "samples"

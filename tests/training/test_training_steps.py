@@ -20,9 +20,10 @@ import pytest
 from PIL import Image
 
 from app import create_app
-from model.card import Decision, read_card, sha256_of
+from model.card import Decision, read_card
 from model.errors import ModelFileError
 from model.reading.one_file import read_image
+from model.safe_files import sha256_of
 from training.__main__ import main
 from training.data.folders import DataError
 from training.fit.packing import compact

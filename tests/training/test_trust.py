@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.card import Decision, GateCard, read_card
-from model.network.classifier import WEIGHTS_FOLDER, Classifier, calibrate
+from model.answers.calibration import calibrate
+from model.card import WEIGHTS_FOLDER, Decision, GateCard, read_card
+from model.network.classifier import Classifier
 from model.network.keras_import import import_keras
 from tests.conftest import save_with_card
 from training.measure.bounds import unmet_bounds

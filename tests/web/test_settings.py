@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model.network.classifier import DEFAULT_MODELS, WEIGHTS_FOLDER
+from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER
 from model.reading.contents import Limits
 from web.settings import PREFIX, TABLE, Settings, SettingsError, load_settings
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.card import sha256_of
+from model.safe_files import sha256_of
 from training.data.folders import DataError, Picture
 
 PAIRS_FILE, GROUPS_FILE = "pairs.csv", "groups.csv"

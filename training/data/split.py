@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.card import write_atomically
+from model.safe_files import write_atomically
 from training.data.copies import Split
 from training.data.folders import DataError, Picture
 

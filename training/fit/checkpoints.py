@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from model.card import write_atomically
+from model.safe_files import write_atomically
 from training.data.folders import DataError
 from training.fit.packing import compact
 

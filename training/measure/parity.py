@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.network.classifier import Classifier
-from model.reading.one_file import MriImage
+from model.reading.contents import MriImage
 from training.measure.known_picture import known_pictures
 
 

@@ -11,8 +11,8 @@ from scipy.optimize import minimize_scalar
 from sklearn import metrics as scores
 from sklearn.model_selection import GroupKFold
 
+from model.answers.calibration import calibrate
 from model.card import Decision
-from model.network.classifier import calibrate
 
 N_BINS = 15
 # An answer that is given as certain may be wrong this often.

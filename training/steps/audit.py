@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.card import TUMOR_TYPE, write_atomically
+from model.card import TUMOR_TYPE
 from model.preprocessing import preprocess
 from model.reading.one_file import read_image
+from model.safe_files import write_atomically
 from training.data.audit_result import GROUPS_FILE, NETWORK, PAIRS_FILE, THUMBNAILS
 from training.data.boxes import Lesion, lesions_of, read_boxes, series_of
 from training.data.copies import LEFT_OUT, describe, find_pairs, group, likeness

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from model.card import sha256_of, write_atomically
+from model.safe_files import sha256_of, write_atomically
 from training.data.boxes import boxes_in_input, lesions_of, read_boxes
 from training.data.decoded import Decoded
 from training.data.folders import DataError

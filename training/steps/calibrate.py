@@ -18,10 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.card import GateCard, ModelCard, write_atomically
-from model.network.classifier import Classifier, calibrate
+from model.answers.calibration import calibrate
+from model.card import GateCard, ModelCard
+from model.network.classifier import Classifier
 from model.preprocessing import preprocess
 from model.reading.one_file import read_image
+from model.safe_files import write_atomically
 from training.data.boxes import boxes_in_input, boxes_of, lesions_of, read_boxes, series_of
 from training.data.copies import copies_among, first_copies, joined, unknown_to
 from training.data.decoded import Decoded, decode

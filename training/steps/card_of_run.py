@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from model.card import CLASS_NAMES, Decision, GateCard, ModelCard, sha256_of
+from model.card import CLASS_NAMES, Decision, GateCard, ModelCard
 from model.errors import ModelFileError
 from model.preprocessing import PREPROCESSING_VERSION
+from model.safe_files import sha256_of
 from model.sentences import Sentence
 from training.measure.bounds import LEAST_POINTING
 

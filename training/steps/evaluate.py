@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.answers.calibration import calibrate
 from model.answers.gate import Gate
-from model.card import ModelCard, write_atomically
+from model.card import ModelCard
 from model.evidence.maps import in_steps, overlay
-from model.network.classifier import Classifier, calibrate
+from model.network.classifier import Classifier
+from model.safe_files import write_atomically
 from training.data.audit_result import read_audit
 from training.data.copies import copies_of
 from training.data.decoded import Decoded, decode

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from model.card import write_atomically
 from model.errors import ImageError
-from model.reading.one_file import MriImage, read_image
+from model.reading.contents import MriImage
+from model.reading.one_file import read_image
+from model.safe_files import write_atomically
 from training.data.folders import Picture, find_pictures, fingerprint
 from training.drawing import plots
 from training.drawing.page import Section, Table, write_page

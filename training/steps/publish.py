@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from model.card import ModelCard, read_card, write_atomically
+from model.card import WEIGHTS_FOLDER, ModelCard, read_card
 from model.errors import ModelFileError
-from model.network.classifier import WEIGHTS_FOLDER, Classifier
+from model.network.classifier import Classifier
 from model.network.self_test import answers_to_known_pictures
+from model.safe_files import write_atomically
 from training.data.split import FILE
 from training.measure.parity import probabilities_on
 from training.steps.card_of_run import card_of_run

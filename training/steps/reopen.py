@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from model.card import ModelCard, read_card, sha256_of, write_atomically
+from model.card import ModelCard, read_card
 from model.network.classifier import Classifier
+from model.safe_files import sha256_of, write_atomically
 from training.data.folders import DataError, Picture, fingerprint
 from training.data.split import FILE
 from training.fit.checkpoints import require_empty

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.card import CLASS_NAMES, Decision, write_atomically
+from model.card import CLASS_NAMES, Decision
+from model.safe_files import write_atomically
 from training.data.boxes import boxes_of, series_of
 from training.data.copies import Copies, copies_among, first_copies, joined, unknown_to
 from training.data.decoded import COMPARED_SIZE_PX, Decoded, decode

@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from model.card import CLASS_NAMES, Decision, write_atomically
-from model.network.classifier import Classifier, calibrate
+from model.answers.calibration import calibrate
+from model.card import CLASS_NAMES, Decision
+from model.network.classifier import Classifier
+from model.safe_files import write_atomically
 from training.data.boxes import Lesion, boxes_of, lesions_of, series_of
 from training.data.copies import Split, copies_among, first_copies, unknown_to
 from training.data.decoded import Decoded

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from model.card import write_atomically
+from model.safe_files import write_atomically
 from training.data.boxes import boxes_in_input, lesions_of, read_boxes
 from training.data.decoded import decode
 from training.data.folders import DataError, find_pictures

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from model.card import ModelCard, read_card, write_atomically
+from model.card import ModelCard, read_card
+from model.safe_files import write_atomically
 from training.data.folders import DataError
 from training.drawing import plots
 from training.studies.attempts import draw_attempts

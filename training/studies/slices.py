@@ -7,8 +7,8 @@ import nibabel
 import numpy as np
 from PIL import Image
 
-from model.answers.volume import MriVolume
 from model.errors import ImageError
+from model.reading.contents import MriVolume
 from model.reading.many_files import read_files
 from training.data.folders import DataError
 

@@ -7,8 +7,8 @@ from typing import Any
 from marshmallow import EXCLUDE, Schema, fields
 from marshmallow.validate import OneOf, Range, Regexp
 
+from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
 from model.card import CLASS_NAMES
-from model.network.classifier import NOT_BRAIN_MRI, UNCERTAIN
 from web.errors import CODES
 
 _CLASSES = tuple(sorted({name for names in CLASS_NAMES.values() for name in names}))

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from model.answers.prediction import Prediction
 from model.answers.volume import VolumeSummary
 from model.card import ModelCard
 from model.evidence.maps import picture_webp, shrink
-from model.network.classifier import DISPLAY_SIDE_PX, Classifier, Prediction
-from model.reading.one_file import MriImage
+from model.network.classifier import DISPLAY_SIDE_PX, Classifier
+from model.reading.contents import MriImage
 from model.sentences import NO_SENTENCE, Sentence
 from web.answering import Answer, Opinion, Refused, Result, SlicesDone, VolumeAnswer
 from web.page.wording import LABELS, Description, describe

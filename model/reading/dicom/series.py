@@ -7,9 +7,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from model.answers.volume import MAX_MEASURED, MriVolume, a_volume
 from model.errors import ImageError
 from model.preprocessing import MIN_CONTRAST
+from model.reading.contents import MAX_MEASURED, MriImage, MriVolume, a_volume
 from model.reading.dicom.decoder import Decoder
 from model.reading.dicom.header import Header, Window, read_header
 from model.reading.dicom.pixels import Slice, decode, no_pixels
@@ -25,7 +25,7 @@ from model.reading.orientation import (
     to_content,
     to_grey,
 )
-from model.reading.sizes import MAX_VOXELS, MriImage, check_size, check_voxels
+from model.reading.sizes import MAX_VOXELS, check_size, check_voxels
 from model.sentences import Sentence
 
 # Orientations whose cosines differ by no more than this, about one degree, are the same.

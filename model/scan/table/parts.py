@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from model.card import write_atomically
+from model.safe_files import write_atomically
 from model.scan.errors import MissingPackage
 from model.scan.listing.inputs import Shard
 from model.scan.listing.remote import REQUIREMENTS

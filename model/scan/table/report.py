@@ -4,7 +4,8 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.card import DISCLAIMER, write_atomically
+from model.card import DISCLAIMER
+from model.safe_files import write_atomically
 from model.scan.scan_folder import Request
 from model.scan.table.merging import N_BINS, Summary
 

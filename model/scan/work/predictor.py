@@ -8,9 +8,12 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from model.answers.answer import NOT_BRAIN_MRI
+from model.answers.calibration import calibrate
+from model.answers.prediction import Prediction
 from model.answers.volume import VolumeSummary, summarize
 from model.errors import ImageError
-from model.network.classifier import NOT_BRAIN_MRI, Classifier, Prediction, calibrate
+from model.network.classifier import Classifier
 from model.preprocessing import HeadBox
 from model.scan.listing.inputs import Input
 from model.scan.table.parts import Row

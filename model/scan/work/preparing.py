@@ -9,13 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.answers.volume import MriVolume
 from model.errors import ImageError
 from model.preprocessing import preprocess
 from model.reading.archives import is_zip
-from model.reading.contents import Content, Limits
+from model.reading.contents import Content, Limits, MriImage, MriVolume
 from model.reading.many_files import read_files
-from model.reading.sizes import MAX_VOXELS, MriImage
+from model.reading.sizes import MAX_VOXELS
 from model.scan.listing.contents import Contents, refuse_archive
 from model.scan.listing.inputs import Input
 
