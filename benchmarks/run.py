@@ -30,7 +30,15 @@ def plan_of(options: argparse.Namespace) -> Plan:
     return Plan(ServedNetwork(options.models, options.cache), options.quick)
 
 
-def run_rows(options: argparse.Namespace) -> None:
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what only the rows take."""
+    parser.add_argument(
+        "--only", nargs="+", choices=list(BY_NAME), metavar="NAME", default=list(BY_NAME),
+        help=f"print these rows and write nothing: {', '.join(BY_NAME)}",
+    )  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> None:
     """Measure the rows asked for; only a run of all rows is written, so that all figures are of one run."""
     machine, plan, found = describe_machine(options.models), plan_of(options), dict[str, Any]()
     for module, names in MODULES.items():

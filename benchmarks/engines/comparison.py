@@ -183,6 +183,14 @@ def _rate(start: Callable[[], object], finish: Callable[[], object], n: int, sec
     return n_started * n / (time.perf_counter() - began)
 
 
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the images whose answers are compared."""
+    parser.add_argument(
+        "--pictures", type=Path, default=Path("../shared/data/sartaj/Training"), metavar="DIR",
+        help="JPEGs in folders, of which some are classified too, if it is there",
+    )  # fmt: skip
+
+
 def run(options: argparse.Namespace) -> None:
     """Measure, and write the table."""
     run_other(options, "engines", lambda plan: measure(plan, options.pictures), engines_table)

@@ -16,10 +16,10 @@ def operations_per_picture(network: Any) -> int:
     A multiplication and the addition behind it count as two. Everything else (normalisation, which engines fold into
     the convolutions, activations, pooling) is left out: this is a lower bound.
     """
-    return 2 * sum(_multiplications(layer) for layer in network.layers)
+    return 2 * int(sum(_multiplications(layer) for layer in network.layers))
 
 
-def _multiplications(layer: Any) -> int:
+def _multiplications(layer: Any) -> Any:
     n_places = math.prod(layer.output.shape[1:-1])
     match type(layer).__name__:
         case "Dense":

@@ -72,6 +72,10 @@ def _resized(picture: bytes, side: int) -> bytes:
     return buffer.getvalue()
 
 
+def arguments(_: argparse.ArgumentParser) -> None:
+    """Take nothing beside what every command takes."""
+
+
 def run(options: argparse.Namespace) -> None:
     """Measure, and write tables and plots."""
     run_other(options, "growth", measure, growth_tables)

@@ -24,6 +24,11 @@ _QUICK_SECONDS = 2
 LEAST_SHARE = 0.005
 
 
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add how long to watch."""
+    parser.add_argument("--seconds", type=int, default=20, help="how long the worker is watched")
+
+
 def run(options: argparse.Namespace) -> None:
     """Post pictures while the worker is watched; write the share of each stage, and of the functions in it."""
     run_other(options, "profile", lambda plan: measure(plan, options.seconds), profile_tables)

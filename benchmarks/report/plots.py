@@ -21,13 +21,14 @@ _COLOURS = {"aim": "#2a7d4f", "must": "#d9a021", "missed": "#7a1f3d"}
 def bounds(rows: Mapping[str, dict[str, Any]], file: Path) -> None:
     """Draw how much of its bound each figure uses up: 1 is the bound, less is better, the tick is the aim."""
     figure, axis = plt.subplots(figsize=(9, 0.5 * len(rows) + 1.2), layout="constrained")
-    for place, row in enumerate(reversed(rows.values())):
+    upward = list(reversed(list(rows.values())))
+    for place, row in enumerate(upward):
         share, colour = _share(row, row["value"]), _COLOURS[row["verdict"]]
         axis.plot([1, share], [place] * 2, color=colour, linewidth=3)
         axis.plot(share, place, marker="o", markersize=9, color=colour)
         axis.plot([_share(row, row["aim"])] * 2, [place - 0.4, place + 0.4], color="black", linewidth=1.5)
     axis.axvline(1, color="grey", linestyle="--", linewidth=1)
-    axis.set_yticks(range(len(rows)), [row["title"] for row in reversed(rows.values())], fontsize=8)
+    axis.set_yticks(range(len(rows)), [row["title"] for row in upward], fontsize=8)
     axis.set(xlabel="share of the bound (1: just kept; less is better; black: the aim)", xscale="log")
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))

@@ -1,5 +1,6 @@
 """Play a fleet of machines that fail, scanning 10^8 slices: how long it takes, and what failures cost."""
 
+import argparse
 import random
 import statistics
 from dataclasses import dataclass
@@ -32,6 +33,11 @@ class Fleet:
     hours_between_failures: float
     slices_per_second: float
     start_seconds: float
+
+
+def run(options: argparse.Namespace) -> None:
+    """Play all fleets with the measured figures; print and keep."""
+    simulate(options.figures)
 
 
 def simulate(figures: Path) -> None:

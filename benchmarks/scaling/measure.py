@@ -1,5 +1,6 @@
 """Measure the engine and the scan on one and on two cores, their memory, and how long a scan takes to start."""
 
+import argparse
 import itertools
 import json
 import os
@@ -12,15 +13,30 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.measured.start import sizes_mb
+from benchmarks.plan import PICTURE
 from benchmarks.scaling.figures import add_figures
 from benchmarks.scaling.processes import own_module, run_scan
-from benchmarks.scaling.serving import serving
 from benchmarks.scaling.tree import make_tree
+from benchmarks.servers import serving
+from benchmarks.servers.posting import PREDICTIONS, Client
+from model.card import WEIGHTS_FOLDER
 from model.scan.listing.inputs import Shard
 from model.scan.listing.sources import list_inputs
 
 _BATCHES = (1, 8, 32)
 _N_LISTED = 100_000
+_N_POSTED = 30
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure, print and keep."""
+    measure(options.pictures, options.files, options.runs, options.ray_files, options.figures)
+
+
+def run_memory(options: argparse.Namespace) -> None:
+    """Measure memory, print and keep."""
+    measure_memory(options.pictures, options.files, options.figures)
 
 
 def measure(pictures: Path, n_files: int, n_runs: int, n_ray: int, figures: Path) -> None:
@@ -37,7 +53,7 @@ def measure(pictures: Path, n_files: int, n_runs: int, n_ray: int, figures: Path
         if n_ray:
             found["ray"] = _ray(pictures, n_ray, Path(folder) / "for_ray")
         found["files_listed_per_second"] = _listing(Path(folder) / "listed")
-        found["serving"] = serving()
+        found["serving"] = _serving()
     add_figures(figures, "measure", found)
 
 
@@ -107,6 +123,20 @@ def _listing(folder: Path) -> float:
     n = sum(1 for _ in list_inputs([str(folder)], Shard(0, 2), str(folder / "out")))
     assert 0 < n < _N_LISTED
     return _N_LISTED / (time.monotonic() - started)
+
+
+def _serving() -> dict[str, float]:
+    """Serve the app, post one image some times, one after the other, and look at its memory (PSS)."""
+    with serving.app(WEIGHTS_FOLDER) as app:
+        loaded, client = sizes_mb(app), Client(app.host, app.port, PREDICTIONS, [PICTURE.read_bytes()])
+        started = time.monotonic()
+        for _ in range(_N_POSTED):
+            client.post()
+        rate, working = _N_POSTED / (time.monotonic() - started), sizes_mb(app)
+    return {
+        "seconds_until_ready": app.seconds_to_ready, "loaded_mb": loaded["PSS"], "working_mb": working["PSS"],
+        "pictures_per_second": rate,
+    }  # fmt: skip
 
 
 def measure_memory(pictures: Path, sizes: Sequence[int], figures: Path) -> None:

@@ -1,14 +1,21 @@
 """Write docs/scaling.md: the measured figures, what follows from them, and where the next limit is."""
 
-from collections.abc import Iterable, Sequence
+import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.report.page import table
 from benchmarks.scaling.figures import read_figures
 from model.safe_files import write_atomically
 
 _SIZES = (10_000, 1_000_000, 100_000_000)
 _TEXTS = Path(__file__).parent
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the page."""
+    write_page(options.figures, options.page)
 
 
 def write_page(figures: Path, page: Path) -> None:
@@ -131,7 +138,5 @@ def _fleets(found: dict[str, Any]) -> str:
     )  # fmt: skip
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(map(str, row)) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
+def _table(columns: tuple[str, ...], rows: Sequence[Sequence[object]]) -> str:
+    return "\n".join(table(columns, [[str(cell) for cell in row] for row in rows])) + "\n"

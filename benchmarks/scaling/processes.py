@@ -1,5 +1,6 @@
 """Run a scan on some cores, and look at its memory meanwhile."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from model.scan.table.parts import arrow
 
@@ -70,36 +73,24 @@ def use_cores(n_cores: int) -> None:
 
 
 class _Watch(threading.Thread):
-    """Looks at a process and its children until it ends."""
+    """Looks at a process and its children until it ends. Memory is PSS: pages that several share count in parts."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)
-        self._pid = pid
+        self._process = psutil.Process(pid)
         self.parent_mb = self.decoder_mb = 0.0
 
     def run(self) -> None:
-        while Path(f"/proc/{self._pid}/smaps_rollup").is_file():
-            self.parent_mb = max(self.parent_mb, memory_mb(self._pid))
-            self.decoder_mb = max([self.decoder_mb, *map(memory_mb, children_of(self._pid))])
+        # The first that has ended in between ends this look, or all of it.
+        while self._process.is_running() and self._process.status() != psutil.STATUS_ZOMBIE:
+            with contextlib.suppress(psutil.Error):
+                self.parent_mb = max(self.parent_mb, _memory_mb(self._process))
+                self.decoder_mb = max([self.decoder_mb, *map(_memory_mb, self._process.children())])
             time.sleep(_LOOK_SECONDS)
 
 
-def children_of(pid: int) -> list[int]:
-    """Give the processes that a process started."""
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").glob("*/children"))
-        return [int(child) for task in tasks for child in task.read_text().split()]
-    except OSError:
-        return []
-
-
-def memory_mb(pid: int) -> float:
-    """Give a process's share of memory (PSS: pages that several share count in parts); 0 where it has ended."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
+def _memory_mb(process: psutil.Process) -> float:
+    return float(process.memory_full_info().pss) / 2**20
 
 
 def own_module(*arguments: str, n_cores: int) -> str:

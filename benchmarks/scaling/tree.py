@@ -1,5 +1,6 @@
 """An archive of any number of files, made from some pictures: encoded again, renamed, and some of them damaged."""
 
+import argparse
 import random
 from pathlib import Path
 
@@ -8,6 +9,12 @@ from PIL import Image
 DAMAGED_SHARE = 0.02
 _PER_FOLDER = 1000
 _SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+
+def run(options: argparse.Namespace) -> None:
+    """Make the archive, and print how many of its files are damaged."""
+    n_damaged = make_tree(options.pictures, options.out, options.files)
+    print(f"{options.files} files in {options.out}, {n_damaged} of them damaged.")
 
 
 def make_tree(pictures: Path, out: Path, n_files: int, seed: int = 0) -> int:
