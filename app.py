@@ -12,7 +12,7 @@ from web.api import docs_page, openapi
 from web.api import views as api_views
 from web.api.evaluation_results import read_results
 from web.guards import cross_site, headers, rate_limit, tokens
-from web.guards.admission import Places
+from web.guards.overload import Places
 from web.guards.uploads import App, MemoryRequest, start_readers
 from web.languages import languages
 from web.observing import requests

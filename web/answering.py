@@ -15,7 +15,7 @@ from model.reading.contents import MriImage, MriVolume, Reading
 from model.reading.sizes import coarse_note
 from model.sentences import Sentence
 from web.errors import Refusal
-from web.guards.admission import overloaded
+from web.guards.overload import overloaded
 from web.guards.uploads import App
 from web.observing.metrics import Metrics
 

@@ -14,7 +14,7 @@ from babel.messages.pofile import read_po
 
 from tests.faults.proxy import nginx
 from tests.support.serving import TOP, Server
-from web.guards.admission import overloaded
+from web.guards.overload import overloaded
 
 N_AT_ONCE = 12
 API = "/api/v1/predictions"

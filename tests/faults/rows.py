@@ -47,7 +47,7 @@ QUICK: dict[str, tuple[str, tuple[str, ...]]] = {
         "readers:test_file_over", "readers:test_only_the_file")),
     "A21": ("requests made from the OpenAPI document", ("openapi:test_no_request_gets",)),
     "B2": ("a request beyond the places, and one that waits too long", (
-        "admission:test_request_beyond", "admission:test_picture_that_waits", "admission:test_place")),
+        "overload:test_request_beyond", "overload:test_picture_that_waits", "overload:test_place")),
     "B11": ("the rate limit, and forged addresses", ("rate_limit:test_",)),
     "B6": ("the guarded worker alone, with a second instead of fifteen", ("worker:test_request_that_stalls",
         "worker:test_many_more", "worker:test_client_that_drips")),

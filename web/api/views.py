@@ -13,7 +13,7 @@ from web.api import examples
 from web.api.openapi import V1_PREFIX, Operation
 from web.api.schemas import ModelsSchema, PredictionsSchema, ResultsSchema, UploadSchema
 from web.errors import Refusal
-from web.guards.admission import admitted
+from web.guards.overload import admitted
 from web.guards.uploads import this_app, uploaded_files
 from web.languages.languages import say
 from web.records import record_of

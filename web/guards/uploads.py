@@ -11,7 +11,7 @@ from model.network.classifier import Classifier
 from model.sandbox.readers import Readers
 from model.sentences import Sentence
 from web.errors import Refusal
-from web.guards.admission import Places
+from web.guards.overload import Places
 from web.observing.metrics import Metrics
 from web.settings import Settings
 

@@ -14,7 +14,7 @@ from model.network.classifier import Classifier
 from model.sentences import Sentence
 from web.answering import Refused, SlicesDone, classify
 from web.errors import Refusal, concerns_the_form, note_refusal
-from web.guards.admission import admitted
+from web.guards.overload import admitted
 from web.guards.uploads import App, this_app, uploaded_files
 from web.languages.languages import say
 from web.page.result_cards import CHART_HEIGHT, CHART_WIDTH, CardMaker, ResultCard

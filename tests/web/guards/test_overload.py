@@ -17,7 +17,7 @@ from tests.conftest import multipart
 from tests.web.api.test_api import assert_problem, sample
 from tests.web.test_bad_input import GOOD
 from web.errors import Refusal
-from web.guards.admission import Places
+from web.guards.overload import Places
 
 API = "/api/v1/predictions"
 
