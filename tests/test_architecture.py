@@ -4,11 +4,12 @@
 """
 
 import ast
-from pathlib import Path
+import re
 
 import pytest
 
-TOP = Path(__file__).parent.parent
+from tests.support.samples import TOP
+
 PACKAGES = ("benchmarks", "model", "training", "web")
 
 # What each part may import of this project.
@@ -170,3 +171,20 @@ def test_file_measures_time_by_a_clock_that_never_jumps(file):
         "benchmarks/scaling/figures.py": ["datetime.now"],
     }
     assert clock_readings((TOP / file).read_text(encoding="utf-8")) == dates.get(file, [])
+
+
+TEST_MODULE = re.compile(
+    r"^(from|import) tests\.\S*\b(test_\w+|conftest)|^from tests\S* import .*\b(test_\w+|conftest)\b", re.M
+)
+
+
+def test_no_test_imports_a_test():
+    files = (TOP / "tests").rglob("*.py")
+    assert [str(file) for file in files if TEST_MODULE.search(file.read_text(encoding="utf-8"))] == []
+
+
+@pytest.mark.parametrize(
+    "line", ["from tests.web.test_x import a", "import tests.test_x", "from tests import conftest"]
+)
+def test_import_of_a_test_is_found(line):
+    assert TEST_MODULE.search(f"import os\n{line}\n")

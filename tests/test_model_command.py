@@ -1,6 +1,5 @@
 """`python -m model` on files and folders."""
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +8,7 @@ from PIL import Image
 
 from model.__main__ import main
 from tests.support.heads import dicom, nifti, series
+from tests.support.samples import csv_rows
 
 
 @pytest.fixture
@@ -21,14 +21,10 @@ def folder(tmp_path: Path) -> Path:
     return top
 
 
-def rows_of(file: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(file.read_text().splitlines()))
-
-
 def test_folder_of_good_pictures_gives_a_row_each_and_exit_code_0(folder: Path, tiny_models: Path) -> None:
     table = folder.parent / "out.csv"
     assert main([str(folder), "--csv", str(table), "--models", str(tiny_models)]) == 0
-    rows = rows_of(table)
+    rows = csv_rows(table)
     assert [Path(row["path"]).name for row in rows] == ["a.png", "b.jpg"]
     assert list(rows[0]) == [
         "path", "answer", "predicted_class", "p_glioma", "p_meningioma", "p_no_tumor", "p_pituitary",
@@ -43,7 +39,7 @@ def test_bad_picture_becomes_a_row_with_its_reason_and_exit_code_1(folder: Path,
     (folder / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
     table = folder.parent / "out.csv"
     assert main([str(folder), "--csv", str(table), "--model", "vgg16", "--models", str(tiny_models)]) == 1
-    rows = {Path(row["path"]).name: row for row in rows_of(table)}
+    rows = {Path(row["path"]).name: row for row in csv_rows(table)}
     assert "cut off or damaged" in rows["broken.png"]["error"]
     assert rows["broken.png"]["predicted_class"] == ""
     assert rows["a.png"]["predicted_class"] in {"tumor", "no_tumor"}
@@ -61,7 +57,7 @@ def test_folder_of_a_dicom_series_gives_one_row_with_the_number_of_its_slices(
     (study / "single.dcm").write_bytes(dicom(np.random.default_rng(0).integers(0, 900, (40, 30), np.int16)))
     table = tmp_path / "out.csv"
     assert main([str(study), "--csv", str(table), "--models", str(tiny_models)]) == 0
-    rows = rows_of(table)
+    rows = csv_rows(table)
     assert [(Path(row["path"]).name, row["n_slices"]) for row in rows] == [
         ("head.nii.gz", "22"),
         ("IM000", "22"),
@@ -78,7 +74,7 @@ def test_slice_that_fails_in_a_series_gets_a_row_of_its_own(tmp_path: Path, tiny
         (tmp_path / f"IM{i:03}").write_bytes(content[:-100] if i == 7 else content)
     table = tmp_path / "out.csv"
     assert main([str(tmp_path), "--csv", str(table), "--models", str(tiny_models)]) == 1
-    first, second = rows_of(table)
+    first, second = csv_rows(table)
     assert (first["n_slices"], Path(second["path"]).name) == ("21", "IM007")
     assert "cut off" in second["error"]
 

@@ -16,8 +16,8 @@ from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN, answer_of, why_uncert
 from model.answers.calibration import calibrate
 from model.card import Decision, ModelCard
 from model.network.classifier import Classifier
-from tests.conftest import multipart
-from tests.support.answering import add_gate, models_that_answer
+from tests.support.client import multipart
+from tests.support.networks import add_gate, models_that_answer
 
 ANSWERS = ("class", UNCERTAIN, NOT_BRAIN_MRI)
 

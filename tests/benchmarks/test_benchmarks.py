@@ -22,8 +22,8 @@ from benchmarks.run import MODULES
 from benchmarks.servers.posting import multipart
 from benchmarks.timing import Ratio, Sample
 from model.network.keras_import import import_keras
+from tests.support.samples import TOP
 
-TOP = Path(__file__).parents[2]
 SERVING = "Thread.run (threading.py:982)", "ThreadWorker.handle (gunicorn/workers/gthread.py:553)"
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from benchmarks.scaling.fleet import Fleet, play, simulate
 from benchmarks.scaling.page import write_page
 from benchmarks.scaling.tree import make_tree
-from tests.support.scanning import TOP
+from tests.support.samples import SAMPLES, TOP
 
 MEASURED = {
     "date": "2026-01-01", "machine": "a machine", "n_files": 1000,
@@ -29,7 +29,7 @@ MEMORY = {
 
 
 def test_archive_has_so_many_files_some_of_them_damaged_and_is_the_same_each_time(tmp_path: Path) -> None:
-    samples = TOP / "static" / "samples"
+    samples = SAMPLES
     n_damaged = [make_tree(samples, tmp_path / name, 60, seed=3) for name in ("a", "b")]
     first, second = (
         {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in (tmp_path / name).rglob("*.jpg")}

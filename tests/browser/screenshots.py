@@ -15,9 +15,10 @@ from playwright.sync_api import sync_playwright
 
 from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
 from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER, read_card
-from tests.support.answering import models_that_answer
-from tests.support.page_states import FLAGS, STATES, TOP, open_state
-from tests.support.serving import served
+from tests.support.networks import models_that_answer
+from tests.support.page_states import FLAGS, STATES, open_state
+from tests.support.samples import TOP
+from tests.support.server import served
 
 FOLDER = TOP / "docs" / "screenshots"
 # Name, width in pixels, colour scheme, language.

@@ -13,15 +13,14 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
-from tests.support.answering import models_that_answer
 from tests.support.heads import series
+from tests.support.networks import models_that_answer
 from tests.support.page_states import FLAGS, made_volume, open_state
-from tests.support.serving import served
+from tests.support.samples import SAMPLES, TOP
+from tests.support.server import served
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 
-TOP = Path(__file__).parents[2]
-SAMPLES = TOP / "static" / "samples"
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
 

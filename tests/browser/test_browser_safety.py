@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.page_states import FLAGS, SAMPLES
-from tests.support.serving import served
+from tests.support.page_states import FLAGS
+from tests.support.samples import SAMPLES
+from tests.support.server import served
 from web.guards.tokens import digest_of
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")

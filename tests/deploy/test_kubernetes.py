@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-TOP = Path(__file__).parents[2]
+from tests.support.samples import TOP
+
 FOLDER = TOP / "deploy" / "kubernetes"
 MANIFESTS = sorted(file for file in FOLDER.rglob("*.yaml") if file.name != "kustomization.yaml")
 KUSTOMIZATIONS = sorted(file.parent for file in FOLDER.rglob("kustomization.yaml"))

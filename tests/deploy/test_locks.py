@@ -12,7 +12,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-TOP = Path(__file__).parents[2]
+from tests.support.samples import TOP
+
 WANTED = sorted(path.stem for path in TOP.glob("requirements*.in"))
 # The lowest versions without a fault that would matter here.
 FLOORS = {"pillow": "12.3", "pydicom": "3.0.2", "keras": "3.15", "werkzeug": "3.1.6", "gunicorn": "26.1"}

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.support.samples import TOP
 from web.settings import load_settings
 
-TOP = Path(__file__).parents[2]
 DOCKERFILE = (TOP / "Dockerfile").read_text(encoding="utf-8")
 MAKEFILE = (TOP / "Makefile").read_text(encoding="utf-8")
 NGINX_CONF = (TOP / "deploy/nginx.conf").read_text(encoding="utf-8")

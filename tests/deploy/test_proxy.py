@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
-from tests.faults.proxy import nginx
-from tests.support.serving import TOP, Server
+from tests.support.proxy import nginx
+from tests.support.samples import TOP
+from tests.support.server import Server
 from web.guards.overload import overloaded
 
 N_AT_ONCE = 12

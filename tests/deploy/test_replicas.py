@@ -20,8 +20,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import multipart
-from tests.support.scanning import TOP
+from tests.support.client import multipart
+from tests.support.samples import TOP, sample_bytes
+from tests.support.server import free_port
 from web.settings import PREFIX
 
 N_CLIENTS = 6
@@ -32,12 +33,6 @@ class Answer:
     began: float
     ended: float
     status: int
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 @contextmanager
@@ -126,7 +121,7 @@ def keep_asking(port: int, form: dict[str, object], stop: threading.Event, answe
 
 @pytest.mark.slow
 def test_killed_replica_loses_only_what_it_had_in_work(tiny_models: Path, tmp_path: Path) -> None:
-    sample = (TOP / "static" / "samples" / "glioma.jpg").read_bytes()
+    sample = sample_bytes()
     form = multipart({"files": (io.BytesIO(sample), "slice.jpg")})
     answers: list[Answer] = []
     stop = threading.Event()

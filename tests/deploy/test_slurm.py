@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.scanning import TOP, rows_of, write_slices
+from tests.support.archives import rows_of, write_slices
+from tests.support.samples import TOP
 
 pytest.importorskip("pyarrow", reason="requirements/scan.txt is not installed")
 SCRIPT = TOP / "deploy" / "slurm" / "scan.sbatch"

@@ -2,11 +2,11 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 
-TOP = Path(__file__).parents[2]
+from tests.support.samples import TOP
+
 DOCUMENTS = ("SECURITY.md", "docs/fr/SECURITY.md", "PRIVACY.md", "docs/fr/PRIVACY.md")
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.support.serving import Server
+from tests.support.server import Server
 
 BOUNDARY = "boundary"
 

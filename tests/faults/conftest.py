@@ -1,23 +1,21 @@
 """What the fault tests share: models to serve, pictures to send, and the notes that become docs/reliability.md."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from model.network.keras_import import import_keras
-from tests.conftest import save_tiny_model, save_with_card
-from tests.support.serving import TOP, Server, gunicorn
-from tests.web.test_bad_input import encoded
+from tests.faults.notes import NOTES, Record
+from tests.support.images import encoded
+from tests.support.networks import save_tiny_model, save_with_card
+from tests.support.server import Server, gunicorn
 
-NOTES = TOP / "runs" / "faults.json"
 # Of the network that takes long: some 60 ms a picture on one core, as the shipped ones.
 _SIDE_PX = 224
 _N_LAYERS = 5
-
-Record = Callable[..., None]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tests.faults.clients import Reply, ask, request_bytes
-from tests.support.serving import Server
+from tests.support.server import Server
 
 PROBES_PER_SECOND = 5
 # Nobody waits longer for an answer.

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tests.faults.notes import NOTES
 from tests.faults.rows import QUICK, REMARKS
+from tests.support.samples import TOP
 
-TOP = Path(__file__).parents[2]
-NOTES = TOP / "runs" / "faults.json"
 DOCUMENT = TOP / "docs" / "reliability.md"
 SECTIONS = {"A": "Bad input", "B": "Load and slow clients", "C": "Process and host", "D": "Model integrity",
             "P": "Privacy", "F": "Packaging"}  # fmt: skip

@@ -10,9 +10,9 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from tests.faults.clients import BOUNDARY, Reply, ask, prediction
-from tests.faults.conftest import Record
-from tests.support.serving import Server
-from tests.web.test_bad_input import png_that_claims
+from tests.faults.notes import Record
+from tests.support.images import png_that_claims
+from tests.support.server import Server
 
 HEAD = f"POST /api/v1/predictions HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary={BOUNDARY}\r\n"
 PART = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="x"\r\n\r\n'.encode()

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from tests.faults.clients import Reply, ask, prediction
-from tests.faults.conftest import Record
-from tests.support.serving import Server, gunicorn
-from tests.web.test_bad_input import encoded
+from tests.faults.notes import Record
+from tests.support.images import encoded
+from tests.support.server import Server, gunicorn
 
 # Memory for a worker beyond what it has: not enough to decode a large picture.
 SPARE_BYTES = 60_000_000

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from tests.faults.clients import Reply, ask, prediction, request_bytes
-from tests.faults.conftest import Record
 from tests.faults.load import Load, closed_loop, open_loop
-from tests.faults.proxy import nginx
-from tests.support.serving import Server, gunicorn
-from tests.web.test_bad_input import OTHER_KINDS, encoded
+from tests.faults.notes import Record
+from tests.support.images import OTHER_KINDS, encoded
+from tests.support.proxy import nginx
+from tests.support.server import Server, gunicorn
 
 # How long an accepted request may wait for its turn, beside its own work.
 WAIT_SECONDS = 10

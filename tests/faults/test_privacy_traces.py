@@ -14,10 +14,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tests.faults.clients import ask, request_bytes, upload_body
-from tests.faults.conftest import Record
-from tests.faults.proxy import nginx
-from tests.support.serving import Server, gunicorn
-from tests.web.test_bad_input import drawn_slice, encoded
+from tests.faults.notes import Record
+from tests.support.images import drawn_slice, encoded
+from tests.support.proxy import nginx
+from tests.support.server import Server, gunicorn
 
 CANARY = "CANARYZEBRA"
 TRACED = "open,openat,creat,rename,renameat,renameat2,unlink,unlinkat,memfd_create,connect,mkdir,mkdirat"

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.faults.clients import Reply, ask, prediction
-from tests.faults.conftest import Record
 from tests.faults.load import Load, closed_loop
-from tests.faults.proxy import nginx
-from tests.support.serving import Server, gunicorn
+from tests.faults.notes import Record
+from tests.support.proxy import nginx
+from tests.support.server import Server, gunicorn
 
 TWO_WORKERS = ["--workers", "2"]
 N_CLIENTS = 4

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from tests.faults.clients import BODY, HEADER, IDLE, STALLED, Reply, SlowClient, ask, prediction, request_bytes
-from tests.faults.conftest import Record
-from tests.faults.proxy import nginx
-from tests.support.serving import Server, gunicorn
+from tests.faults.notes import Record
+from tests.support.proxy import nginx
+from tests.support.server import Server, gunicorn
 
 N_SLOW = 64
 KINDS = {"header": HEADER, "body": BODY, "stalled body": STALLED, "idle": IDLE}

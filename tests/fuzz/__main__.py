@@ -11,7 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-TOP = Path(__file__).parents[2]
+from tests.support.samples import TOP
+
 CRASHES = Path(__file__).parent / "crashes"
 # Files up to this size, a file's time, and memory: small enough that libFuzzer makes many of them.
 _MAX_BYTES = 20_000

@@ -18,7 +18,7 @@ from model.errors import ModelFileError
 from model.network.classifier import Classifier
 from model.network.self_test import FOLDER, PICTURES, TOLERANCE
 from model.reading.raster import read_picture
-from tests.conftest import SIZE_PX, save_tiny_model
+from tests.support.networks import SIZE_PX, save_tiny_model
 from training.steps.publish import write_known_answers
 
 SAMPLE = Path(__file__).parents[2] / "static" / "samples" / "glioma.jpg"

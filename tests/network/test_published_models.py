@@ -14,7 +14,8 @@ from model.network.classifier import Classifier
 from model.network.self_test import PICTURES
 from model.reading.one_file import read_image
 from model.safe_files import sha256_of
-from tests.training.test_training_steps import run_step
+from tests.support.samples import SAMPLES, TOP
+from tests.support.training import run_step
 from training.data.decoded import decode
 from training.data.folders import DataError, find_pictures
 from training.drawing import plots
@@ -32,7 +33,6 @@ from training.studies.report import (
     results_json,
 )
 
-TOP = Path(__file__).parents[2]
 DATA = TOP.parent / "shared" / "data"
 TESTING = DATA / "sartaj" / "Testing"
 
@@ -43,7 +43,7 @@ def classifier(request: pytest.FixtureRequest) -> Classifier:
 
 
 def test_every_sample_gets_probabilities_that_sum_to_one(classifier: Classifier) -> None:
-    samples = sorted((TOP / "static" / "samples").glob("*.jpg"))
+    samples = sorted((SAMPLES).glob("*.jpg"))
     assert [sample.stem for sample in samples] == ["glioma", "meningioma", "no_tumor", "pituitary"]
     for prediction in classifier.predict([read_image(sample) for sample in samples]):
         assert prediction.predicted_class in classifier.card.class_names
@@ -168,7 +168,7 @@ def test_row_that_no_scoring_wrote_is_a_clear_error(tmp_path: Path) -> None:
 def test_page_says_which_sample_is_misread() -> None:
     """Change the page's sentence on the samples when this fails."""
     classifier = Classifier.load(WEIGHTS_FOLDER / "xception.json")
-    samples = {path.stem: path for path in (TOP / "static" / "samples").glob("*.jpg")}
+    samples = {path.stem: path for path in (SAMPLES).glob("*.jpg")}
     said = {name: classifier.predict([read_image(path)])[0].answer for name, path in samples.items()}
     assert {name for name, answer in said.items() if answer != name} == {"no_tumor"}
     assert classifier.card.version == "2.1.0"

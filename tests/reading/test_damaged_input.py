@@ -18,8 +18,8 @@ from PIL.PngImagePlugin import PngInfo
 from pydicom.data import get_testdata_file
 from pydicom.filebase import DicomBytesIO
 
-from tests.web.api.test_api import assert_problem
-from tests.web.test_bad_input import FORMATS, drawn_slice, encoded, post, upload
+from tests.support.client import assert_problem, post, upload
+from tests.support.images import FORMATS, drawn_slice, encoded
 
 # A refusal has to come well before a decoder's own deadline.
 SECONDS = 5

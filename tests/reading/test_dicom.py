@@ -26,7 +26,7 @@ SLICE = head()[:, :, 11]
 MR_SMALL = Path(get_testdata_file("MR_small.dcm")).read_bytes()
 
 
-def sample(name: str) -> bytes:
+def pydicom_file(name: str) -> bytes:
     return Path(get_testdata_file(name)).read_bytes()
 
 
@@ -41,7 +41,7 @@ def volume_of(contents: list[bytes]) -> MriVolume:
 
 @pytest.mark.parametrize("name", ["MR_small.dcm", "ExplVR_BigEndNoMeta.dcm", "ExplVR_LitEndNoMeta.dcm", "rtstruct.dcm"])
 def test_dicom_is_recognised_with_and_without_preamble(name: str) -> None:
-    assert is_dicom(sample(name))
+    assert is_dicom(pydicom_file(name))
 
 
 @pytest.mark.parametrize("content", [b"", b"\x08", bytes(200), b"\x89PNG\r\n\x1a\n" + bytes(200), b"\x5c\x01\x00\x00"])
@@ -64,7 +64,7 @@ def test_dicom_whose_preamble_is_that_of_a_tiff_file_is_read_as_dicom() -> None:
     ],
 )  # fmt: skip
 def test_every_transfer_syntax_gives_the_same_slice(name: str) -> None:
-    np.testing.assert_array_equal(read_image(sample(name)).pixels, read_image(MR_SMALL).pixels)
+    np.testing.assert_array_equal(read_image(pydicom_file(name)).pixels, read_image(MR_SMALL).pixels)
 
 
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
@@ -125,14 +125,14 @@ def test_damaged_pixel_spacing_leaves_pixels_as_they_are() -> None:
 
 
 def test_coloured_secondary_capture_becomes_grey_with_notes() -> None:
-    image = read_image(sample("SC_rgb_rle.dcm"))
+    image = read_image(pydicom_file("SC_rgb_rle.dcm"))
     assert image.pixels.shape == (100, 100)
     assert ["secondary capture" in image.notes[0], "coloured" in image.notes[1]] == [True, True]
 
 
 def test_all_codings_of_one_coloured_picture_become_the_same_grey() -> None:
     names = ["SC_rgb_rle.dcm", "SC_rgb_gdcm_KY.dcm", "SC_rgb_dcmtk_+eb+cy+np.dcm", "SC_rgb_rle_16bit.dcm"]
-    first, *others = (read_image(sample(name)).pixels.astype(int) for name in names)
+    first, *others = (read_image(pydicom_file(name)).pixels.astype(int) for name in names)
     assert max(np.abs(first - other).mean() for other in others) < 2
 
 
@@ -216,7 +216,7 @@ def test_enhanced_multi_frame_file_is_ordered_by_the_frames_positions() -> None:
 
 
 def test_multi_frame_file_without_positions_keeps_its_order() -> None:
-    volume = volume_of([sample("SC_rgb_rle_2frame.dcm")])
+    volume = volume_of([pydicom_file("SC_rgb_rle_2frame.dcm")])
     assert (len(volume.slices), volume.plane) == (2, "")
 
 
@@ -286,7 +286,7 @@ def test_damaged_slice_is_refused_alone_and_the_others_make_a_volume() -> None:
 @pytest.mark.parametrize("name", ["MR_truncated.dcm", "badVR.dcm"])
 def test_damaged_file_is_refused(name: str) -> None:
     with pytest.raises(ImageError):
-        read_image(sample(name))
+        read_image(pydicom_file(name))
 
 
 @pytest.mark.parametrize("share", [0.01, 0.2, 0.5, 0.9, 0.99])
@@ -318,7 +318,7 @@ def test_sequence_nested_too_deeply_is_unreadable() -> None:
 
 def test_deflated_file_is_refused_without_inflating_it() -> None:
     with pytest.raises(UnsupportedFormat, match="deflated"):
-        read_image(sample("image_dfl.dcm"))
+        read_image(pydicom_file("image_dfl.dcm"))
 
 
 def test_syntax_without_decoder_is_named_with_what_to_do() -> None:
@@ -391,14 +391,14 @@ def test_names_are_in_no_note_error_warning_log_or_output(
 
 def test_decoder_says_nothing_of_a_damaged_frame(capfd: pytest.CaptureFixture[str]) -> None:
     for name in ("MR_small_jp2klossless.dcm", "MR_small_jpeg_ls_lossless.dcm", "MR_small_RLE.dcm"):
-        content = sample(name)
+        content = pydicom_file(name)
         with pytest.raises(ImageError):
             read_image(content[: len(content) // 2])
     assert "".join(capfd.readouterr()) == ""
 
 
 def test_damage_that_aborts_the_decoder_refuses_that_file_alone() -> None:
-    whole = sample("MR_small_jpeg_ls_lossless.dcm")
+    whole = pydicom_file("MR_small_jpeg_ls_lossless.dcm")
     fatal = bytearray(whole)
     # Found by random damage: over this, gdcm 3.2.6 calls terminate().
     fatal[96], fatal[1331], fatal[1554] = 207, 144, 153

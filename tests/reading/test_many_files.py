@@ -3,11 +3,9 @@
 import io
 import struct
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from model.answers.answer import UNCERTAIN
 from model.card import WEIGHTS_FOLDER
@@ -17,8 +15,9 @@ from model.reading.contents import Limits, MriImage, MriVolume, Reading
 from model.reading.many_files import read_files
 from model.reading.one_file import read_image
 from tests.support.heads import dicom, head, nifti, series
+from tests.support.images import encoded
+from tests.support.samples import SAMPLES
 
-SAMPLES = Path(__file__).parents[2] / "static" / "samples"
 # How far probabilities of one slice may lie apart after its formats: JPEG's quality 95 changes grey levels by a few,
 # and so does fitting the range of DICOM and NIfTI. Between two classes the same few move probabilities further.
 TOLERANCE = 0.02
@@ -27,12 +26,6 @@ TOLERANCE_IF_UNCERTAIN = 0.05
 
 def png(value: int = 0) -> bytes:
     return encoded(np.random.default_rng(value).integers(0, 255, (40, 30), np.uint8), "PNG")
-
-
-def encoded(pixels: np.ndarray, file_format: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, file_format, **options)
-    return buffer.getvalue()
 
 
 def zipped(files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> bytes:

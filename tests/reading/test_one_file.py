@@ -10,19 +10,13 @@ from PIL.PngImagePlugin import PngInfo
 from model.errors import EmptyFile, TooManyPixels, UnreadableImage, UnsupportedFormat
 from model.reading.one_file import read_image
 from model.reading.raster import PHOTOGRAPH_NOTE
+from tests.support.images import encoded
 
 
 def a_slice(height: int = 96, width: int = 80) -> np.ndarray:
     """A bright ellipse on black with a gradient inside: uint8 (height, width), 0..255."""
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     return np.where(x**2 + y**2 < 0.8, 100 + 100 * x, 0).clip(0, 255).astype(np.uint8)
-
-
-def encoded(pixels: np.ndarray, file_format: str, mode: str | None = None, **options: object) -> bytes:
-    picture = Image.fromarray(pixels)
-    buffer = io.BytesIO()
-    (picture.convert(mode) if mode else picture).save(buffer, file_format, **options)
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "BMP", "TIFF"])

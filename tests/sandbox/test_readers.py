@@ -16,7 +16,7 @@ from model.reading.many_files import read_files
 from model.sandbox.messages import pack_files, pack_readings, unpack_files, unpack_readings
 from model.sandbox.readers import DecoderFailed, Readers
 from tests.support.heads import nifti, series
-from tests.web.test_bad_input import GOOD, OTHER_KINDS, drawn_slice, encoded
+from tests.support.images import GOOD, OTHER_KINDS, drawn_slice, encoded
 
 LIMITS = Limits()
 # What tests/support/misbehaving/clumsy_reader.py does over a file with such a beginning.

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.scanning import TOP, command, ids_in_parts, rows_of, scan, write_slices
+from tests.support.archives import command, ids_in_parts, rows_of, scan, write_slices
+from tests.support.samples import TOP
 
 pytest.importorskip("pyarrow", reason="requirements/scan.txt is not installed")
 PATIENCE_SECONDS = 120

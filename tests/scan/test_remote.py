@@ -17,7 +17,7 @@ from model.scan.listing.inputs import Input, Shard
 from model.scan.listing.remote import is_remote, with_retries
 from model.scan.listing.sources import list_inputs
 from model.scan.work.preparing import preparer
-from tests.support.scanning import rows_of, scan, write_slices
+from tests.support.archives import rows_of, scan, write_slices
 
 pytest.importorskip("pyarrow", reason="requirements/scan.txt is not installed")
 fsspec = pytest.importorskip("fsspec", reason="requirements/scan.txt is not installed")

@@ -16,8 +16,8 @@ from model.scan.command import main
 from model.scan.listing.inputs import Input, Shard
 from model.scan.table.merging import merge
 from model.scan.table.parts import PARTS, Parts
+from tests.support.archives import ids_in_parts, rows_of, scan, write_slices
 from tests.support.heads import dicom, nifti, series
-from tests.support.scanning import ids_in_parts, rows_of, scan, write_slices
 
 pytest.importorskip("pyarrow", reason="requirements/scan.txt is not installed")
 CLASSES = ("glioma", "meningioma", "no_tumor", "pituitary")

@@ -16,8 +16,9 @@ import pytest
 from model.scan.command import main
 from model.scan.errors import ScanError
 from model.scan.work.pool import Crash, Pool
+from tests.support.archives import command, ids_in_parts, rows_of, scan, write_slices
 from tests.support.misbehaving.pool_work import cannot_start, make_work
-from tests.support.scanning import TOP, command, ids_in_parts, rows_of, scan, write_slices
+from tests.support.samples import TOP
 
 pytest.importorskip("pyarrow", reason="requirements/scan.txt is not installed")
 

@@ -8,9 +8,8 @@ import numpy as np
 from PIL import Image
 
 from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
+from tests.support.samples import SAMPLES, TOP
 
-TOP = Path(__file__).parents[2]
-SAMPLES = TOP / "static" / "samples"
 # The sandbox needs rights that a container lacks; the rest keeps Chromium from calling its maker.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip

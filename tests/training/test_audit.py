@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from tests.training.test_training_data import as_decoded, smooth_pictures
-from tests.training.test_training_steps import TOP, run_step
+from tests.support.samples import SAMPLES, TOP
+from tests.support.training import as_decoded, run_step, smooth_pictures
 from training.data.audit_result import read_audit
 from training.data.boxes import boxes_in_input, boxes_of, lesions_of, read_boxes
 from training.data.copies import copies_of, group
@@ -102,7 +102,7 @@ def test_audit_of_other_pictures_is_a_clear_error(collections: Path) -> None:
 
 @pytest.mark.slow
 def test_audit_also_looks_by_the_features_of_a_published_network(collections: Path) -> None:
-    samples, out = TOP / "static" / "samples", collections / "audit"
+    samples, out = SAMPLES, collections / "audit"
     slices = {"glioma": 1, "meningioma": 2, "pituitary": 3}
     for name in slices:
         folder = collections / "slices" / name

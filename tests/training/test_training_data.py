@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from model.card import CLASS_NAMES
+from tests.support.training import as_decoded, smooth_pictures
 from training.data.copies import (
     SAME_SLICE,
     Split,
@@ -21,8 +22,8 @@ from training.data.copies import (
     split_by_group,
     unknown_to,
 )
-from training.data.decoded import Decoded, decode, whole_thumbnail
-from training.data.folders import UNSPLIT, DataError, Picture, find_pictures, fingerprint, require_classes
+from training.data.decoded import decode
+from training.data.folders import DataError, find_pictures, fingerprint, require_classes
 from training.feed.augmentation import Augmentation, augment
 from training.feed.batches import balanced_order
 from training.fit.checkpoints import Progress
@@ -123,24 +124,11 @@ def reencoded(pixels: np.ndarray, quality: int) -> np.ndarray:
     return np.asarray(Image.open(buffer))
 
 
-def smooth_pictures(n: int) -> np.ndarray:
-    """Different blurred noises, uint8 (n, 64, 64)."""
-    noise = np.random.default_rng(5).integers(0, 255, (n, 8, 8), np.uint8)
-    return np.stack([np.asarray(Image.fromarray(p).resize((64, 64), Image.Resampling.BICUBIC)) for p in noise])
-
-
 def test_copies_reencoded_or_mirrored_are_near_duplicates_and_others_are_not() -> None:
     originals = smooth_pictures(6)
     copies = np.stack([reencoded(originals[0], 40), originals[1][:, ::-1], smooth_pictures(7)[6]])
     rows, columns = near_duplicates(copies, originals, SAME_SLICE)
     assert list(zip(rows.tolist(), columns.tolist(), strict=True)) == [(0, 0), (1, 1)]
-
-
-def as_decoded(pixels: np.ndarray) -> Decoded:
-    """Pictures as if they had been read from files whose head fills them, uint8 (n, size, size)."""
-    frames = np.tile(np.array([0, pixels.shape[1], 0, pixels.shape[2], *pixels.shape[1:]]), (len(pixels), 1))
-    pictures = tuple(Picture(Path(f"{i}.png"), str(i), UNSPLIT, "glioma") for i in range(len(pixels)))
-    return Decoded(pictures, pixels, pixels, frames, np.stack([whole_thumbnail(p) for p in pixels]), ())
 
 
 def test_of_the_copies_of_a_slice_the_first_is_kept() -> None:

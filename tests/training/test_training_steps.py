@@ -5,7 +5,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -24,6 +23,8 @@ from model.card import Decision, read_card
 from model.errors import ModelFileError
 from model.reading.one_file import read_image
 from model.safe_files import sha256_of
+from tests.support.samples import TOP, csv_rows
+from tests.support.training import STEP_TIMEOUT_SECONDS, environment, run_step
 from training.__main__ import main
 from training.data.folders import DataError
 from training.fit.packing import compact
@@ -35,27 +36,8 @@ from training.steps.evaluate import load
 from training.steps.publish import PublishError, publish
 from training.studies.compare import compare
 
-TOP = Path(__file__).parents[2]
 SHARED = TOP.parent / "shared"
 # Every step starts TensorFlow anew; on two busy cores that alone takes up to twenty seconds.
-STEP_TIMEOUT_SECONDS = 900
-
-
-def environment() -> dict[str, str]:
-    """This process runs Keras on OpenVINO; the steps choose their own backend."""
-    return {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
-
-
-def run_step(*arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "training", *map(str, arguments)],
-        cwd=TOP, env=environment() | variables, capture_output=True, text=True, timeout=STEP_TIMEOUT_SECONDS,
-        check=False,
-    )  # fmt: skip
-
-
-def rows_of(table: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(table.read_text().splitlines()))
 
 
 def width_of(picture: Path) -> int:
@@ -132,7 +114,7 @@ def test_run_folder_holds_config_history_curves_and_validation(finished_run: Pat
     assert config["data"]["n_pictures"] == {"no_tumor": 24, "tumor": 24}
     assert len(config["data"]["fingerprint"]) == 64
     assert config["environment"]["keras_backend"] == "tensorflow"
-    history = rows_of(finished_run / "history.csv")
+    history = csv_rows(finished_run / "history.csv")
     assert [row["epoch"] for row in history] == ["1", "2"]
     assert width_of(finished_run / "curves.png") > 500
     assert json.loads((finished_run / "validation.json").read_text())["n_pictures"] == config["data"]["n_validation"]
@@ -228,7 +210,7 @@ def test_going_on_keeps_the_split_and_leaves_out_what_is_to_stay_unseen(
                     "--audit", audit, "--out", tmp_path / "run", "--cache", tmp_path / "cache")  # fmt: skip
     assert step.returncode == 0, step.stderr
     before, after = (
-        {row["name"]: row for row in rows_of(run / "split.csv")} for run in (finished_run, tmp_path / "run")
+        {row["name"]: row for row in csv_rows(run / "split.csv")} for run in (finished_run, tmp_path / "run")
     )
     gone = {name for name in before if name not in after}
     assert {name[-9:] for name in gone} == {"yes/0.png", "/no/5.png"}
@@ -319,7 +301,7 @@ def test_evaluate_then_publish_gives_a_model_that_is_served(
     metrics = json.loads((evaluation / "metrics.json").read_text())
     assert metrics["all"]["n_pictures"] == 13
     assert metrics["also_in_training"]["n_pictures"] >= 2
-    rows = rows_of(evaluation / "predictions.csv")
+    rows = csv_rows(evaluation / "predictions.csv")
     in_training = {row["name"]: row["in_training"] for row in rows}
     assert [in_training[name] for name in in_training if name.endswith(("yes/copy.png", "no/0.png"))] == ["1", "1"]
     assert sum(row["true_class"] == row["predicted_class"] for row in rows) == metrics["all"]["n_correct"]
@@ -566,7 +548,7 @@ def test_validation_pictures_of_which_training_holds_a_copy_are_left_away(
 ) -> None:
     shutil.copytree(drawn_data, tmp_path / drawn_data.name)
     shutil.copytree(finished_run, tmp_path / "run")
-    rows = rows_of(finished_run / "split.csv")
+    rows = csv_rows(finished_run / "split.csv")
     trained = next(row for row in rows if row["validation"] == "0" and row["class_name"] == "tumor")
     copy = Path(trained["name"]).with_name("brighter.png")
     with Image.open(tmp_path / trained["name"]) as opened:
@@ -582,7 +564,7 @@ def test_runs_are_compared_on_what_both_held_out(finished_run: Path, drawn_data:
     """The other run is a copy that held out other pictures too, and whose answers are known and right."""
     other = tmp_path / "other"
     shutil.copytree(finished_run, other)
-    rows = rows_of(finished_run / "split.csv")
+    rows = csv_rows(finished_run / "split.csv")
     held_out = [i for i, row in enumerate(rows) if row["validation"] == "1"]
     added = next(i for i, row in enumerate(rows) if row["validation"] == "0")
     sides = {held_out[0]: "0", added: "1"}
@@ -653,18 +635,18 @@ def test_cross_validation_scores_every_picture_once_and_goes_on_when_repeated(dr
                  "--cache", tmp_path / "cache"]  # fmt: skip
     step = run_step(*arguments)
     assert step.returncode == 0, step.stderr
-    rows = rows_of(tmp_path / "folds" / "predictions.csv")
+    rows = csv_rows(tmp_path / "folds" / "predictions.csv")
     assert len({row["name"] for row in rows}) == len(rows) == 48
     metrics = json.loads((tmp_path / "folds" / "metrics.json").read_text())
     assert metrics["all"]["n_pictures"] == 48
     assert metrics["training"] == {"left_out": "groups", "n_networks": 2, "epochs": 1}
-    sides = [{r["name"] for r in rows_of(tmp_path / "folds" / f"fold-{i}" / "split.csv") if r["validation"] == "1"}
+    sides = [{r["name"] for r in csv_rows(tmp_path / "folds" / f"fold-{i}" / "split.csv") if r["validation"] == "1"}
              for i in (1, 2)]  # fmt: skip
     assert not sides[0] & sides[1]
     step = run_step(*arguments)
     assert step.returncode == 0, step.stderr
     assert "Epoch" not in step.stdout
-    assert rows_of(tmp_path / "folds" / "predictions.csv") == rows
+    assert csv_rows(tmp_path / "folds" / "predictions.csv") == rows
 
     # Folds that another call drew are not taken for its own.
     for change in (["--seed", "1"], ["--folds", "3"], ["--epochs", "2"]):
@@ -675,11 +657,11 @@ def test_cross_validation_scores_every_picture_once_and_goes_on_when_repeated(dr
     further = [*arguments, "--start-from", tmp_path / "folds", "--out", tmp_path / "further"]
     step = run_step(*further)
     assert step.returncode == 0, step.stderr
-    assert {row["name"] for row in rows_of(tmp_path / "further" / "predictions.csv")} == {row["name"] for row in rows}
+    assert {row["name"] for row in csv_rows(tmp_path / "further" / "predictions.csv")} == {row["name"] for row in rows}
     assert json.loads((tmp_path / "further" / "metrics.json").read_text())["training"]["epochs"] == 2
     for i in (1, 2):
         earlier, later = tmp_path / "folds" / f"fold-{i}", tmp_path / "further" / f"fold-{i}"
-        assert rows_of(later / "split.csv") == rows_of(earlier / "split.csv")
+        assert csv_rows(later / "split.csv") == csv_rows(earlier / "split.csv")
         start = json.loads((later / "config.json").read_text())["start"]
         assert start["sha256"] == sha256_of(earlier / "best.keras")
 
@@ -733,7 +715,7 @@ def test_devices_that_share_batches_train_as_one_device_does(recipe: str, drawn_
             KERAS_BACKEND="jax", XLA_FLAGS=f"--xla_force_host_platform_device_count={n_devices}",
         )  # fmt: skip
         assert step.returncode == 0, step.stderr
-        histories[n_devices] = rows_of(tmp_path / str(n_devices) / "history.csv")
+        histories[n_devices] = csv_rows(tmp_path / str(n_devices) / "history.csv")
     for alone, shared in zip(histories[1], histories[2], strict=True):
         assert float(shared["loss"]) == pytest.approx(float(alone["loss"]), rel=0.01)
     metrics = json.loads((tmp_path / "2" / "validation.json").read_text())

@@ -11,7 +11,7 @@ from model.answers.calibration import calibrate
 from model.card import WEIGHTS_FOLDER, Decision, GateCard, read_card
 from model.network.classifier import Classifier
 from model.network.keras_import import import_keras
-from tests.conftest import save_with_card
+from tests.support.networks import save_with_card
 from training.measure.bounds import unmet_bounds
 from training.measure.gate import (
     extracted_brains,

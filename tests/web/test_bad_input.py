@@ -1,10 +1,8 @@
 """What people and programs send by mistake or on purpose; each is refused with its code, and the next request works."""
 
 import io
-import struct
 import tempfile
 import time
-import zlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,51 +11,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image, ImageFile
 
-from tests.conftest import multipart
-from tests.web.api.test_api import assert_problem
+from tests.support.client import PREDICTIONS, assert_problem, multipart, post, upload
+from tests.support.images import FORMATS, GOOD, OTHER_KINDS, drawn_slice, encoded, png_that_claims
 
-PREDICTIONS = "/api/v1/predictions"
-
-
-def drawn_slice(side_px: int = 64) -> np.ndarray:
-    """Give a bright disc with a brighter spot on black, uint8, shape (side_px, side_px)."""
-    y, x = np.mgrid[:side_px, :side_px] / side_px - 0.5
-    head = np.where(x**2 + y**2 < 0.16, 90 + 120 * (x + 0.5), 0)
-    head[(x - 0.1) ** 2 + (y + 0.1) ** 2 < 0.01] = 250
-    return head.astype(np.uint8)
-
-
-def encoded(picture: Image.Image | np.ndarray, picture_format: str = "PNG", **options: object) -> bytes:
-    """Encode a Pillow picture or an array."""
-    buffer = io.BytesIO()
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-    image.save(buffer, picture_format, **options)
-    return buffer.getvalue()
-
-
-def upload(*contents: bytes, name: str = "slice.png", **fields: str) -> dict[str, object]:
-    """Give the arguments of a request that sends these files."""
-    return multipart({"files": [(io.BytesIO(content), name) for content in contents], **fields})
-
-
-GOOD = encoded(drawn_slice())
-FORMATS = {"JPEG": {}, "PNG": {}, "WEBP": {"lossless": True}, "BMP": {}, "TIFF": {}}
 # Beginnings of files of other kinds, long enough to be recognised.
-OTHER_KINDS = {
-    "text": b"probably a picture\n" * 40,
-    "PDF": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" + bytes(200),
-    "GIF": encoded(Image.new("P", (8, 8)), "GIF"),
-    "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n",
-    "SVG": b'<svg xmlns="http://www.w3.org/2000/svg"/>',
-    "PSD": b"8BPS\x00\x01" + bytes(200),
-    "JP2": b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(200),
-    "FITS": b"SIMPLE  =                    T" + bytes(200),
-    "ELF": b"\x7fELF\x02\x01\x01" + bytes(200),
-}
-
-
-def post(client: FlaskClient, *contents: bytes, **fields: str):
-    return client.post(PREDICTIONS, **upload(*contents, **fields))
 
 
 @pytest.fixture(autouse=True)
@@ -66,17 +23,6 @@ def _healthy_after(client: FlaskClient) -> Iterator[None]:
     before = post(client, GOOD).get_json()["results"][0]["probabilities"]
     yield
     assert post(client, GOOD).get_json()["results"][0]["probabilities"] == pytest.approx(before, abs=1e-6)
-
-
-def png_that_claims(side_px: int) -> bytes:
-    """Give a small PNG whose header claims a square of that side, with pixels that would all decode to zero."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = struct.pack(">IIBBBBB", side_px, side_px, 8, 0, 0, 0, 0)
-    rows = zlib.compress(bytes(1_000_000), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
 # A1: nothing, or not what is expected

@@ -8,9 +8,8 @@ import pytest
 
 from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER
 from model.reading.contents import Limits
+from tests.support.samples import TOP
 from web.settings import PREFIX, TABLE, Settings, SettingsError, load_settings
-
-TOP = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)

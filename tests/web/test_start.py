@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
-from tests.conftest import multipart
-from tests.support.serving import served
+from tests.support.client import multipart
+from tests.support.samples import TOP
+from tests.support.server import served
 from web.settings import PREFIX, TABLE, SettingsError, load_settings
-
-TOP = Path(__file__).parents[2]
 
 
 def start(models: Path, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:

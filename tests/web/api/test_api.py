@@ -4,33 +4,16 @@ import base64
 import hashlib
 import io
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
 from PIL import Image
-from werkzeug.test import TestResponse
 
-from tests.conftest import multipart
+from tests.support.client import assert_problem, multipart, sample
+from tests.support.samples import sample_bytes
 
-SAMPLES = Path(__file__).parents[3] / "static" / "samples"
 URL = "/api/v1/predictions"
-
-
-def sample(name: str = "glioma") -> tuple[io.BytesIO, str]:
-    return io.BytesIO((SAMPLES / f"{name}.jpg").read_bytes()), "slice.jpg"
-
-
-def assert_problem(answer: TestResponse, status: int, code: str) -> None:
-    assert answer.status_code == status
-    assert answer.mimetype == "application/problem+json"
-    problem = json.loads(answer.data)
-    assert (problem["status"], problem["code"]) == (status, code)
-    assert problem["detail"]
-    assert problem["request_id"] == answer.headers["X-Request-Id"]
-    assert "Traceback" not in answer.text
-    assert "/work" not in answer.text
 
 
 def test_one_file_gives_class_probabilities_and_the_hash_of_what_was_sent(client: FlaskClient) -> None:
@@ -40,7 +23,7 @@ def test_one_file_gives_class_probabilities_and_the_hash_of_what_was_sent(client
     assert list(result["probabilities"]) == ["glioma", "meningioma", "no_tumor", "pituitary"]
     assert sum(result["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert result["predicted_class"] == max(result["probabilities"], key=result["probabilities"].get)
-    assert result["input_sha256"] == hashlib.sha256((SAMPLES / "glioma.jpg").read_bytes()).hexdigest()
+    assert result["input_sha256"] == hashlib.sha256(sample_bytes()).hexdigest()
     assert (result["index"], result["model"]) == (0, "xception")
     assert "Not a medical device" in answer.json["disclaimer"]
 
@@ -51,7 +34,7 @@ def test_several_files_keep_their_order_and_a_bad_one_its_place(client: FlaskCli
     results = answer.json["results"]
     assert [result["index"] for result in results] == [0, 1, 2]
     assert results[1]["error"]["code"] == "unsupported_format"
-    expected = [hashlib.sha256((SAMPLES / f"{n}.jpg").read_bytes()).hexdigest() for n in ("glioma", "pituitary")]
+    expected = [hashlib.sha256(sample_bytes(n)).hexdigest() for n in ("glioma", "pituitary")]
     assert [results[i]["input_sha256"] for i in (0, 2)] == expected
 
 

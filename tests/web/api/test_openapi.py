@@ -30,16 +30,16 @@ from werkzeug.serving import make_server
 from app import create_app
 from model.errors import ImageError
 from model.network.classifier import Classifier
-from tests.conftest import multipart
+from tests.support.client import multipart
 from tests.support.page_states import made_volume
+from tests.support.samples import SAMPLES, TOP
 from web.answering import results_of
 from web.api.openapi import V1_PREFIX
 from web.api.schemas import ImageReadingSchema, PredictionsSchema, RefusedSchema, SliceSchema, VolumeReadingSchema
 from web.errors import CODES
 from web.records import record_of
 
-TOP = Path(__file__).parents[3]
-SAMPLE = TOP / "static" / "samples" / "glioma.jpg"
+SAMPLE = SAMPLES / "glioma.jpg"
 URL = "/api/v1/predictions"
 N_REQUESTS = 200  # per operation and mode
 CHECKS = [

@@ -1,21 +1,15 @@
 """What another web site makes a browser send is refused; the page itself and programs are not."""
 
-import io
 import json
 
 import pytest
 from flask.testing import FlaskClient
 
-from tests.conftest import multipart
-from web.languages.catalogue import TOP
+from tests.support.client import upload
+from tests.support.samples import sample_bytes
 
 PATHS = ["/", "/cards", "/api/v1/predictions"]
 OWN = "http://localhost"
-
-
-def upload() -> dict[str, object]:
-    picture = (TOP / "static" / "samples" / "glioma.jpg").read_bytes()
-    return multipart({"files": (io.BytesIO(picture), "a.jpg")})
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -35,7 +29,7 @@ def upload() -> dict[str, object]:
     ids=str,
 )
 def test_post_of_another_site_is_refused(client: FlaskClient, path: str, headers: dict[str, str]) -> None:
-    answer = client.post(path, headers=headers, **upload())
+    answer = client.post(path, headers=headers, **upload(sample_bytes()))
     assert answer.status_code == 403
     if path != "/":
         assert json.loads(answer.data)["code"] == "cross_site"
@@ -59,7 +53,7 @@ def test_post_of_another_site_is_refused(client: FlaskClient, path: str, headers
 def test_post_of_the_page_itself_or_of_a_program_is_answered(
     client: FlaskClient, path: str, headers: dict[str, str]
 ) -> None:
-    assert client.post(path, headers=headers, **upload()).status_code == 200
+    assert client.post(path, headers=headers, **upload(sample_bytes())).status_code == 200
 
 
 def test_link_from_another_site_opens_the_page(client: FlaskClient) -> None:

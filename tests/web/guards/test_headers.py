@@ -10,8 +10,8 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from model.network.classifier import Classifier
-from tests.conftest import multipart
-from tests.support.serving import served
+from tests.support.client import multipart
+from tests.support.server import served
 from web.guards.tokens import digest_of
 
 ANSWERS = [

@@ -13,9 +13,8 @@ from flask.testing import FlaskClient
 from app import create_app
 from model.network.classifier import Classifier
 from model.network.engine import Engine
-from tests.conftest import multipart
-from tests.web.api.test_api import assert_problem, sample
-from tests.web.test_bad_input import GOOD
+from tests.support.client import assert_problem, multipart, sample
+from tests.support.images import GOOD
 from web.errors import Refusal
 from web.guards.overload import Places
 

@@ -15,8 +15,8 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from model.network.classifier import Classifier
-from tests.conftest import multipart
-from web.languages.catalogue import TOP
+from tests.support.client import multipart
+from tests.support.samples import TOP
 from web.settings import SettingsError, load_settings
 
 URL = "/api/v1/predictions"

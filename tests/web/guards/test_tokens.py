@@ -1,6 +1,5 @@
 """With digests of tokens in the settings, nobody gets in without a token; without any, nothing is asked."""
 
-import io
 import json
 import subprocess
 import sys
@@ -11,9 +10,9 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from model.network.classifier import Classifier
-from tests.conftest import multipart
+from tests.support.client import upload
+from tests.support.samples import TOP, sample_bytes
 from web.guards.tokens import digest_of
-from web.languages.catalogue import TOP
 from web.settings import PREFIX, SettingsError, load_settings
 
 TOKEN, OTHER = "one-long-random-text", "another-long-random-text"
@@ -25,11 +24,6 @@ CLOSED = ["/", "/cards", "/api/v1/models", "/api/docs", "/openapi.json", "/metri
 def closed(classifiers: dict[str, Classifier]) -> FlaskClient:
     tokens = f"{digest_of(OTHER)}, {digest_of(TOKEN).upper()}"
     return create_app({"TOKENS": tokens, "METRICS": "on"}, dict(classifiers)).test_client()
-
-
-def upload() -> dict[str, object]:
-    picture = (TOP / "static" / "samples" / "glioma.jpg").read_bytes()
-    return multipart({"files": (io.BytesIO(picture), "a.jpg")})
 
 
 def basic(password: str) -> str:
@@ -47,7 +41,7 @@ def test_request_without_a_token_is_refused_wherever_it_goes(closed: FlaskClient
 
 @pytest.mark.parametrize("path", ["/", "/cards", URL])
 def test_upload_without_a_token_is_refused_before_it_is_read(closed: FlaskClient, path: str) -> None:
-    answer = closed.post(path, **upload())
+    answer = closed.post(path, **upload(sample_bytes()))
     assert answer.status_code == 401
     if path != "/":
         assert answer.mimetype == "application/problem+json"
@@ -66,7 +60,7 @@ def test_known_token_lets_in_as_bearer_and_as_the_browser_s_password(
     closed: FlaskClient, path: str, token: str
 ) -> None:
     for credentials in (f"Bearer {token}", basic(token)):
-        assert closed.post(path, headers={"Authorization": credentials}, **upload()).status_code == 200
+        assert closed.post(path, headers={"Authorization": credentials}, **upload(sample_bytes())).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -85,7 +79,7 @@ def test_probes_and_static_files_need_no_token(closed: FlaskClient, path: str) -
 
 
 def test_without_tokens_in_the_settings_nothing_is_asked(client: FlaskClient) -> None:
-    assert client.post(URL, **upload()).status_code == 200
+    assert client.post(URL, **upload(sample_bytes())).status_code == 200
 
 
 def test_command_makes_a_new_token_each_time_and_the_digest_that_lets_it_in() -> None:

@@ -13,14 +13,10 @@ import web.languages.languages
 from app import create_app
 from model.network.classifier import Classifier
 from model.sentences import Sentence
-from tests.conftest import multipart
+from tests.support.client import multipart, sample
 from web.languages import catalogue
 
 FRENCH = {"Accept-Language": "fr-FR,fr;q=0.9,en;q=0.5"}
-
-
-def sample() -> tuple[io.BytesIO, str]:
-    return io.BytesIO((catalogue.TOP / "static" / "samples" / "glioma.jpg").read_bytes()), "slice.jpg"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from tests.support.heads import dicom, head
-from tests.support.serving import served
+from tests.support.server import served
 from web.guards.tokens import digest_of
 
 CANARY = "CANARY^ZEBRA"
@@ -25,7 +25,7 @@ PATHS = ("/", "/cards", "/api/v1/predictions")
 EXIF_ARTIST, EXIF_COMMENT = 0x013B, 0x9286
 
 
-def encoded(kind: str, **options: object) -> bytes:
+def head_as(kind: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(np.clip(head()[:, :, 11] // 4, 0, 255).astype(np.uint8)).resize((64, 64)).save(
         buffer, kind, **options
@@ -49,10 +49,10 @@ def named_files() -> dict[str, bytes]:
     return {
         "DICOM": dicom(head()[:, :, 11], PatientName=CANARY, PatientID=CANARY, StudyDescription=CANARY),
         "DICOM of another kind": dicom(head()[:, :, 11], PatientName=CANARY, Modality=CANARY[:6]),
-        "JPEG": encoded("JPEG", exif=exif, comment=CANARY.encode()),
-        "PNG": encoded("PNG", pnginfo=texts),
-        "TIFF": encoded("TIFF", tiffinfo={EXIF_ARTIST: CANARY}),
-        "WebP": encoded("WEBP", exif=exif, xmp=CANARY.encode()),
+        "JPEG": head_as("JPEG", exif=exif, comment=CANARY.encode()),
+        "PNG": head_as("PNG", pnginfo=texts),
+        "TIFF": head_as("TIFF", tiffinfo={EXIF_ARTIST: CANARY}),
+        "WebP": head_as("WEBP", exif=exif, xmp=CANARY.encode()),
         "NIfTI": volume.to_bytes(),
         "zip": archive.getvalue(),
         "text": CANARY.encode(),

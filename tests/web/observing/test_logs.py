@@ -13,13 +13,13 @@ from flask.testing import FlaskClient
 
 from app import create_app
 from model.network.classifier import Classifier
-from tests.conftest import multipart
-from tests.support.serving import served
-from web.languages.catalogue import TOP
+from tests.support.client import multipart
+from tests.support.samples import sample_bytes
+from tests.support.server import served
 from web.observing.json_lines import JsonLines
 
 URL = "/api/v1/predictions"
-SAMPLE = (TOP / "static" / "samples" / "glioma.jpg").read_bytes()
+SAMPLE = sample_bytes()
 FIELDS = {
     "time",
     "level",

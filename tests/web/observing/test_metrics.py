@@ -17,15 +17,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app import create_app
 from model.network.classifier import Classifier
-from tests.conftest import multipart
+from tests.support.client import multipart, post
 from tests.support.page_states import made_volume
-from tests.support.serving import served
+from tests.support.samples import TOP, sample_bytes
+from tests.support.server import served
 from web.errors import CODES
-from web.languages.catalogue import TOP
 from web.settings import SettingsError, load_settings
 
 URL = "/api/v1/predictions"
-SAMPLE = (TOP / "static" / "samples" / "glioma.jpg").read_bytes()
+SAMPLE = sample_bytes()
 LABELS = {
     "brain_mri_requests": {"endpoint", "status"},
     "brain_mri_request_seconds": {"endpoint", "le"},
@@ -50,11 +50,6 @@ def metrics_of(client: FlaskClient) -> dict[tuple[str, ...], float]:
     return samples_in(client.get("/metrics").text)
 
 
-def post(client: FlaskClient, *contents: bytes, path: str = URL) -> int:
-    files = [(io.BytesIO(content), "a") for content in contents]
-    return client.post(path, **multipart({"files": files}), buffered=True).status_code
-
-
 # In one process
 
 
@@ -71,7 +66,8 @@ def test_every_metric_is_named_described_and_has_its_own_labels_alone(client: Fl
 
 
 def test_requests_are_counted_by_endpoint_and_status_and_refusals_by_code(client: FlaskClient) -> None:
-    assert [post(client, SAMPLE), post(client, SAMPLE), post(client, b"no"), post(client)] == [200, 200, 415, 400]
+    answers = [post(client, SAMPLE), post(client, SAMPLE), post(client, b"no"), post(client)]
+    assert [answer.status_code for answer in answers] == [200, 200, 415, 400]
     client.get("/nowhere", buffered=True)
     seen = metrics_of(client)
     assert seen["requests_total", "api.predictions", "200"] == 2
@@ -87,7 +83,7 @@ def test_answers_and_refused_files_are_counted_the_same_for_page_script_and_api(
     client: FlaskClient, path: str, tmp_path: Path
 ) -> None:
     volume = made_volume(tmp_path, n_slices=4).read_bytes()
-    assert post(client, SAMPLE, b"no", volume, path=path) == 200
+    assert post(client, SAMPLE, b"no", volume, path=path).status_code == 200
     seen = metrics_of(client)
     answers = {labels: value for labels, value in seen.items() if labels[0] == "predictions_total"}
     assert sum(answers.values()) == 2
@@ -97,7 +93,7 @@ def test_answers_and_refused_files_are_counted_the_same_for_page_script_and_api(
 
 
 def test_page_that_refuses_its_only_file_counts_one_refusal(client: FlaskClient) -> None:
-    assert post(client, b"no", path="/") == 415
+    assert post(client, b"no", path="/").status_code == 415
     assert metrics_of(client)["refusals_total", "unsupported_format"] == 1
 
 

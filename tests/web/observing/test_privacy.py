@@ -16,11 +16,11 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image, ImageCms
 
-from tests.conftest import multipart
+from tests.support.client import multipart
 from tests.support.page_states import made_volume
-from tests.support.serving import served
+from tests.support.samples import SAMPLES, TOP, sample_bytes
+from tests.support.server import served
 
-TOP = Path(__file__).parents[3]
 CLASSIFY_WITHOUT_NETWORK = """
 import socket, sys
 from pathlib import Path
@@ -36,7 +36,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 def test_classifying_connects_nowhere_and_leaves_no_file_in_the_home_folder(tiny_models: Path, tmp_path: Path) -> None:
-    home, sample = tmp_path / "home", TOP / "static" / "samples" / "glioma.jpg"
+    home, sample = tmp_path / "home", SAMPLES / "glioma.jpg"
     home.mkdir()
     # CI=true would silence OpenVINO's telemetry by itself.
     environment = {name: value for name, value in os.environ.items() if name != "CI"}
@@ -63,7 +63,7 @@ def noise(side_px: int, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def post(address: str, path: str, *contents: bytes) -> None:
+def post_to(address: str, path: str, *contents: bytes) -> None:
     form = multipart({"files": [(io.BytesIO(content), "a.jpg") for content in contents]})
     request = urllib.request.Request(address + path, form["data"], {"Content-Type": str(form["content_type"])})
     with urllib.request.urlopen(request, timeout=120) as answer:
@@ -94,19 +94,19 @@ class Trace:
 
 def test_server_writes_no_file_and_calls_nobody_while_it_answers(tiny_models: Path, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    volume, sample = made_volume(tmp_path).read_bytes(), (TOP / "static" / "samples" / "glioma.jpg").read_bytes()
+    volume, sample = made_volume(tmp_path).read_bytes(), sample_bytes()
     # 0.1 to 16 MB: Werkzeug alone would write what is above 0.5 MB to a temporary file.
     contents = [sample, noise(1_000, "PNG"), volume, noise(4_000, "BMP")]
     with served(tiny_models, (), log) as (host, port):
         (worker,) = re.findall(r"Booting worker with pid: (\d+)", log.read_text())
         address = f"http://{host}:{port}"
         for path in PATHS:  # what is loaded at the first request
-            post(address, path, sample)
+            post_to(address, path, sample)
         trace = Trace(int(worker), tmp_path / "calls")
         for path in PATHS:
             for content in contents:
-                post(address, path, content)
-        post(address, "/cards", *contents)
+                post_to(address, path, content)
+        post_to(address, "/cards", *contents)
         # That the trace sees what it is for: this file is opened to be read.
         with urllib.request.urlopen(f"{address}/static/main.css", timeout=30) as answer:
             answer.read()
@@ -121,7 +121,7 @@ def test_pictures_that_come_back_carry_pixels_alone(client: FlaskClient) -> None
     exif[0x013B] = "an artist"  # Artist
     buffer = io.BytesIO()
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    Image.open(TOP / "static" / "samples" / "glioma.jpg").save(
+    Image.open(SAMPLES / "glioma.jpg").save(
         buffer, "JPEG", exif=exif, icc_profile=profile, comment="a comment", xmp=b"<x/>"
     )
     page = client.post("/", **multipart({"files": (io.BytesIO(buffer.getvalue()), "a.jpg")})).text

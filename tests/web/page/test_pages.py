@@ -7,20 +7,15 @@ import io
 import json
 import re
 from html import unescape
-from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
 from model.card import DISCLAIMER
-from tests.conftest import multipart
+from tests.support.client import multipart, sample
+from tests.support.samples import sample_bytes
 
-SAMPLES = Path(__file__).parents[3] / "static" / "samples"
 NOT_A_PICTURE = b"hello, I am a text"
-
-
-def sample(name: str = "glioma") -> tuple[io.BytesIO, str]:
-    return io.BytesIO((SAMPLES / f"{name}.jpg").read_bytes()), "slice.jpg"
 
 
 def result_of(page: str) -> str:
@@ -58,7 +53,7 @@ def test_upload_shows_probabilities_evidence_for_each_class_a_second_opinion_and
 
 
 def test_result_says_what_was_done_and_by_which_model_to_which_file(client: FlaskClient) -> None:
-    content = (SAMPLES / "glioma.jpg").read_bytes()
+    content = sample_bytes()
     result = text_of(result_of(client.post("/", data={"files": sample()}).text))
     card = client.application.extensions["brain_mri"].classifiers["xception"].card
     assert "Read as JPEG, 512 × 512 pixels." in result
@@ -187,7 +182,7 @@ HOSTILE_NAMES = ["../../etc/passwd", "<img src=x onerror=alert(1)>.jpg", "CANARY
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
-@pytest.mark.parametrize("content", [NOT_A_PICTURE, (SAMPLES / "glioma.jpg").read_bytes()])
+@pytest.mark.parametrize("content", [NOT_A_PICTURE, sample_bytes()])
 def test_file_name_is_never_repeated(
     client: FlaskClient, name: str, content: bytes, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

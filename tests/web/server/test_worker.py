@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.serving import TOP, free_port
+from tests.support.samples import TOP
+from tests.support.server import free_port
 from web.server.patient_socket import BYTES_PER_EXTRA_SECOND
 
 RECEIVE_SECONDS = 1

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-TOP = Path(__file__).parents[2]
+from tests.support.samples import TOP
 
 
 def write_slices(folder: Path, n: int, seed: int = 0) -> list[Path]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.serving import TOP, Server, free_port
+from tests.support.samples import TOP
+from tests.support.server import Server, free_port
 
 CONFIGURATION = TOP / "deploy" / "nginx.conf"
 

@@ -15,9 +15,9 @@ from typing import IO
 
 import psutil
 
+from tests.support.samples import TOP
 from web.settings import PREFIX
 
-TOP = Path(__file__).parents[2]
 START_SECONDS = 60
 
 
