@@ -1,23 +1,26 @@
 """Wire the web application together: `gunicorn "app:create_app()"`."""
 
 import sys
+from pathlib import Path
 
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from model.errors import ModelFileError
 from model.network.classifier import Classifier, load_classifiers
-from web import errors, probes
+from web import errors, probes, routes, service
 from web.api import docs_page, openapi
 from web.api import views as api_views
-from web.api.evaluation_results import read_results
+from web.api.evaluation_results import RESULTS_FILE, read_results
 from web.guards import cross_site, headers, rate_limit, tokens
 from web.guards.overload import Places
-from web.guards.uploads import App, MemoryRequest, start_readers
+from web.guards.uploads import MemoryRequest
 from web.languages import languages
 from web.observing import requests
 from web.page import views as page_views
+from web.routes import Mark
 from web.server.addresses import EXIT_CANNOT_START
+from web.service import Service
 from web.settings import SettingsError, load_settings
 
 
@@ -27,7 +30,11 @@ class Application(Flask):
     request_class = MemoryRequest
 
 
-def create_app(settings: dict[str, object] | None = None, classifiers: dict[str, Classifier] | None = None) -> Flask:
+def create_app(
+    settings: dict[str, object] | None = None,
+    classifiers: dict[str, Classifier] | None = None,
+    results_file: Path = RESULTS_FILE,
+) -> Flask:
     """Make the application; without classifiers given, load the models of the settings, once.
 
     Exits with EXIT_CANNOT_START and one line on standard error where settings or models cannot be used.
@@ -35,15 +42,15 @@ def create_app(settings: dict[str, object] | None = None, classifiers: dict[str,
     try:
         chosen = load_settings(settings)
         if classifiers is None:
-            start_readers(chosen)  # they get ready while the models load
+            service.start_readers()  # they get ready while the models load
         loaded = classifiers or load_classifiers(chosen.models_dir, chosen.model_names)
-        return _wired(App(chosen, loaded, Places(chosen.max_in_work), read_results(chosen.results_file)))
+        return _wired(Service(chosen, loaded, Places(chosen.max_in_work), read_results(results_file)))
     except (SettingsError, ModelFileError) as error:
         print(f"Cannot start: {error}", file=sys.stderr)
         sys.exit(EXIT_CANNOT_START)
 
 
-def _wired(parts: App) -> Flask:
+def _wired(parts: Service) -> Flask:
     """Make the application of its parts. What is registered first acts first on a request."""
     app, settings = Application(__name__), parts.settings
     app.config.update(
@@ -54,7 +61,8 @@ def _wired(parts: App) -> Flask:
         MAX_FORM_MEMORY_SIZE=100_000,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    app.extensions["brain_mri"] = parts
+    service.install(app, parts)
+    routes.marked(Mark.OPEN_TO_ALL | Mark.FOR_KEEPING)(app.view_functions["static"])
     cross_site.register(app)
     tokens.register(app, settings.tokens)
     rate_limit.register(app, settings)

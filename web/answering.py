@@ -14,10 +14,10 @@ from model.network.classifier import Classifier
 from model.reading.contents import MriImage, MriVolume, Reading
 from model.reading.sizes import coarse_note
 from model.sentences import Sentence
-from web.errors import Refusal
 from web.guards.overload import overloaded
-from web.guards.uploads import App
 from web.observing.metrics import Metrics
+from web.refusals import Refusal
+from web.service import Service
 
 # Slices per pass of the network: enough to fill two cores, few enough to show progress and to stop when nobody waits.
 SLICES_PER_PASS = 24
@@ -103,14 +103,14 @@ Result = Answer | VolumeAnswer | Refused
 
 
 def classify(
-    contents: Sequence[bytes], classifier: Classifier, app: App, second: Classifier | None = None
+    contents: Sequence[bytes], classifier: Classifier, service: Service, second: Classifier | None = None
 ) -> Iterator[Result | SlicesDone]:
     """Read and classify files, each result as soon as it is there; what cannot be read is refused in its place.
 
     second: another model to ask as well. Files of one series make one volume; of a volume come its slices first.
     """
-    for step in _steps(contents, classifier, app, second):
-        _count(step, app.metrics)
+    for step in _steps(contents, classifier, service, second):
+        _count(step, service.metrics)
         yield step
 
 
@@ -124,11 +124,11 @@ def _count(step: Result | SlicesDone, metrics: Metrics) -> None:
 
 
 def _steps(
-    contents: Sequence[bytes], classifier: Classifier, app: App, second: Classifier | None
+    contents: Sequence[bytes], classifier: Classifier, service: Service, second: Classifier | None
 ) -> Iterator[Result | SlicesDone]:
-    started, asked = time.perf_counter(), _Asked(classifier, second, app.settings.max_wait_seconds)
+    started, asked = time.perf_counter(), _Asked(classifier, second, service.wait_seconds)
     try:
-        readings = app.readers.read(contents, app.settings.limits)
+        readings = service.readers.read(contents, service.settings.limits)
     except Busy as error:
         raise overloaded() from error
     for reading in readings:
@@ -142,9 +142,9 @@ def _steps(
         started = time.perf_counter()
 
 
-def results_of(contents: Sequence[bytes], classifier: Classifier, app: App) -> Iterator[Result]:
+def results_of(contents: Sequence[bytes], classifier: Classifier, service: Service) -> Iterator[Result]:
     """Give the results alone."""
-    return (step for step in classify(contents, classifier, app) if not isinstance(step, SlicesDone))
+    return (step for step in classify(contents, classifier, service) if not isinstance(step, SlicesDone))
 
 
 @dataclass(frozen=True)

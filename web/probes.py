@@ -6,37 +6,41 @@ from http import HTTPStatus
 from flask import Blueprint, Response, abort, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from web.guards.uploads import this_app
+from web.routes import Mark, marked
+from web.service import this_service
 
 blueprint = Blueprint("operations", __name__)
 _FORWARDED = ("X-Forwarded-For", "Forwarded")
 
 
 @blueprint.get("/livez")
+@marked(Mark.OPEN_TO_ALL | Mark.FOR_OPERATORS)
 def livez() -> tuple[Response, int]:
     """Answer as long as the process can; one whose network hangs is not alive, and is to be started anew."""
-    if this_app().is_stuck:
+    if this_service().is_stuck:
         return jsonify({"status": "stuck"}), HTTPStatus.SERVICE_UNAVAILABLE
     return jsonify({"status": "alive"}), HTTPStatus.OK
 
 
 @blueprint.get("/readyz")
+@marked(Mark.OPEN_TO_ALL | Mark.FOR_OPERATORS)
 def readyz() -> Response:
     """Name the models that are loaded; the app does not start without them."""
-    return jsonify({"status": "ready", "models": list(this_app().classifiers)})
+    return jsonify({"status": "ready", "models": list(this_service().classifiers)})
 
 
 @blueprint.get("/metrics")
+@marked(Mark.FOR_OPERATORS)
 def metrics() -> Response:
-    """Give the metrics to whom the setting METRICS names; to all others there is nothing at this address."""
-    app = this_app()
-    if app.settings.metrics == "off" or (app.settings.metrics == "local" and not _is_local()):
+    """Return the metrics to whom the setting METRICS names; to all others there is nothing at this address."""
+    service = this_service()
+    if service.settings.metrics == "off" or (service.settings.metrics == "local" and not _is_local()):
         abort(404)
-    return Response(app.metrics.exposed(), content_type=CONTENT_TYPE_LATEST)
+    return Response(service.metrics.exposed(), content_type=CONTENT_TYPE_LATEST)
 
 
 def _is_local() -> bool:
-    """Tell whether the request comes from this machine, and not through a proxy on it."""
+    """Return whether the request comes from this machine, and not through a proxy on it."""
     try:
         address = ipaddress.ip_address(request.remote_addr or "")
     except ValueError:

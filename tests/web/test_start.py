@@ -17,7 +17,7 @@ from flask.testing import FlaskClient
 from tests.support.client import multipart
 from tests.support.samples import TOP
 from tests.support.server import served
-from web.settings import PREFIX, TABLE, SettingsError, load_settings
+from web.settings import PREFIX
 
 
 def start(models: Path, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -130,18 +130,6 @@ def test_port_that_is_no_number_stops_the_start_with_one_clear_line(tiny_models:
     assert started.returncode != 0
     (line,) = [line for line in started.stderr.splitlines() if line.strip()]
     assert "eighty" in line
-
-
-def test_every_setting_has_a_sentence_and_environment_and_test_values_come_in_order(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    assert all(setting.sentence.endswith(".") for setting in TABLE)
-    monkeypatch.setenv(f"{PREFIX}MAX_FILES", "7")
-    assert load_settings().max_files == 7
-    assert load_settings({"MAX_FILES": 9}).max_files == 9
-    assert load_settings().max_upload_mb == 60
-    with pytest.raises(SettingsError, match="SPEED"):
-        load_settings({"SPEED": 1})
 
 
 def test_probes_answer_and_name_the_models(client: FlaskClient) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, current_app, json, jsonify, render_template, request
 
 from model.card import DISCLAIMER
-from web.errors import CODES
+from web.refusals import CODES
 
 blueprint = Blueprint("docs", __name__)
 

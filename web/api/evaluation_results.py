@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from web.api.schemas import ResultsSchema
-from web.settings import PREFIX, SettingsError
+from web.settings import SettingsError
+
+RESULTS_FILE = Path(__file__).parents[2] / "training" / "results" / "results.json"
 
 
 def read_results(path: Path) -> dict[str, Any] | None:
@@ -31,6 +33,4 @@ def _refuse_constant(name: str) -> None:
 
 
 def _other_file(path: Path) -> SettingsError:
-    return SettingsError(
-        f"Expected the results of an evaluation at {path} ({PREFIX}RESULTS_FILE). It cannot be read as such."
-    )
+    return SettingsError(f"Expected the results of an evaluation at {path}. It cannot be read as such.")

@@ -12,7 +12,8 @@ from flask import Flask
 from marshmallow import Schema
 
 from web.api import schemas
-from web.errors import API_PREFIX, CODES
+from web.errors import API_PREFIX
+from web.refusals import CODES
 
 OPENAPI_VERSION = "3.1.0"
 # Raised when the API gains something; what it has stays as it is under /api/v1.

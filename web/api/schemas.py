@@ -9,7 +9,7 @@ from marshmallow.validate import OneOf, Range, Regexp
 
 from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
 from model.card import CLASS_NAMES
-from web.errors import CODES
+from web.refusals import CODES
 
 _CLASSES = tuple(sorted({name for names in CLASS_NAMES.values() for name in names}))
 _ANSWERS = (*_CLASSES, UNCERTAIN, NOT_BRAIN_MRI)

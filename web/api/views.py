@@ -12,11 +12,12 @@ from web.answering import Answer, Refused, Result, results_of
 from web.api import examples
 from web.api.openapi import V1_PREFIX, Operation
 from web.api.schemas import ModelsSchema, PredictionsSchema, ResultsSchema, UploadSchema
-from web.errors import Refusal
 from web.guards.overload import admitted
-from web.guards.uploads import this_app, uploaded_files
+from web.guards.uploads import uploaded_files
 from web.languages.languages import say
 from web.records import record_of
+from web.refusals import Refusal
+from web.service import this_service
 
 _PREDICTIONS = PredictionsSchema()
 blueprint = Blueprint("api", __name__, url_prefix=V1_PREFIX)
@@ -36,16 +37,16 @@ blueprint = Blueprint("api", __name__, url_prefix=V1_PREFIX)
     takes=UploadSchema,
     examples=examples.PREDICTIONS,
 )
-@admitted(lambda: this_app().places)
+@admitted(lambda: this_service().places)
 def predictions() -> Response:
     """Classify the files of a multipart request; a refused one stands in its place, unless all are refused."""
-    app = this_app()
+    service = this_service()
     _refuse_other_bodies()
-    contents = uploaded_files(request, app.settings.max_files)
-    classifier = app.classifier(request.form.get("model"))
+    contents = uploaded_files(request, service.settings.max_files)
+    classifier = service.classifier(request.form.get("model"))
     records, refusals = [], []
     # One result after the other: each holds its picture and its feature maps.
-    for result in results_of(contents, classifier, app):
+    for result in results_of(contents, classifier, service):
         records.append({**record_of(result), **_heatmap(result)})
         refusals += [result.refusal] if isinstance(result, Refused) else []
     if len(refusals) == len(records):
@@ -62,7 +63,7 @@ def predictions() -> Response:
 @Operation("list_models", answer=ModelsSchema, answers="The models that can be chosen.")
 def models() -> Response:
     """Describe the models that can be chosen, the default one first."""
-    cards = [classifier.card for classifier in this_app().classifiers.values()]
+    cards = [classifier.card for classifier in this_service().classifiers.values()]
     # As the card's own file has them: dataclasses become objects. The schema chooses the fields.
     return jsonify(ModelsSchema().dump({"models": [json.loads(card.to_json()) for card in cards]}))
 
@@ -73,14 +74,11 @@ def models() -> Response:
 )
 def results() -> Response:
     """Give the results of the evaluation that the published models went through."""
-    found = this_app().results
+    found = this_service().results
     if found is None:
         raise Refusal(
             "no_results",
-            Sentence(
-                "Expected the results of an evaluation. There are none on this server. "
-                "Its operator can name their file in the setting RESULTS_FILE."
-            ),
+            Sentence("Expected the results of an evaluation. There are none on this server."),
         )
     return jsonify(found)
 

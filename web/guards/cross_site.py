@@ -3,9 +3,9 @@
 from flask import Flask, request
 
 from model.sentences import Sentence
-from web.errors import Refusal
+from web.refusals import Refusal
+from web.routes import asks_for_work
 
-_SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 # "none": the person did it, not a page.
 _OWN_SITES = {"same-origin", "none"}
 
@@ -15,7 +15,7 @@ def register(app: Flask) -> None:
 
     @app.before_request
     def refuse_cross_site() -> None:
-        if request.method not in _SAFE_METHODS and not _comes_from_here():
+        if asks_for_work() and not _comes_from_here():
             raise Refusal(
                 "cross_site",
                 Sentence(
@@ -26,7 +26,7 @@ def register(app: Flask) -> None:
 
 
 def _comes_from_here() -> bool:
-    """Tell whether page or program sent the request. Programs send neither header.
+    """Return whether page or program sent the request. Programs send neither header.
 
     Browsers leave out Sec-Fetch-Site where the address is neither https nor this machine, and then send Origin.
     """

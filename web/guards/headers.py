@@ -2,7 +2,8 @@
 
 from flask import Flask, Response, request
 
-from web.errors import request_id
+from web.observing.request_id import request_id
+from web.routes import Mark, is_marked
 
 _SECURITY = {
     # Result pictures are data: URLs, since nothing is stored; everything else comes from this server alone.
@@ -28,6 +29,6 @@ def register(app: Flask, hsts_seconds: int) -> None:
         response.headers["X-Request-Id"] = request_id()
         if hsts_seconds and request.is_secure:
             response.headers["Strict-Transport-Security"] = f"max-age={hsts_seconds}"
-        if request.endpoint != "static":
+        if not is_marked(Mark.FOR_KEEPING):
             response.headers["Cache-Control"] = "no-store"
         return response

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, make_response
 
 from model.sentences import Sentence
-from web.errors import Refusal
+from web.refusals import Refusal
 
 # All that is in work is done by then, unless it is volumes.
 _RETRY_AFTER_SECONDS = 2

@@ -11,11 +11,10 @@ from flask_limiter import Limiter, RateLimitExceeded
 from limits.errors import ConfigurationError, StorageError
 
 from model.sentences import Sentence
-from web.errors import Refusal
+from web.refusals import Refusal
+from web.routes import asks_for_work
 from web.settings import PREFIX, Settings, SettingsError
 
-# What makes the network work; looking at pages and figures is free.
-_LIMITED_ENDPOINTS = {"pages.predict", "pages.stream_cards", "api.predictions"}
 # A Redis that is down or far away must not hold a request up: then each worker counts in its own memory.
 _REDIS_SECONDS = 1
 # Whoever has one IPv6 address has all of its network.
@@ -42,7 +41,8 @@ def register(app: Flask, settings: Settings) -> None:
         storage_options={"wrap_exceptions": True, **(waits if in_redis else {})},
         in_memory_fallback_enabled=in_redis,
     )
-    limiter.request_filter(lambda: request.endpoint not in _LIMITED_ENDPOINTS)
+    # Looking at pages and figures is free.
+    limiter.request_filter(lambda: not (request.endpoint and asks_for_work()))
     try:
         limiter.init_app(app)
     except ConfigurationError as error:
@@ -65,7 +65,7 @@ def register(app: Flask, settings: Settings) -> None:
 
 
 def client_network() -> str:
-    """Give what the request is counted under: its IPv4 address, or the network of its IPv6 address."""
+    """Return what the request is counted under: its IPv4 address, or the network of its IPv6 address."""
     address = request.remote_addr or ""
     try:
         version = ipaddress.ip_address(address).version
@@ -75,7 +75,7 @@ def client_network() -> str:
 
 
 def _seconds_until_free(limiter: Limiter, window_seconds: int) -> int:
-    """Give the whole seconds until one upload more is let through: the whole window where the storage just failed."""
+    """Return the whole seconds until one upload more is let through: the whole window where the storage just failed."""
     current = limiter.current_limit
     try:
         free_at = current.window.reset_time if current else time.time() + window_seconds

@@ -10,11 +10,10 @@ import secrets
 from flask import Flask, request
 
 from model.sentences import Sentence
-from web.errors import Refusal
+from web.refusals import Refusal
+from web.routes import Mark, is_marked
 from web.settings import PREFIX
 
-# Probes tell nothing, and static files are the same for everybody.
-_OPEN_ENDPOINTS = {"operations.livez", "operations.readyz", "static"}
 # Programs send the token as it is, browsers as the password of any name: they ask for it by themselves. Each challenge
 # has a header of its own, since Chromium reads only the first of one.
 _CHALLENGES = (
@@ -24,12 +23,12 @@ _CHALLENGES = (
 
 
 def digest_of(token: str) -> str:
-    """Give a token's SHA-256. A token is random and long, so that no salt and no slow function are needed."""
+    """Return a token's SHA-256. A token is random and long, so that no salt and no slow function are needed."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def is_known(token: str, digests: tuple[str, ...]) -> bool:
-    """Tell whether the token has one of the digests, in a time that does not tell how near it came."""
+    """Return whether the token has one of the digests, in a time that does not tell how near it came."""
     digest = digest_of(token)
     return any(hmac.compare_digest(digest, known) for known in digests)
 
@@ -41,7 +40,7 @@ def register(app: Flask, digests: tuple[str, ...]) -> None:
 
     @app.before_request
     def ask_for_token() -> None:
-        if request.endpoint not in _OPEN_ENDPOINTS and not is_known(_sent_token(), digests):
+        if not is_marked(Mark.OPEN_TO_ALL) and not is_known(_sent_token(), digests):
             raise Refusal(
                 "unauthorized",
                 Sentence(

@@ -7,6 +7,7 @@ from flask import Flask, Response, request
 from flask_babel import Babel, format_decimal, format_percent, get_locale, gettext
 
 from model.sentences import Sentence
+from web.routes import Mark, is_marked
 
 # The first is spoken where the browser asks for none of them.
 LANGUAGES = {"en": "English", "fr": "Français"}
@@ -14,7 +15,7 @@ TRANSLATIONS = Path(__file__).parent / "translations"
 
 
 def chosen_language() -> str:
-    """Give the language of the address (`?lang=fr`), else the browser's, else the first."""
+    """Return the language of the address (`?lang=fr`), else the browser's, else the first."""
     asked = request.args.get("lang", "")
     if asked in LANGUAGES:
         return asked
@@ -22,7 +23,7 @@ def chosen_language() -> str:
 
 
 def say(text: str) -> str:
-    """Give a sentence in the language of the request; a text that is no sentence is looked up as it stands."""
+    """Return a sentence in the language of the request; a text that is no sentence is looked up as it stands."""
     if isinstance(text, Sentence):
         return text.said_in(gettext)
     return str(gettext(text)) if text else ""
@@ -43,8 +44,14 @@ def _is_english() -> bool:
     return str(get_locale()).startswith("en")
 
 
+def keep_language(_: str, values: dict[str, Any]) -> None:
+    """Keep a chosen language in the links to a blueprint: for its `url_defaults`."""
+    if request and request.args.get("lang") in LANGUAGES:
+        values.setdefault("lang", request.args["lang"])
+
+
 def register(app: Flask) -> None:
-    """Let templates and sentences speak the language of the request, and links keep one that was chosen."""
+    """Let templates and sentences speak the language of the request."""
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(TRANSLATIONS)
     Babel(app, locale_selector=chosen_language)
     app.jinja_env.filters.update(say=say, percent=percent, number=number)
@@ -52,14 +59,9 @@ def register(app: Flask) -> None:
     # Blank lines and indentation around a translated block are no part of the sentence.
     app.jinja_env.policies["ext.i18n.trimmed"] = True
 
-    @app.url_defaults
-    def keep_language(endpoint: str, values: dict[str, Any]) -> None:
-        if endpoint.startswith("pages.") and request and request.args.get("lang") in LANGUAGES:
-            values.setdefault("lang", request.args["lang"])
-
     @app.after_request
     def name_language(response: Response) -> Response:
-        if request.endpoint != "static":
+        if not is_marked(Mark.FOR_KEEPING):
             response.headers["Content-Language"] = chosen_language()
             response.vary.add("Accept-Language")
         return response

@@ -6,24 +6,26 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, request, request_started
 
-from web.errors import request_id
 from web.observing.metrics import Metrics
+from web.observing.request_id import request_id
+from web.routes import Mark, is_marked
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 _KEY = "brain_mri.observed"
 _METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"}
-# What operators ask all the time says nothing of the load.
-_OF_OPERATORS = {"/livez", "/readyz", "/metrics"}
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class Observed:
-    """One request, from its first byte to the last of its answer; `route` is the template, not the path."""
+    """One request, from its first byte to the last of its answer; `route` is the template, not the path.
+
+    is_load: whether it counts as in progress.
+    """
 
     method: str
     started: float = field(default_factory=time.monotonic)
@@ -33,6 +35,7 @@ class Observed:
     code: str = ""
     status: int = 0
     n_bytes: int = 0
+    is_load: bool = False
 
     @property
     def seconds(self) -> float:
@@ -55,6 +58,14 @@ class Observed:
 
 def register(app: Flask, metrics: Metrics) -> None:
     """Log and count every request of the app. Call it last: its wrapper is then the outermost."""
+
+    def begin(_: Flask) -> None:
+        observed: Observed | None = request.environ.get(_KEY)
+        if observed and not is_marked(Mark.FOR_OPERATORS):
+            observed.is_load = True
+            metrics.in_progress.inc()
+
+    request_started.connect(begin, app, weak=False)
 
     @app.after_request
     def describe(response: Response) -> Response:
@@ -83,8 +94,7 @@ class _ObservedApp:
             observed.status = int(status[:3])
             return start_response(status, *arguments)
 
-        of_operators = environ.get("PATH_INFO") in _OF_OPERATORS
-        answer = _ObservedAnswer(observed, self._metrics, in_progress=not of_operators)
+        answer = _ObservedAnswer(observed, self._metrics)
         try:
             answer.parts = self._app(environ, start)
         except BaseException:
@@ -98,10 +108,8 @@ class _ObservedAnswer:
 
     parts: Iterable[bytes] = ()
 
-    def __init__(self, observed: Observed, metrics: Metrics, in_progress: bool) -> None:
-        self._observed, self._metrics, self._in_progress = observed, metrics, in_progress
-        if in_progress:
-            metrics.in_progress.inc()
+    def __init__(self, observed: Observed, metrics: Metrics) -> None:
+        self._observed, self._metrics = observed, metrics
 
     def __iter__(self) -> Iterator[bytes]:
         for part in self.parts:
@@ -114,8 +122,8 @@ class _ObservedAnswer:
             if hasattr(self.parts, "close"):
                 self.parts.close()
         finally:
-            if self._in_progress:
-                self._metrics.in_progress.dec()
             observed = self._observed
+            if observed.is_load:
+                self._metrics.in_progress.dec()
             self._metrics.count_request(observed.endpoint, observed.status, observed.code, observed.seconds)
             observed.log()

@@ -13,15 +13,19 @@ from model.card import DISCLAIMER
 from model.network.classifier import Classifier
 from model.sentences import Sentence
 from web.answering import Refused, SlicesDone, classify
-from web.errors import Refusal, concerns_the_form, note_refusal
+from web.errors import note_refusal
 from web.guards.overload import admitted
-from web.guards.uploads import App, this_app, uploaded_files
-from web.languages.languages import say
+from web.guards.uploads import uploaded_files
+from web.languages.languages import keep_language, say
 from web.page.result_cards import CHART_HEIGHT, CHART_WIDTH, CardMaker, ResultCard
 from web.page.wording import LABELS, STUDIES
 from web.records import CSV_COLUMNS, csv_of
+from web.refusals import Refusal, concerns_the_form
+from web.routes import Mark, marked
+from web.service import Service, this_service
 
 blueprint = Blueprint("pages", __name__)
+blueprint.url_defaults(keep_language)
 SAMPLES = ("glioma", "meningioma", "pituitary", "no_tumor")
 
 
@@ -39,13 +43,13 @@ def form() -> str:
 
 
 @blueprint.post("/")
-@admitted(lambda: this_app().places)
+@admitted(lambda: this_service().places)
 def predict() -> ResponseReturnValue:
     """Show the results of the uploaded files, or of a sample: the whole page, for a browser without JavaScript."""
-    app = this_app()
-    contents = _sample() or uploaded_files(request, app.settings.max_files)
-    maker, cards, refusals = CardMaker(_first(app)), [], []
-    for step in classify(contents, _first(app), app, _second(app)):
+    service = this_service()
+    contents = _sample() or uploaded_files(request, service.settings.max_files)
+    maker, cards, refusals = CardMaker(_first(service)), [], []
+    for step in classify(contents, _first(service), service, _second(service)):
         if isinstance(step, SlicesDone):
             maker.take(step)
             continue
@@ -60,19 +64,20 @@ def predict() -> ResponseReturnValue:
 
 
 @blueprint.post("/cards")
-@admitted(lambda: this_app().places)
+@marked(Mark.FOR_PROGRAMS)
+@admitted(lambda: this_service().places)
 def stream_cards() -> Response:
     """Send progress and cards as they come, a JSON object per line: for the page's script."""
-    app = this_app()
-    contents = _sample() or uploaded_files(request, app.settings.max_files)
+    service = this_service()
+    contents = _sample() or uploaded_files(request, service.settings.max_files)
     number = request.form.get("number", "1")
     first_number = int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 1
-    lines = _lines(contents, app, CardMaker(_first(app), first_number))
+    lines = _lines(contents, service, CardMaker(_first(service), first_number))
     return Response(stream_with_context(lines), mimetype="application/x-ndjson", headers={"X-Accel-Buffering": "no"})
 
 
-def _lines(contents: list[bytes], app: App, maker: CardMaker) -> Iterator[str]:
-    for step in classify(contents, _first(app), app, _second(app)):
+def _lines(contents: list[bytes], service: Service, maker: CardMaker) -> Iterator[str]:
+    for step in classify(contents, _first(service), service, _second(service)):
         if isinstance(step, SlicesDone):
             maker.take(step)
             yield json.dumps({"done": step.n_done, "of": step.n_slices}) + "\n"
@@ -82,16 +87,16 @@ def _lines(contents: list[bytes], app: App, maker: CardMaker) -> Iterator[str]:
 
 def show_page(code: str = "", error: str = "", cards: list[ResultCard] | None = None) -> str:
     """Render the page with the form, an error if there is one, and results if there are any."""
-    app = this_app()
+    service = this_service()
     return render_template(
         "index.html",
         cards=cards or [],
         downloads=_downloads(cards or []),
-        model_cards=[c.card for c in app.classifiers.values()],
-        studies=_studies(app),
+        model_cards=[c.card for c in service.classifiers.values()],
+        studies=_studies(service),
         csv_columns=CSV_COLUMNS,
         samples=SAMPLES,
-        settings=app.settings,
+        settings=service.settings,
         error=error,
         error_at_field=concerns_the_form(code),
         **_words(),
@@ -108,10 +113,10 @@ def show_refusal(code: str, detail: Sentence) -> str:
     return show_page(code, detail)
 
 
-def _studies(app: App) -> list[tuple[Sentence, dict[str, Any]]]:
+def _studies(service: Service) -> list[tuple[Sentence, dict[str, Any]]]:
     """Give the scorings of networks that are not served, so that both protocols stand side by side."""
-    measured = (app.results or {}).get("studies", {})
-    served = {classifier.card.sha256 for classifier in app.classifiers.values()}
+    measured = (service.results or {}).get("studies", {})
+    served = {classifier.card.sha256 for classifier in service.classifiers.values()}
     found = [(STUDIES[name], measured[name]) for name in STUDIES if name in measured]
     return [(label, study) for label, study in found if study.get("model", {}).get("sha256") not in served]
 
@@ -120,13 +125,13 @@ def _words() -> dict[str, Any]:
     return {"labels": LABELS, "disclaimer": DISCLAIMER, "chart_width": CHART_WIDTH, "chart_height": CHART_HEIGHT}
 
 
-def _first(app: App) -> Classifier:
-    return app.classifier(None)
+def _first(service: Service) -> Classifier:
+    return service.classifier(None)
 
 
-def _second(app: App) -> Classifier | None:
+def _second(service: Service) -> Classifier | None:
     """The model that is asked as well, where there is one."""
-    return next(iter(list(app.classifiers.values())[1:]), None)
+    return next(iter(list(service.classifiers.values())[1:]), None)
 
 
 def _downloads(cards: list[ResultCard]) -> dict[str, str]:

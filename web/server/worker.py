@@ -56,13 +56,16 @@ class GuardedThreadWorker(ThreadWorker):
     def load_wsgi(self) -> None:
         """Load the app; what it is made of stays, and need not be searched for garbage again and again."""
         super().load_wsgi()
+        # Not before: the master, which loads no app, would take 30 MB more.
+        from web.service import service_of
+
+        self._service = service_of(self.wsgi)
         gc.collect()
         gc.freeze()
 
     def notify(self) -> None:
         """Send the heartbeat, but not while a network hangs: after its timeout gunicorn replaces this worker."""
-        parts = getattr(self.wsgi, "extensions", {}).get("brain_mri")
-        if not (parts and parts.is_stuck):
+        if not (self._service and self._service.is_stuck):
             super().notify()
 
     def accept(self, listener: Any) -> None:

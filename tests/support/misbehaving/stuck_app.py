@@ -2,22 +2,23 @@
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from flask import Flask
 
-import web.guards.uploads
 from app import create_app as create_whole_app
 from model.network.engine import Engine
-
-web.guards.uploads.STUCK_SECONDS = 1.0
+from web.service import install, service_of
 
 
 def create_app() -> Flask:
     """Make the app; the first pass removes the file, and hangs."""
     app, mark = create_whole_app(), Path(os.environ["HANG_ONCE"])
-    turns = app.extensions["brain_mri"].classifier(None)._pass
+    service = service_of(app)
+    install(app, replace(service, stuck_seconds=1.0))
+    turns = service.classifier(None)._pass
     alone = turns._engine.alone
 
     def hang_once(inputs: np.ndarray) -> list[np.ndarray]:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from tests.support.client import assert_problem, multipart, sample
 from tests.support.samples import sample_bytes
+from web.service import service_of
 
 URL = "/api/v1/predictions"
 
@@ -96,7 +97,7 @@ def test_wrong_method_and_unknown_address_are_problems(client: FlaskClient) -> N
 
 def test_unexpected_error_gives_an_id_and_no_traceback(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
     # Without any model there is no default one: a state that a start never leaves behind.
-    client.application.extensions["brain_mri"].classifiers.clear()
+    service_of(client.application).classifiers.clear()
     answer = client.post(URL, data={"files": sample()})
     assert_problem(answer, 500, "internal_error")
     assert json.loads(answer.data)["request_id"] in caplog.text

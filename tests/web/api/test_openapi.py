@@ -36,8 +36,9 @@ from tests.support.samples import SAMPLES, TOP
 from web.answering import results_of
 from web.api.openapi import V1_PREFIX
 from web.api.schemas import ImageReadingSchema, PredictionsSchema, RefusedSchema, SliceSchema, VolumeReadingSchema
-from web.errors import CODES
 from web.records import record_of
+from web.refusals import CODES
+from web.service import service_of
 
 SAMPLE = SAMPLES / "glioma.jpg"
 URL = "/api/v1/predictions"
@@ -204,7 +205,7 @@ def test_wrong_method_names_the_right_one_in_allow(client: FlaskClient) -> None:
 
 
 def test_records_have_exactly_the_fields_of_their_schema(client: FlaskClient, tmp_path: Path) -> None:
-    app = client.application.extensions["brain_mri"]
+    app = service_of(client.application)
     volume = made_volume(tmp_path, n_slices=4).read_bytes()
     with client.application.test_request_context():
         found = results_of([SAMPLE.read_bytes(), b"no", volume], app.classifier(None), app)
@@ -221,8 +222,8 @@ def test_records_have_exactly_the_fields_of_their_schema(client: FlaskClient, tm
 def served_app(classifiers: dict[str, Classifier], folder: Path, with_results: bool) -> Flask:
     if with_results:
         (folder / "results.json").write_text(json.dumps(RESULTS))
-    changes = {"MAX_UPLOAD_MB": 2, "MAX_FILES": 3, "RESULTS_FILE": folder / "results.json"}
-    return create_app(changes, dict(classifiers))
+    changes: dict[str, object] = {"MAX_UPLOAD_MB": 2, "MAX_FILES": 3}
+    return create_app(changes, dict(classifiers), results_file=folder / "results.json")
 
 
 def statuses_of(operation: schemathesis.schemas.APIOperation, mode: GenerationMode) -> set[int]:
@@ -286,8 +287,8 @@ def test_file_that_holds_no_results_stops_the_start(
     file = tmp_path / "results.json"
     file.write_text(content)
     with pytest.raises(SystemExit):
-        create_app({"RESULTS_FILE": file}, dict(classifiers))
-    assert "RESULTS_FILE" in capsys.readouterr().err
+        create_app(classifiers=dict(classifiers), results_file=file)
+    assert str(file) in capsys.readouterr().err
 
 
 # The page

@@ -4,6 +4,7 @@ import io
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,19 +16,22 @@ from model.network.classifier import Classifier
 from model.network.engine import Engine
 from tests.support.client import assert_problem, multipart, sample
 from tests.support.images import GOOD
-from web.errors import Refusal
 from web.guards.overload import Places
+from web.refusals import Refusal
+from web.service import install, service_of
 
 API = "/api/v1/predictions"
 
 
 @pytest.fixture
 def app(classifiers: dict[str, Classifier]) -> Flask:
-    return create_app({"MAX_IN_WORK": 2, "MAX_WAIT_SECONDS": 1}, dict(classifiers))
+    app = create_app({"MAX_IN_WORK": 2}, dict(classifiers))
+    install(app, replace(service_of(app), wait_seconds=1))
+    return app
 
 
 def take_all_places(app: Flask) -> list[Callable[[], None]]:
-    places = app.extensions["brain_mri"].places
+    places = service_of(app).places
     return [places.take(), places.take()]
 
 

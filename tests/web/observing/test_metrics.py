@@ -21,7 +21,8 @@ from tests.support.client import multipart, post
 from tests.support.page_states import made_volume
 from tests.support.samples import TOP, sample_bytes
 from tests.support.server import served
-from web.errors import CODES
+from web.refusals import CODES
+from web.service import service_of
 from web.settings import SettingsError, load_settings
 
 URL = "/api/v1/predictions"
@@ -98,7 +99,7 @@ def test_page_that_refuses_its_only_file_counts_one_refusal(client: FlaskClient)
 
 
 def test_loaded_models_are_named_with_version_and_hash(client: FlaskClient) -> None:
-    cards = [classifier.card for classifier in client.application.extensions["brain_mri"].classifiers.values()]
+    cards = [classifier.card for classifier in service_of(client.application).classifiers.values()]
     seen = metrics_of(client)
     assert {labels[1:] for labels in seen if labels[0] == "model_info"} == {
         (card.name, card.sha256, card.version) for card in cards

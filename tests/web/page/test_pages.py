@@ -14,6 +14,7 @@ from flask.testing import FlaskClient
 from model.card import DISCLAIMER
 from tests.support.client import multipart, sample
 from tests.support.samples import sample_bytes
+from web.service import service_of
 
 NOT_A_PICTURE = b"hello, I am a text"
 
@@ -55,7 +56,7 @@ def test_upload_shows_probabilities_evidence_for_each_class_a_second_opinion_and
 def test_result_says_what_was_done_and_by_which_model_to_which_file(client: FlaskClient) -> None:
     content = sample_bytes()
     result = text_of(result_of(client.post("/", data={"files": sample()}).text))
-    card = client.application.extensions["brain_mri"].classifiers["xception"].card
+    card = service_of(client.application).classifiers["xception"].card
     assert "Read as JPEG, 512 × 512 pixels." in result
     assert "resized to 32 × 32 pixels" in result
     assert card.sha256 in result

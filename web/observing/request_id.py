@@ -1,0 +1,25 @@
+"""The id of a request: in its log line, its answer's header, and every error."""
+
+import re
+import secrets
+
+from flask import g, request
+
+from web.service import this_service
+
+# A proxy's ids, UUIDs among them, are hexadecimal; no word or name has this form.
+_PROXY_REQUEST_ID = re.compile(r"[0-9a-f]{16,32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def request_id() -> str:
+    """Return this request's id: that of a trusted proxy in front, else a random one, made at its first use."""
+    if "request_id" not in g:
+        g.request_id = _id_of_proxy() or secrets.token_hex(8)
+    identifier: str = g.request_id
+    return identifier
+
+
+def _id_of_proxy() -> str:
+    given = request.headers.get("X-Request-Id", "")
+    trusted = this_service().settings.proxy_hops > 0
+    return given if trusted and _PROXY_REQUEST_ID.fullmatch(given) else ""
