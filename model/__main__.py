@@ -141,8 +141,8 @@ def _row(classifier: Classifier, content: MriImage | MriVolume | ImageError) -> 
     row = {"answer": judged.answer, "n_slices": str(n_slices)}
     if judged.answer == NOT_BRAIN_MRI:
         return row
-    probabilities = judged.probabilities if isinstance(judged, VolumeSummary) else judged.by_class()
-    return row | {"predicted_class": judged.predicted_class, **{f"p_{c}": f"{p:.4f}" for c, p in probabilities.items()}}
+    probabilities = {f"p_{name}": f"{p:.4f}" for name, p in judged.by_class().items()}
+    return row | {"predicted_class": judged.predicted_class, **probabilities}
 
 
 def _predict(classifier: Classifier, volume: MriVolume) -> list[Prediction]:

@@ -3,9 +3,7 @@
 import hashlib
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from model.answers.prediction import Prediction
 from model.answers.volume import VolumeSummary, summarize
@@ -21,7 +19,6 @@ from web.service import Service
 
 # Slices per pass of the network: enough to fill two cores, few enough to show progress and to stop when nobody waits.
 SLICES_PER_PASS = 24
-_NO_MAPS = np.zeros((0, 0, 0), np.float32)
 
 
 @dataclass(frozen=True)
@@ -61,15 +58,12 @@ class Answer:
 class VolumeAnswer:
     """A volume and what the network said of its slices with brain in them.
 
-    slice_indices: the classified slices' places in the volume; predictions: theirs, in that order, their feature maps
-    dropped.
+    summary: it holds what was said of each slice, without feature maps.
     """
 
     source: Source
     classifier: Classifier
     volume: MriVolume
-    slice_indices: tuple[int, ...]
-    predictions: tuple[Prediction, ...]
     summary: VolumeSummary
     second: Opinion | None
     seconds: float
@@ -183,13 +177,12 @@ def _classify_volume(volume: MriVolume, source: Source, asked: _Asked, started: 
     images = ([volume.image(index) for index in indices] for indices in batches)
     for indices, predictions in zip(batches, asked.first.predict_ahead(images, asked.wait_seconds), strict=True):
         yield SlicesDone(volume, tuple(indices), tuple(predictions), len(kept) + len(indices), len(chosen))
-        # The maps of a long series would fill the memory.
-        kept += [replace(prediction, feature_maps=_NO_MAPS) for prediction in predictions]
+        kept += [prediction.without_maps() for prediction in predictions]
     summary = summarize(kept, chosen)
     second = asked.beside(summary)
     opinion = Opinion(second, _second_opinion(volume, summary, second, asked.wait_seconds)) if second else None
     seconds = time.perf_counter() - started
-    yield VolumeAnswer(source, asked.first, volume, tuple(chosen), tuple(kept), summary, opinion, seconds)
+    yield VolumeAnswer(source, asked.first, volume, summary, opinion, seconds)
 
 
 def _second_opinion(

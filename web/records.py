@@ -80,7 +80,7 @@ def _of_volume(result: VolumeAnswer) -> dict[str, Any]:
         "last_slice": summary.last_slice,
         "slices": [
             {"slice_index": index, "answer": prediction.answer, **_probabilities(prediction)}
-            for index, prediction in zip(result.slice_indices, result.predictions, strict=True)
+            for index, prediction in zip(summary.slice_indices, summary.slices, strict=True)
         ],
     }
 

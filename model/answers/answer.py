@@ -1,54 +1,105 @@
-"""From class probabilities to an answer: the one rule for pictures and for volumes."""
+"""From class probabilities to an answer: the one rule for images and for volumes."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from model.card import Decision
-from model.sentences import Sentence
+from model.sentences import NO_SENTENCE, Sentence
 
-# Answers beside the classes.
+# Answers besides the classes.
 UNCERTAIN, NOT_BRAIN_MRI = "uncertain", "not_a_brain_mri"
-# Why no class is given, for a volume too.
-NOT_SURE = Sentence("The network is not sure enough to name a class. A specialist must look.")
-CONTRADICTORY = Sentence(
+_NEUTRAL = Decision()
+_NOT_SURE = Sentence("The network is not sure enough to name a class. A specialist must look.")
+_CONTRADICTORY = Sentence(
     "The most probable class and the probability of any tumor contradict each other, so that no class is named. "
     "A specialist must look."
 )
-# What these answers mean and what to do, by answer.
-REASONS = {
-    UNCERTAIN: NOT_SURE,
-    NOT_BRAIN_MRI: Sentence(
-        "Expected an MRI slice of a head. Received a picture unlike every brain MRI that the network was "
-        "trained on, so that it names no class. Send one slice, upright, without anything around it."
-    ),
-}
+_NO_SLICE_OF_A_HEAD = Sentence(
+    "Expected an MRI slice of a head. Received a picture unlike every brain MRI that the network was "
+    "trained on, so that it names no class. Send one slice, upright, without anything around it."
+)
 
 
-def most_probable(by_class: Mapping[str, float]) -> str:
-    """Give the class with the highest probability; of equal ones the first."""
-    return max(by_class, key=by_class.__getitem__)
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Answer:
+    """What one network says.
+
+    probabilities: float, shape (n_classes,), in the order of class_names, calibrated by the card, sum 1. They mean
+    nothing for what is not a brain MRI.
+    distance: how far this is from every training image, as a share of the largest distance that the gate lets through;
+    0 where the model has no gate.
+    """
+
+    class_names: tuple[str, ...]
+    probabilities: NDArray[np.floating]
+    decision: Decision = _NEUTRAL
+    distance: float = 0.0
+
+    @property
+    def is_brain_mri(self) -> bool:
+        """Whether this is enough like the training images to be answered at all."""
+        return self.distance <= 1
+
+    @property
+    def predicted_class(self) -> str:
+        """The class with the highest probability; of equal ones the first."""
+        return self.class_names[int(self.probabilities.argmax())]
+
+    @property
+    def tumor_probability(self) -> float:
+        """The probability of any tumor: all classes but "no tumor" together."""
+        return 1 - self.by_class()["no_tumor"]
+
+    @property
+    def shows_tumor(self) -> bool:
+        """Whether the probability of any tumor reaches the model's operating point."""
+        return self.tumor_probability >= self.decision.tumor_from
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the class may be given: probable enough, and class and operating point agree on a tumor."""
+        return self._is_probable and self.shows_tumor == (self.predicted_class != "no_tumor")
+
+    @property
+    def is_given(self) -> bool:
+        """Whether the answer is a class."""
+        return self.is_brain_mri and self.is_certain
+
+    @property
+    def answer(self) -> str:
+        """The predicted class, UNCERTAIN, or NOT_BRAIN_MRI."""
+        if not self.is_brain_mri:
+            return NOT_BRAIN_MRI
+        return self.predicted_class if self.is_certain else UNCERTAIN
+
+    @property
+    def reason(self) -> Sentence:
+        """Why the answer is not a class; empty where it is one."""
+        if not self.is_brain_mri:
+            return self._refusal
+        if self.is_certain:
+            return NO_SENTENCE
+        return _CONTRADICTORY if self._is_probable else _NOT_SURE
+
+    @property
+    def _is_probable(self) -> bool:
+        return float(self.probabilities.max()) >= self.decision.uncertain_below
+
+    @property
+    def _refusal(self) -> Sentence:
+        return _NO_SLICE_OF_A_HEAD
+
+    def by_class(self) -> dict[str, float]:
+        """Return the probability of each class, by its name."""
+        return {name: float(p) for name, p in zip(self.class_names, self.probabilities, strict=True)}
+
+    def ranked(self) -> list[tuple[str, float]]:
+        """Return each class with its probability, the most probable first."""
+        return sorted(self.by_class().items(), key=lambda item: -item[1])
 
 
-def tumor_probability(by_class: Mapping[str, float]) -> float:
-    """Give the probability of any tumor: all classes but "no tumor" together."""
-    return 1 - by_class["no_tumor"]
-
-
-def shows_tumor(by_class: Mapping[str, float], decision: Decision) -> bool:
-    """Tell whether the probability of any tumor reaches the model's operating point."""
-    return tumor_probability(by_class) >= decision.tumor_from
-
-
-def is_certain(by_class: Mapping[str, float], decision: Decision) -> bool:
-    """Tell whether the class may be given: probable enough, and class and operating point agree on a tumor."""
-    probable = max(by_class.values()) >= decision.uncertain_below
-    return probable and shows_tumor(by_class, decision) == (most_probable(by_class) != "no_tumor")
-
-
-def why_uncertain(by_class: Mapping[str, float], decision: Decision) -> Sentence:
-    """Give the reason of an UNCERTAIN answer: no class is probable enough, or class and operating point contradict."""
-    return NOT_SURE if max(by_class.values()) < decision.uncertain_below else CONTRADICTORY
-
-
-def answer_of(by_class: Mapping[str, float], decision: Decision) -> str:
-    """Give the answer for a brain MRI: the most probable class, or UNCERTAIN."""
-    return most_probable(by_class) if is_certain(by_class, decision) else UNCERTAIN
+def disagree(one: Answer, other: Answer) -> bool:
+    """Return whether both answers are classes, and only one of them says tumor."""
+    return one.is_given and other.is_given and one.shows_tumor != other.shows_tumor

@@ -1,4 +1,4 @@
-"""A volume as parallel slices, which of them to classify, and what a network says of all of them together."""
+"""What one network says of a volume, by what it says of its slices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,19 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.answers.answer import (
-    NOT_BRAIN_MRI,
-    UNCERTAIN,
-    answer_of,
-    most_probable,
-    shows_tumor,
-    tumor_probability,
-    why_uncertain,
-)
+from model.answers.answer import Answer
 from model.answers.prediction import Prediction
-from model.card import Decision
 from model.errors import UnsuitableImage
-from model.sentences import NO_SENTENCE, Sentence
+from model.sentences import Sentence
 
 # Neighbouring slices that are judged together.
 WINDOW = 3
@@ -30,29 +21,21 @@ _NO_SLICE_OF_A_HEAD = Sentence(
 )
 
 
-@dataclass(frozen=True, eq=False)
-class VolumeSummary:
-    """What one network says of a volume.
+@dataclass(frozen=True, eq=False, kw_only=True)
+class VolumeSummary(Answer):
+    """What one network says of a volume: the means over a window of its slices.
 
-    answer: a class name, UNCERTAIN or NOT_BRAIN_MRI; reason: why no class is given, empty where one is.
-    probabilities: by class, means over the window, sum 1; tumor_probability: of any tumor, 0..1; shows_tumor: whether
-    that reaches the operating point. Like predicted_class they mean nothing where the answer is NOT_BRAIN_MRI.
-    window: indices into the volume's slices of those that the summary rests on, ascending; lies_apart: whether they are
-    no neighbours, because the gate refused those between; key_slice: the one of them to look at.
-    n_classified: slices that were classified; n_brain_mri: those of them that passed the gate.
+    distance: that of the slice most like the training images.
+    slice_indices: which of the volume's slices were classified, ascending; slices: what was said of each of them.
+    window: the indices of those that the summary rests on, ascending; lies_apart: whether they are no neighbours,
+    because the gate refused those between. key_slice: the index of the one to look at.
     """
 
-    answer: str
-    reason: Sentence
-    predicted_class: str
-    probabilities: dict[str, float]
-    tumor_probability: float
-    shows_tumor: bool
-    key_slice: int
+    slice_indices: tuple[int, ...]
+    slices: tuple[Prediction, ...]
     window: tuple[int, ...]
     lies_apart: bool
-    n_classified: int
-    n_brain_mri: int
+    key_slice: int
 
     @property
     def first_slice(self) -> int:
@@ -65,13 +48,18 @@ class VolumeSummary:
         return self.window[-1]
 
     @property
-    def is_brain_mri(self) -> bool:
-        """Whether any slice is enough like the training pictures to be answered."""
-        return self.answer != NOT_BRAIN_MRI
+    def n_classified(self) -> int:
+        """How many slices were classified."""
+        return len(self.slices)
 
-    def by_class(self) -> dict[str, float]:
-        """The mean probability of each class over the window, by its name."""
-        return self.probabilities
+    @property
+    def n_brain_mri(self) -> int:
+        """How many of them passed the gate."""
+        return sum(prediction.is_brain_mri for prediction in self.slices)
+
+    @property
+    def _refusal(self) -> Sentence:
+        return _NO_SLICE_OF_A_HEAD
 
 
 def summarize(predictions: Sequence[Prediction], slice_indices: Sequence[int] | NDArray[np.int64]) -> VolumeSummary:
@@ -95,31 +83,22 @@ def summarize(predictions: Sequence[Prediction], slice_indices: Sequence[int] | 
         )
     passed = [i for i, prediction in enumerate(predictions) if prediction.is_brain_mri]
     chosen = _most_suspicious(predictions, passed or range(len(predictions)))
-    means = _mean_probabilities([predictions[i] for i in chosen])
-    answer = answer_of(means, predictions[0].decision) if passed else NOT_BRAIN_MRI
+    first = predictions[0]
     return VolumeSummary(
-        answer=answer,
-        reason=_reason(answer, means, predictions[0].decision),
-        predicted_class=most_probable(means),
-        probabilities=means,
-        tumor_probability=tumor_probability(means),
-        shows_tumor=shows_tumor(means, predictions[0].decision),
-        key_slice=int(slice_indices[max(chosen, key=lambda i: predictions[i].tumor_probability)]),
+        class_names=first.class_names,
+        probabilities=np.array([predictions[i].probabilities for i in chosen], np.float64).mean(axis=0),
+        decision=first.decision,
+        distance=min(predictions[i].distance for i in passed or range(len(predictions))),
+        slice_indices=tuple(int(index) for index in slice_indices),
+        slices=tuple(predictions),
         window=tuple(int(slice_indices[i]) for i in chosen),
         lies_apart=_lies_apart(chosen),
-        n_classified=len(predictions),
-        n_brain_mri=len(passed),
+        key_slice=int(slice_indices[max(chosen, key=lambda i: predictions[i].tumor_probability)]),
     )
 
 
-def _reason(answer: str, means: dict[str, float], decision: Decision) -> Sentence:
-    if answer == NOT_BRAIN_MRI:
-        return _NO_SLICE_OF_A_HEAD
-    return why_uncertain(means, decision) if answer == UNCERTAIN else NO_SENTENCE
-
-
 def _most_suspicious(predictions: Sequence[Prediction], places: Sequence[int]) -> Sequence[int]:
-    """Give, of these places, the window of the highest mean, the first of equal ones; all where they are fewer."""
+    """Return, of these places, the window of the highest mean, the first of equal ones; all where they are fewer."""
     length = min(WINDOW, len(places))
     windows = [places[first : first + length] for first in range(len(places) - length + 1)]
     near = [window for window in windows if not _lies_apart(window)]
@@ -128,8 +107,3 @@ def _most_suspicious(predictions: Sequence[Prediction], places: Sequence[int]) -
 
 def _lies_apart(window: Sequence[int]) -> bool:
     return window[-1] - window[0] > _REACH
-
-
-def _mean_probabilities(predictions: Sequence[Prediction]) -> dict[str, float]:
-    means = np.array([prediction.probabilities for prediction in predictions], np.float64).mean(axis=0)
-    return {name: float(mean) for name, mean in zip(predictions[0].class_names, means, strict=True)}

@@ -21,7 +21,7 @@ from model.evidence.maps import FeatureGrid, evidence_map, explained_by, in_step
 from model.network.engine import Arrays, Turns, engine_of
 from model.network.keras_import import give_back_memory, import_keras, keep_memory_together
 from model.network.self_test import check_known_answers
-from model.preprocessing import PREPROCESSING_VERSION, part_with_head, place_in_picture, preprocess
+from model.preprocessing import PREPROCESSING_VERSION, HeadBox, part_with_head, place_in_picture, preprocess
 from model.reading.contents import MriImage
 
 # Heat maps are drawn to be looked at: more pixels would only cost time and bandwidth.
@@ -144,14 +144,18 @@ class Classifier:
         seconds_left = patience.seconds_left()
         inputs = [preprocess(image.pixels, self.card.input_size_px) for image in images]
         outputs = self.predict_inputs(np.stack([i.pixels for i in inputs])[..., None], seconds_left)
+        return self.predictions(outputs, [i.box for i in inputs])
+
+    def predictions(self, outputs: Outputs, boxes: Sequence[HeadBox]) -> list[Prediction]:
+        """Return what a pass says of each of its images; boxes: the part of each that the network saw."""
         probabilities = calibrate(outputs.probabilities, self.card.decision.temperature)
         distances = self.distances(outputs)
         return [
             Prediction(
-                self.card.name, self.card.class_names, probabilities[i], outputs.feature_maps[i], inputs[i].box,
-                self.card.decision, float(distances[i]),
+                class_names=self.card.class_names, probabilities=probabilities[i], decision=self.card.decision,
+                distance=float(distances[i]), box=box, feature_maps=outputs.feature_maps[i],
             )
-            for i in range(len(images))
+            for i, box in enumerate(boxes)
         ]  # fmt: skip
 
     def predict_inputs(self, inputs: NDArray[np.uint8], timeout_seconds: float | None = None) -> Outputs:

@@ -1,6 +1,7 @@
 """The three kinds of answer - a class, "uncertain", "not a brain MRI" - and how page, API and command show them."""
 
 import csv
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -12,7 +13,7 @@ from PIL import Image
 
 from app import create_app
 from model.__main__ import main
-from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN, answer_of, why_uncertain
+from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN, Answer, disagree
 from model.answers.calibration import calibrate
 from model.card import Decision, ModelCard
 from model.network.classifier import Classifier
@@ -124,14 +125,36 @@ def test_no_second_opinion_on_what_is_no_brain_mri_not_even_where_the_other_lets
     assert "Second opinion" not in page
 
 
+def said(no_tumor: float, uncertain_below: float = 0.4) -> Answer:
+    """Return an answer whose tumor probability is shared by two classes."""
+    probabilities = np.array([(1 - no_tumor) / 2, no_tumor, (1 - no_tumor) / 2])
+    names = ("glioma", "no_tumor", "pituitary")
+    return Answer(class_names=names, probabilities=probabilities, decision=Decision(uncertain_below=uncertain_below))
+
+
 @pytest.mark.parametrize(
     ("no_tumor", "bound", "word"), [(0.4, 0.9, "not sure enough"), (0.4, 0.3, "contradict"), (0.97, 0.9, "")]
 )
 def test_reason_of_an_uncertain_answer_is_the_real_one(no_tumor: float, bound: float, word: str) -> None:
-    by_class = {"glioma": (1 - no_tumor) / 2, "no_tumor": no_tumor, "pituitary": (1 - no_tumor) / 2}
-    decision = Decision(uncertain_below=bound)
-    assert (answer_of(by_class, decision) == UNCERTAIN) == bool(word)
-    assert word in why_uncertain(by_class, decision) or not word
+    found = said(no_tumor, bound)
+    assert (found.answer == UNCERTAIN) == (not found.is_given) == bool(word)
+    assert word in found.reason
+    assert bool(found.reason) == bool(word)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [(0.9, 0.1, True), (0.1, 0.9, True), (0.9, 0.9, False), (0.1, 0.1, False)],
+)
+def test_answers_disagree_when_one_says_tumor_and_the_other_none(one: float, other: float, expected: bool) -> None:
+    assert disagree(said(one), said(other)) is expected
+
+
+def test_answer_that_is_not_given_contradicts_nothing() -> None:
+    refused = dataclasses.replace(said(0.1), distance=1.5)
+    for not_given in (said(0.1, uncertain_below=0.95), refused):
+        assert not disagree(said(0.9), not_given)
+        assert not disagree(not_given, said(0.9))
 
 
 @pytest.mark.parametrize("models", ["class"], indirect=True)

@@ -24,15 +24,19 @@ def discs(*radii_px: float) -> MriVolume:
     return volume(np.array([np.where(x**2 + y**2 < r**2, 150 + 2 * x, 0) for r in radii_px]))
 
 
+def prediction(glioma: float, decision: Decision, distance: float = 0.5) -> Prediction:
+    probabilities = np.array([glioma, 0, 1 - glioma, 0], np.float32)
+    return Prediction(
+        class_names=CLASSES, probabilities=probabilities, decision=decision, distance=distance, box=HeadBox(0, 1, 0, 1),
+        feature_maps=np.zeros((1, 1, 1), np.float32),
+    )  # fmt: skip
+
+
 def said(*glioma: float, refused: tuple[int, ...] = (), decision: Decision | None = None) -> VolumeSummary:
     """Summarize slices with these probabilities of glioma, the rest without tumor; those refused fail the gate."""
     predictions = [
-        Prediction(
-            "xception", CLASSES, np.array([p, 0, 1 - p, 0], np.float32), np.zeros((1, 1, 1), np.float32),
-            HeadBox(0, 1, 0, 1), decision or Decision(), 2.0 if i in refused else 0.5,
-        )
-        for i, p in enumerate(glioma)
-    ]  # fmt: skip
+        prediction(p, decision or Decision(), distance=2.0 if i in refused else 0.5) for i, p in enumerate(glioma)
+    ]
     return summarize(predictions, range(100, 100 + 2 * len(glioma), 2))
 
 
@@ -68,7 +72,7 @@ def test_brain_slices_are_int64_indices() -> None:
 def test_window_of_three_with_the_highest_mean_gives_the_summary() -> None:
     summary = said(0.1, 0.6, 0.9, 0.8, 0.1)
     assert (summary.answer, summary.predicted_class) == ("glioma", "glioma")
-    assert summary.probabilities["glioma"] == pytest.approx((0.6 + 0.9 + 0.8) / 3)
+    assert summary.by_class()["glioma"] == pytest.approx((0.6 + 0.9 + 0.8) / 3)
     assert summary.tumor_probability == pytest.approx((0.6 + 0.9 + 0.8) / 3)
     assert (summary.first_slice, summary.key_slice, summary.last_slice) == (102, 104, 106)
     assert (summary.n_classified, summary.n_brain_mri) == (5, 5)
@@ -122,11 +126,7 @@ def test_decision_of_the_card_applies_to_the_means() -> None:
 def test_one_slice_as_a_volume_is_answered_as_the_picture_is() -> None:
     for p in (0.1, 0.45, 0.55, 0.9):
         decision = Decision(uncertain_below=0.5, tumor_from=0.3)
-        prediction = Prediction(
-            "xception", CLASSES, np.array([p, 0, 1 - p, 0], np.float32), np.zeros((1, 1, 1), np.float32),
-            HeadBox(0, 1, 0, 1), decision,
-        )  # fmt: skip
-        assert said(p, decision=decision).answer == prediction.answer
+        assert said(p, decision=decision).answer == prediction(p, decision).answer
 
 
 def test_volume_without_contrast_is_refused() -> None:

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from model.answers.answer import Answer, disagree
 from model.answers.prediction import Prediction
 from model.answers.volume import VolumeSummary
 from model.card import ModelCard
 from model.evidence.maps import picture_webp, shrink
 from model.network.classifier import DISPLAY_SIDE_PX, Classifier
 from model.reading.contents import MriImage
-from model.sentences import NO_SENTENCE, Sentence
-from web.answering import Answer, Opinion, Refused, Result, SlicesDone, VolumeAnswer
+from model.sentences import Sentence
+from web.answering import Answer as ImageAnswer
+from web.answering import Opinion, Refused, Result, SlicesDone, VolumeAnswer
 from web.page.wording import LABELS, Description, describe
 from web.records import now, record_of, rows_of
 
@@ -46,29 +48,11 @@ class View:
 
 
 @dataclass(frozen=True)
-class Shares:
-    """Probabilities to be shown: by class, the most probable first; empty for what is no brain MRI."""
-
-    answer: str
-    shows_tumor: bool | None
-    tumor_probability: float
-    by_class: tuple[tuple[str, float], ...]
-
-    @classmethod
-    def of(cls, prediction: Prediction | VolumeSummary) -> "Shares":
-        """Take them from a prediction or a summary."""
-        if not prediction.is_brain_mri:
-            return cls(prediction.answer, None, 0.0, ())
-        by_class = tuple(sorted(prediction.by_class().items(), key=lambda item: -item[1]))
-        return cls(prediction.answer, prediction.shows_tumor, prediction.tumor_probability, by_class)
-
-
-@dataclass(frozen=True)
 class SliceCard:
     """One classified slice of a volume; `number` counts the volume's slices from 1."""
 
     number: int
-    shares: Shares
+    answer: Answer
     view: View
     thumbnail: str
 
@@ -90,7 +74,7 @@ class SecondOpinion:
     """What the other model says, and whether the two contradict each other."""
 
     model: ModelCard
-    shares: Shares
+    answer: Answer
     disagrees: bool
 
 
@@ -105,8 +89,7 @@ class ResultCard:
     rows: list[dict[str, Any]]
     refusal: Sentence | None = None
     model: ModelCard | None = None
-    shares: Shares | None = None
-    reason: Sentence = NO_SENTENCE
+    answer: Answer | None = None
     description: Description | None = None
     view: View | None = None
     steps: tuple[Sentence, ...] = ()
@@ -120,7 +103,7 @@ class ResultCard:
     @property
     def label(self) -> Sentence:
         """The answer in plain words."""
-        return LABELS[self.shares.answer] if self.shares else Sentence("No answer")
+        return LABELS[self.answer.answer] if self.answer else Sentence("No answer")
 
 
 @dataclass
@@ -138,7 +121,7 @@ class CardMaker:
             image = step.volume.image(index)
             view = self._view(image, prediction, _SLICE_SIDE_PX, prediction.class_names[:0])
             thumbnail = _picture_url(image, _THUMBNAIL_SIDE_PX)
-            self._slices.append(SliceCard(index + 1, Shares.of(prediction), view, thumbnail))
+            self._slices.append(SliceCard(index + 1, prediction.without_maps(), view, thumbnail))
 
     def card(self, result: Result) -> ResultCard:
         """Make the card of a result."""
@@ -154,9 +137,9 @@ class CardMaker:
             return ResultCard(**common, **self._of_volume(result, slices))
         return ResultCard(**common, **self._of_image(result))
 
-    def _of_image(self, result: Answer) -> dict[str, Any]:
+    def _of_image(self, result: ImageAnswer) -> dict[str, Any]:
         prediction = result.prediction
-        by_probability = [name for name, _ in Shares.of(prediction).by_class]
+        by_probability = [name for name, _ in prediction.ranked()]
         return {
             **self._of_any(prediction, result.second),
             "view": self._view(result.image, prediction, DISPLAY_SIDE_PX, by_probability),
@@ -177,13 +160,12 @@ class CardMaker:
             "key_number": summary.key_slice + 1,
         }
 
-    def _of_any(self, prediction: Prediction | VolumeSummary, second: Opinion | None) -> dict[str, Any]:
+    def _of_any(self, answer: Prediction | VolumeSummary, second: Opinion | None) -> dict[str, Any]:
         return {
             "model": self.classifier.card,
-            "shares": Shares.of(prediction),
-            "reason": prediction.reason,
-            "description": describe(prediction.answer, isinstance(prediction, VolumeSummary)),
-            "second": _second(prediction, second) if second else None,
+            "answer": answer,
+            "description": describe(answer.answer, isinstance(answer, VolumeSummary)),
+            "second": _second(answer, second) if second else None,
         }
 
     def _view(self, image: MriImage, prediction: Prediction, side_px: int, class_names: Sequence[str]) -> View:
@@ -198,11 +180,8 @@ class CardMaker:
         return View(picture, width, height, urls)
 
 
-def _second(first: Prediction | VolumeSummary, second: Opinion) -> SecondOpinion:
-    """Two answers disagree when both are given and one says tumor, the other none."""
-    other = second.prediction
-    given = all(p.answer in p.by_class() for p in (first, other))
-    return SecondOpinion(second.classifier.card, Shares.of(other), given and first.shows_tumor != other.shows_tumor)
+def _second(first: Answer, second: Opinion) -> SecondOpinion:
+    return SecondOpinion(second.classifier.card, second.prediction, disagree(first, second.prediction))
 
 
 def _steps(image: MriImage, prediction: Prediction, side_px: int) -> tuple[Sentence, ...]:
@@ -250,7 +229,7 @@ def _rests_on(summary: VolumeSummary) -> Sentence:
 
 
 def _chart(result: VolumeAnswer) -> Chart:
-    indices = result.slice_indices
+    indices, slices = result.summary.slice_indices, result.summary.slices
     first, last = indices[0], indices[-1]
 
     def place(index: int) -> float:
@@ -260,7 +239,7 @@ def _chart(result: VolumeAnswer) -> Chart:
         return round((1 - probability) * CHART_HEIGHT, 1)
 
     runs: list[list[tuple[float, float]]] = [[]]
-    for index, prediction in zip(indices, result.predictions, strict=True):
+    for index, prediction in zip(indices, slices, strict=True):
         if prediction.is_brain_mri:
             runs[-1].append((place(index), height(prediction.tumor_probability)))
         elif runs[-1]:
@@ -269,7 +248,7 @@ def _chart(result: VolumeAnswer) -> Chart:
         tuple(" ".join(f"{x},{y}" for x, y in run) for run in runs if run),
         tuple(point for run in runs for point in run),
         place(result.summary.key_slice),
-        height(result.predictions[0].decision.tumor_from),
+        height(result.summary.decision.tumor_from),
         first + 1,
         last + 1,
     )

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.answers.answer import NOT_BRAIN_MRI
-from model.answers.calibration import calibrate
 from model.answers.prediction import Prediction
 from model.answers.volume import VolumeSummary, summarize
 from model.errors import ImageError
@@ -21,7 +20,6 @@ from model.scan.work.pool import Crash, Pool
 from model.scan.work.preparing import DECODER_FAILED, Prepared, preparer
 
 _DIGITS = 6
-_NO_FEATURES = np.zeros((0, 0, 0), np.float32)
 
 
 @dataclass(frozen=True)
@@ -120,15 +118,10 @@ def predictions_of(classifier: Classifier, inputs: NDArray[np.uint8]) -> list[Pr
 
     These are for pictures of the evidence; those of all slices of a volume would take most of the memory.
     """
-    card = classifier.card
+    size = classifier.card.input_size_px
     outputs = classifier.predict_inputs(inputs)
-    probabilities = calibrate(outputs.probabilities, card.decision.temperature)
-    distances = classifier.distances(outputs)
-    whole = HeadBox(0, card.input_size_px, 0, card.input_size_px)
-    return [
-        Prediction(card.name, card.class_names, said, _NO_FEATURES, whole, card.decision, float(distance))
-        for said, distance in zip(probabilities, distances, strict=True)
-    ]
+    predictions = classifier.predictions(outputs, [HeadBox(0, size, 0, size)] * len(inputs))
+    return [prediction.without_maps() for prediction in predictions]
 
 
 def _said(prepared: Prepared, predictions: Sequence[Prediction]) -> Row:
