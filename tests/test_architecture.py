@@ -1,16 +1,16 @@
-"""Holds the arrows app.py -> web -> model <- training, by reading the imports without running them.
+"""The arrows app.py -> web -> model <- training and those inside each, read from the imports without running them.
 
 `benchmarks` measures all of them, and none of them knows of it.
 """
 
 import ast
 import re
+from collections.abc import Iterator
+from functools import cache
 
 import pytest
 
 from tests.support.samples import TOP
-
-PACKAGES = ("benchmarks", "model", "training", "web")
 
 # What each part may import of this project.
 ARROWS = {
@@ -20,6 +20,12 @@ ARROWS = {
     "model": {"model"},
     "training": {"training", "model"},
     "benchmarks": {"benchmarks", "app", "web", "model", "training"},
+}
+# The way of an image through a part: what stands later may import what stands earlier, never the reverse.
+FLOW = {
+    "model": ("sentences", "errors", "safe_files", "card", "preprocessing", "processes", "reading", "answers", "scan"),
+    "web": ("languages", "errors", "settings", "observing", "guards", "answering", "records", "page", "api"),
+    "training": ("data", "drawing", "feed", "fit", "measure", "steps", "studies", "command_line"),
 }
 # Who may import a library that would tie a part to the web or to a training engine.
 IMPORTERS = {
@@ -31,7 +37,7 @@ IMPORTERS = {
     "flask_limiter": {"web"},
     "prometheus_client": {"web"},
     "gunicorn": {"gunicorn.conf.py", "web"},
-    "tensorflow": {"training/tensorflow_only.py", "benchmarks/servers/tutorial.py"},
+    "tensorflow": {"benchmarks/servers/tutorial.py"},
 }
 # Who may read or set environment variables: the settings, the server's own configuration, the two packages that
 # choose Keras's backend before Keras is imported, and what starts children with a backend of their own.
@@ -43,139 +49,81 @@ ENVIRONMENT_READERS = {
     "training/measure/parity.py",
     "benchmarks/servers/processes.py",
 }
-ENVIRONMENT_NAMES = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
+ENVIRONMENT = {f"os.{name}" for name in ("environ", "environb", "getenv", "getenvb", "putenv", "unsetenv")}
+# The clock of the day is for dates, and for what the rate limit's library counts by it.
+READERS_OF_THE_DATE = {"web/api/views.py", "web/records.py", "web/guards/rate_limit.py", "model/scan/run.py"}
+JUMPING_CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today"}
+TEST_MODULE = re.compile(
+    r"^(from|import) tests\.\S*\b(test_\w+|conftest)|^from tests\S* import .*\b(test_\w+|conftest)\b", re.MULTILINE
+)
 
 
-def source_files():
-    files = [path for package in PACKAGES for path in (TOP / package).rglob("*.py")]
-    files += [path for name in ("app.py", "gunicorn.conf.py") if (path := TOP / name).exists()]
-    return sorted(path.relative_to(TOP).as_posix() for path in files)
+@cache
+def sources() -> dict[str, str]:
+    """Return the text of each file of the product, by its path from the top."""
+    files = [TOP / "app.py", TOP / "gunicorn.conf.py", *(f for part in ARROWS for f in (TOP / part).rglob("*.py"))]
+    return {file.relative_to(TOP).as_posix(): file.read_text(encoding="utf-8") for file in sorted(files)}
 
 
-def imported_modules(source):
-    """Give the top-level names of all modules that the source imports, inside functions too."""
+@cache
+def imported_modules(source: str) -> set[str]:
+    """Return the full names of all that the source imports, inside functions too."""
     names = set()
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Import():
                 names |= {alias.name for alias in node.names}
             case ast.ImportFrom(module=str(name), level=0):
-                names.add(name)
+                names |= {f"{name}.{alias.name}" for alias in node.names}
             case ast.Call(
                 func=ast.Attribute(attr="import_module") | ast.Name(id="import_module" | "__import__"),
                 args=[ast.Constant(value=str(name)), *_],
             ):
                 names.add(name)
-    return {name.split(".")[0] for name in names}
+    return names
 
 
-def touches_environment(source):
-    """Tell whether the source uses the process's environment variables."""
-    for node in ast.walk(ast.parse(source)):
-        match node:
-            case ast.Attribute(value=ast.Name(id="os"), attr=name) if name in ENVIRONMENT_NAMES:
-                return True
-            case ast.ImportFrom(module="os") if {alias.name for alias in node.names} & ENVIRONMENT_NAMES:
-                return True
-    return False
+def against_the_arrows(file: str, source: str) -> Iterator[str]:
+    """Find the imports of a file that its place forbids."""
+    part, *below = file.removesuffix(".py").split("/") if "/" in file else [file]
+    flow = FLOW.get(part, ())
+    later = flow[flow.index(below[0]) + 1 :] if below and below[0] in flow else ()
+    for name in sorted(imported_modules(source)):
+        top, room = [*name.split("."), ""][:2]
+        if top in {"app", *ARROWS} - ARROWS[part] or (top == part and room in later):
+            yield f"{file} imports {name}"
+        if top in IMPORTERS and not {file, part} & IMPORTERS[top]:
+            yield f"{file} imports {name}"
 
 
-def forbidden_imports(file, source):
-    """Give the modules that this file imports against the arrows."""
-    part = file.split("/")[0]
-    imported = imported_modules(source)
-    against_arrows = (imported & {*PACKAGES, "app"}) - ARROWS[part]
-    against_roles = {name for name, importers in IMPORTERS.items() if name in imported and not {file, part} & importers}
-    return against_arrows | against_roles
+@cache
+def names_used(source: str) -> set[str]:
+    """Return what a source uses of modules as `module.name`, imported by itself or not."""
+    attributes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute))
+    return {f"{n.value.id}.{n.attr}" for n in attributes if isinstance(n.value, ast.Name)} | imported_modules(source)
 
 
-@pytest.mark.parametrize("part", ARROWS)
-def test_every_part_of_the_project_is_read(part):
-    assert any(file == part or file.startswith(f"{part}/") for file in source_files())
+def files_that_use(names: set[str]) -> set[str]:
+    return {file for file, source in sources().items() if names & names_used(source)}
 
 
-@pytest.mark.parametrize("file", source_files())
-def test_file_imports_only_along_the_arrows(file):
-    assert forbidden_imports(file, (TOP / file).read_text(encoding="utf-8")) == set()
+def test_every_part_and_every_room_exists():
+    assert [part for part in ARROWS if not any(file.startswith(part) for file in sources())] == []
+    rooms = [f"{part}/{room}" for part, flow in FLOW.items() for room in flow]
+    assert [room for room in rooms if not any(file.startswith((f"{room}/", f"{room}.py")) for file in sources())] == []
 
 
-@pytest.mark.parametrize("file", sorted(set(source_files()) - ENVIRONMENT_READERS))
-def test_file_leaves_environment_variables_to_the_settings(file):
-    assert not touches_environment((TOP / file).read_text(encoding="utf-8"))
+def test_files_import_only_along_the_arrows():
+    assert [found for file, source in sources().items() for found in against_the_arrows(file, source)] == []
 
 
-@pytest.mark.parametrize(
-    ("file", "source", "found"),
-    [
-        ("model/card.py", "import flask", {"flask"}),
-        ("model/card.py", "from web.settings import load", {"web"}),
-        ("model/card.py", "def f():\n    from training import train", {"training"}),
-        ("model/card.py", "import tensorflow as tf", {"tensorflow"}),
-        ("model/card.py", "importlib.import_module('tensorflow.lite')", {"tensorflow"}),
-        ("web/views.py", "import training.steps.train", {"training"}),
-        ("web/views.py", "import app", {"app"}),
-        ("training/steps/train.py", "from tensorflow.data import Dataset", {"tensorflow"}),
-        ("training/steps/train.py", "import web", {"web"}),
-        ("app.py", "import training", {"training"}),
-        ("app.py", "import benchmarks", {"benchmarks"}),
-        ("model/card.py", "from benchmarks.timing import Sample", {"benchmarks"}),
-        ("training/steps/train.py", "import benchmarks", {"benchmarks"}),
-        ("web/views.py", "import benchmarks", {"benchmarks"}),
-        ("benchmarks/servers/serving.py", "import flask", {"flask"}),
-        ("app.py", "import flask, web", set()),
-        ("web/views.py", "from model.card import ModelCard", set()),
-        ("training/tensorflow_only.py", "import tensorflow", set()),
-        ("training/steps/train.py", "from .networks import build", set()),
-        ("benchmarks/servers/serving.py", "import app, model, training, web", set()),
-        ("benchmarks/servers/tutorial.py", "import flask, tensorflow", set()),
-    ],
-)
-def test_import_against_the_arrows_is_found(file, source, found):
-    assert forbidden_imports(file, source) == found
+def test_environment_variables_are_left_to_the_settings():
+    assert files_that_use(ENVIRONMENT) - ENVIRONMENT_READERS == set()
 
 
-@pytest.mark.parametrize(
-    "source", ["os.environ['A']", "os.getenv('A')", "from os import environ", "os.putenv('A', 'b')"]
-)
-def test_use_of_the_environment_is_found(source):
-    assert touches_environment(source)
-
-
-def clock_readings(source):
-    """Give the calls that read the clock of the day, which may jump, as `module.function`."""
-    jumping = {
-        ("time", "time"),
-        ("time", "time_ns"),
-        ("datetime", "now"),
-        ("datetime", "utcnow"),
-        ("datetime", "today"),
-    }
-    return [
-        f"{node.value.id}.{node.attr}"
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Attribute)
-        and isinstance(node.value, ast.Name)
-        and (node.value.id, node.attr) in jumping
-    ]
-
-
-@pytest.mark.parametrize("file", [file for file in source_files() if not file.startswith(("training/", "benchmarks/"))])
-def test_file_measures_time_by_a_clock_that_never_jumps(file):
-    # The clock of the day is for dates, and for what the rate limit's library counts by it.
-    dates = {
-        "web/api/views.py": ["datetime.now"],
-        "web/records.py": ["datetime.now"],
-        "web/guards/rate_limit.py": ["time.time", "time.time"],
-        "benchmarks/report/machine.py": ["datetime.now"],
-        "model/scan/run.py": ["datetime.now"],
-        "benchmarks/scaling/figures.py": ["datetime.now"],
-    }
-    assert clock_readings((TOP / file).read_text(encoding="utf-8")) == dates.get(file, [])
-
-
-TEST_MODULE = re.compile(
-    r"^(from|import) tests\.\S*\b(test_\w+|conftest)|^from tests\S* import .*\b(test_\w+|conftest)\b", re.M
-)
+def test_time_is_measured_by_a_clock_that_never_jumps():
+    served = {file for file in files_that_use(JUMPING_CLOCKS) if not file.startswith(("training/", "benchmarks/"))}
+    assert served - READERS_OF_THE_DATE == set()
 
 
 def test_no_test_imports_a_test():
@@ -184,7 +132,54 @@ def test_no_test_imports_a_test():
 
 
 @pytest.mark.parametrize(
-    "line", ["from tests.web.test_x import a", "import tests.test_x", "from tests import conftest"]
+    ("file", "source"),
+    [
+        ("model/card.py", "import flask"),
+        ("model/card.py", "from web.settings import load"),
+        ("model/card.py", "def f():\n    from training import train"),
+        ("model/card.py", "import tensorflow as tf"),
+        ("model/card.py", "importlib.import_module('tensorflow.lite')"),
+        ("model/card.py", "import benchmarks"),
+        ("model/reading/raster.py", "from model.answers.answer import decide"),
+        ("model/reading/raster.py", "from model import answers"),
+        ("web/page/views.py", "import training.steps.train"),
+        ("web/page/views.py", "import app"),
+        ("web/errors.py", "import web.page.views"),
+        ("training/steps/train.py", "from tensorflow.data import Dataset"),
+        ("training/data/folders.py", "from training.fit import recipes"),
+        ("app.py", "import training"),
+        ("benchmarks/servers/serving.py", "import flask"),
+    ],
 )
+def test_import_against_the_arrows_is_found(file, source):
+    assert len(list(against_the_arrows(file, source))) == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "source"),
+    [
+        ("app.py", "import flask, web"),
+        ("web/page/views.py", "from model.card import ModelCard"),
+        ("model/answers/gate.py", "from model.reading import raster"),
+        ("training/steps/train.py", "from .networks import build"),
+        ("benchmarks/servers/serving.py", "import app, model, training, web"),
+        ("benchmarks/servers/tutorial.py", "import flask, tensorflow"),
+    ],
+)
+def test_import_along_the_arrows_is_left_alone(file, source):
+    assert list(against_the_arrows(file, source)) == []
+
+
+@pytest.mark.parametrize("use", ["os.environ['A']", "os.getenv('A')", "from os import environ", "os.putenv('A', 'b')"])
+def test_use_of_the_environment_is_found(use):
+    assert names_used(use) & ENVIRONMENT
+
+
+@pytest.mark.parametrize("use", ["time.time()", "from time import time", "datetime.now(UTC)"])
+def test_use_of_a_clock_that_jumps_is_found(use):
+    assert names_used(use) & JUMPING_CLOCKS
+
+
+@pytest.mark.parametrize("line", ["from tests.a.test_b import c", "import tests.test_b", "from tests import conftest"])
 def test_import_of_a_test_is_found(line):
     assert TEST_MODULE.search(f"import os\n{line}\n")
