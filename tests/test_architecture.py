@@ -24,7 +24,18 @@ ARROWS = {
 # The way of an image through a part: what stands later may import what stands earlier, never the reverse.
 FLOW = {
     "model": ("sentences", "errors", "safe_files", "card", "preprocessing", "processes", "reading", "answers", "scan"),
-    "web": ("languages", "errors", "settings", "observing", "guards", "answering", "records", "page", "api"),
+    "web": (
+        "routes",
+        "settings",
+        "refusals",
+        "languages",
+        "observing",
+        "guards",
+        "errors",
+        "answering",
+        "records",
+        "api",
+    ),
     "training": ("data", "drawing", "feed", "fit", "measure", "steps", "studies", "command_line"),
 }
 # Who may import a library that would tie a part to the web or to a training engine.
