@@ -155,7 +155,7 @@ def test_no_test_imports_a_test():
         ("model/reading/raster.py", "from model import answers"),
         ("web/page/views.py", "import training.steps.train"),
         ("web/page/views.py", "import app"),
-        ("web/errors.py", "import web.page.views"),
+        ("web/errors.py", "import web.api.views"),
         ("training/steps/train.py", "from tensorflow.data import Dataset"),
         ("training/data/folders.py", "from training.fit import recipes"),
         ("app.py", "import training"),
