@@ -13,7 +13,7 @@ from model.answers.prediction import Prediction
 from model.answers.volume import VolumeSummary, summarize
 from model.card import DEFAULT_MODELS, DISCLAIMER, WEIGHTS_FOLDER
 from model.errors import ImageError, ModelFileError
-from model.network.classifier import Classifier
+from model.network.classifier import Classifier, load_classifier
 from model.reading.contents import Limits, MriImage, MriVolume
 from model.reading.dicom.series import series_of
 from model.reading.many_files import read_files
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("Expected at least one file. The folders hold none.", file=sys.stderr)
         return 2
     try:
-        classifier = Classifier.load(options.models / f"{options.model}.json")
+        classifier = load_classifier(options.models / f"{options.model}.json")
     except ModelFileError as error:
         print(error, file=sys.stderr)
         return 2

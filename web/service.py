@@ -52,7 +52,7 @@ class Service:
     @property
     def is_stuck(self) -> bool:
         """Whether a network has been at one pass for so long that it will not come back."""
-        return any(classifier.seconds_running > self.stuck_seconds for classifier in self.classifiers.values())
+        return any(classifier.turns.seconds_running > self.stuck_seconds for classifier in self.classifiers.values())
 
     def classifier(self, name: str | None) -> Classifier:
         """Return the named model, or the default one where none is named.

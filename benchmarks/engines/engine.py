@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.engines.network import ServedNetwork
 
-# As the app computes: model.network.keras_import says why.
+# As the app computes: model.network.engine says why.
 PRECISION = "f32"
 BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 

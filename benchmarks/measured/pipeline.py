@@ -60,7 +60,7 @@ def _rate(action: Callable[[], object], n: int) -> Callable[[], float]:
 
 def _batches(recipe: Any, n_pictures: int) -> Any:
     from benchmarks.measured.drawn_pictures import labelled
-    from model.evidence.maps import FeatureGrid
+    from model.network.features import FeatureGrid
     from training.feed.mixing import MixedPictures
     from training.fit import networks
 

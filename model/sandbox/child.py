@@ -4,8 +4,8 @@ import sys
 import warnings
 from typing import BinaryIO
 
-from model.network.keras_import import give_back_memory
 from model.processes.core_dumps import forbid_core_dumps
+from model.processes.memory import give_back_memory
 from model.processes.pipes import limit_memory, private_output, receive, send
 from model.reading.many_files import read_files
 from model.sandbox.messages import pack_readings, unpack_files

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from model.card import DEFAULT_MODELS, DISCLAIMER, WEIGHTS_FOLDER, read_card
 from model.errors import ModelFileError
-from model.network.classifier import Classifier
+from model.network.classifier import load_classifier
 from model.network.engine import n_cores
 from model.scan.errors import ScanError
 from model.scan.listing.inputs import Shard, absolute
@@ -160,7 +160,7 @@ def _engine(card_path: Path, options: argparse.Namespace, sources: Sequence[str]
         with RayEngine(card_path, effort, options.address) as cluster:
             yield cluster
         return
-    with Predictor(Classifier.load(card_path), effort) as predictor:
+    with Predictor(load_classifier(card_path), effort) as predictor:
         yield predictor
 
 

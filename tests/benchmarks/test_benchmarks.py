@@ -122,10 +122,17 @@ def test_package_in_another_version_than_required_is_no_basis_for_its_size(tmp_p
         (("Classifier.predict_inputs (model/network/classifier.py:171)", "Model.predict (keras/src/x.py:1)"), "engine"),
         (("Classifier.layers (model/network/classifier.py:203)", "_save (PIL/WebPImagePlugin.py:329)"), "heat map"),
         (
-            ("layer_webp (model/evidence/maps.py:1)", "_encoded (model/evidence/maps.py:2)", "_save (PIL/x.py:3)"),
+            (
+                "layer_webp (model/evidence/drawing.py:1)",
+                "_encoded (model/evidence/drawing.py:2)",
+                "_save (PIL/x.py:3)",
+            ),
             "heat map",
         ),
-        (("picture_webp (model/evidence/maps.py:1)", "_encoded (model/evidence/maps.py:2)"), "the picture as WebP"),
+        (
+            ("picture_webp (model/evidence/drawing.py:1)", "_encoded (model/evidence/drawing.py:2)"),
+            "the picture as WebP",
+        ),
         (("preprocess (model/preprocessing.py:80)", "Image.resize (PIL/Image.py:2440)"), "preprocess"),
         (("read_picture (model/reading/raster.py:55)", "_amin (numpy/_core/_methods.py:45)"), "decode"),
         (("Template.render (jinja2/environment.py:1293)", "root (_result.html:92)"), "JSON, base64, templates"),

@@ -1,6 +1,5 @@
 """Loading a model with its card, and classifying with it."""
 
-import io
 import json
 import shutil
 import threading
@@ -12,13 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from model.card import ModelCard, read_card
 from model.errors import Busy, ModelFileError
 from model.network.classifier import Classifier, load_classifiers
 from model.network.engine import n_cores
-from model.network.keras_import import import_keras
 from model.reading.contents import MriImage
 
 
@@ -142,27 +139,3 @@ def test_card_that_does_not_fit_is_refused(copy_of_models: Path, field: str, val
 def test_card_survives_writing_and_reading(tiny_models: Path) -> None:
     card = read_card(tiny_models / "xception.json")
     assert ModelCard.from_json(card.to_json()) == card
-
-
-@pytest.mark.parametrize("shape", [(103, 1999), (1999, 103), (1001, 3000), (769, 768), (2000, 1999), (20, 20)])
-def test_heatmap_of_any_shape_is_drawn_and_at_most_768_px_wide_and_high(
-    tiny_models: Path, shape: tuple[int, int]
-) -> None:
-    classifier = Classifier.load(tiny_models / "xception.json")
-    image = MriImage(np.random.default_rng(0).integers(0, 255, shape, np.uint8), "PNG")
-    with Image.open(io.BytesIO(classifier.heatmap_jpeg(image, classifier.predict([image])[0]))) as drawn:
-        assert max(drawn.size) == min(768, max(shape))
-
-
-def test_heatmap_has_the_size_of_the_picture(tiny_models: Path) -> None:
-    classifier = Classifier.load(tiny_models / "vgg16.json")
-    image = some_images()[2]
-    jpeg = classifier.heatmap_jpeg(image, classifier.predict([image])[0])
-    assert Image.open(io.BytesIO(jpeg)).size == (50, 60)
-
-
-def test_network_computes_in_single_precision_whatever_the_processor_can(tiny_models: Path) -> None:
-    network = import_keras().saving.load_model(tiny_models / "xception.keras")
-    network.predict(np.zeros((1, 32, 32, 1)), verbose=0)
-    precision = network.ov_compiled_model.get_property("INFERENCE_PRECISION_HINT")
-    assert "float32" in str(precision) or "f32" in str(precision)

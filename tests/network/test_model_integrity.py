@@ -15,7 +15,7 @@ import pytest
 from model.__main__ import main
 from model.card import read_card
 from model.errors import ModelFileError
-from model.network.classifier import Classifier
+from model.network.classifier import load_classifier
 from model.network.self_test import FOLDER, PICTURES, TOLERANCE
 from model.reading.raster import read_picture
 from tests.support.networks import SIZE_PX, save_tiny_model
@@ -70,7 +70,7 @@ def test_weights_that_are_not_those_of_the_card_are_refused(card_path: Path, tmp
     content = card_path.with_suffix(".keras").read_bytes()
     replace_weights(card_path, DAMAGES[damage](content, tmp_path), with_its_hash=False)
     with pytest.raises(ModelFileError, match="SHA-256"):
-        Classifier.load(card_path)
+        load_classifier(card_path)
 
 
 @pytest.mark.parametrize("damage", ["cut off", "empty"])
@@ -80,7 +80,7 @@ def test_broken_weights_whose_hash_is_in_the_card_are_refused_by_the_loader(
     content = card_path.with_suffix(".keras").read_bytes()
     replace_weights(card_path, DAMAGES[damage](content, tmp_path), with_its_hash=True)
     with pytest.raises(ModelFileError, match="cannot be loaded"):
-        Classifier.load(card_path)
+        load_classifier(card_path)
 
 
 def test_command_ends_with_2_and_without_a_row_when_the_weights_are_altered(
@@ -97,14 +97,14 @@ def test_command_ends_with_2_and_without_a_row_when_the_weights_are_altered(
 
 
 def test_model_that_answers_the_known_pictures_as_its_card_says_is_loaded(card_path: Path) -> None:
-    card = Classifier.load(card_path).card
+    card = load_classifier(card_path).card
     assert [known.picture for known in card.known_answers] == list(PICTURES)
 
 
 def test_another_model_of_the_same_shape_with_its_hash_in_the_card_is_refused(card_path: Path, tmp_path: Path) -> None:
     replace_weights(card_path, another_model(tmp_path), with_its_hash=True)
     with pytest.raises(ModelFileError, match="known picture"):
-        Classifier.load(card_path)
+        load_classifier(card_path)
 
 
 def swap_two_classes(card: dict[str, Any]) -> None:
@@ -129,19 +129,19 @@ EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
 def test_edited_card_is_refused(card_path: Path, name: str) -> None:
     edit(card_path, EDITS[name])
     with pytest.raises(ModelFileError):
-        Classifier.load(card_path)
+        load_classifier(card_path)
 
 
 def test_card_without_known_answers_is_not_held_to_them(card_path: Path) -> None:
     edit(card_path, lambda card: card.pop("known_answers"))
-    assert Classifier.load(card_path).card.known_answers == ()
+    assert load_classifier(card_path).card.known_answers == ()
 
 
 def test_missing_known_picture_is_named(card_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("model.network.self_test.FOLDER", Path(shutil.copytree(FOLDER, tmp_path / "pictures")))
     (tmp_path / "pictures" / PICTURES[1]).unlink()
     with pytest.raises(ModelFileError, match=PICTURES[1]):
-        Classifier.load(card_path)
+        load_classifier(card_path)
 
 
 # D3: files that are made to harm
@@ -212,7 +212,7 @@ def test_hostile_file_is_refused_by_its_hash_before_it_is_parsed(
     monkeypatch.setattr(keras.saving, "load_model", parse)
     monkeypatch.setattr(zipfile.ZipFile, "__init__", parse)
     with pytest.raises(ModelFileError, match="SHA-256"):
-        Classifier.load(card_path)
+        load_classifier(card_path)
     assert not (tmp_path / "harm").exists()
 
 
@@ -223,13 +223,13 @@ def test_hostile_file_whose_hash_is_in_the_card_is_refused_by_the_loader_and_lef
     content = HOSTILE[kind](card_path.with_suffix(".keras").read_bytes(), tmp_path)
     weights = replace_weights(card_path, content, with_its_hash=True)
     with pytest.raises(ModelFileError):
-        Classifier.load(card_path)
+        load_classifier(card_path)
     assert not (tmp_path / "harm").exists()
     assert weights.read_bytes() == content
 
 
 def test_known_answers_are_what_the_model_says(card_path: Path) -> None:
-    classifier = Classifier.load(card_path)
+    classifier = load_classifier(card_path)
     known = read_card(card_path).known_answers[0]
     image = read_picture((FOLDER / known.picture).read_bytes(), 10**6)
     np.testing.assert_allclose(

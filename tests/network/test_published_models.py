@@ -10,7 +10,7 @@ from PIL import Image
 from app import create_app
 from model.answers.calibration import calibrate
 from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER, read_card
-from model.network.classifier import Classifier
+from model.network.classifier import Classifier, load_classifier
 from model.network.self_test import PICTURES
 from model.reading.one_file import read_image
 from model.safe_files import sha256_of
@@ -39,7 +39,7 @@ TESTING = DATA / "sartaj" / "Testing"
 
 @pytest.fixture(scope="module", params=DEFAULT_MODELS)
 def classifier(request: pytest.FixtureRequest) -> Classifier:
-    return Classifier.load(WEIGHTS_FOLDER / f"{request.param}.json")
+    return load_classifier(WEIGHTS_FOLDER / f"{request.param}.json")
 
 
 def test_every_sample_gets_probabilities_that_sum_to_one(classifier: Classifier) -> None:
@@ -167,7 +167,7 @@ def test_row_that_no_scoring_wrote_is_a_clear_error(tmp_path: Path) -> None:
 
 def test_page_says_which_sample_is_misread() -> None:
     """Change the page's sentence on the samples when this fails."""
-    classifier = Classifier.load(WEIGHTS_FOLDER / "xception.json")
+    classifier = load_classifier(WEIGHTS_FOLDER / "xception.json")
     samples = {path.stem: path for path in (SAMPLES).glob("*.jpg")}
     said = {name: classifier.predict([read_image(path)])[0].answer for name, path in samples.items()}
     assert {name for name, answer in said.items() if answer != name} == {"no_tumor"}

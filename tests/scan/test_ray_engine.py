@@ -120,20 +120,3 @@ def test_scan_imports_ray_for_its_engine_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_actor_computes_on_the_threads_it_was_given_in_single_precision(tiny_models: Path) -> None:
-    code = """
-import sys, numpy
-from model.network.keras_import import import_keras, use_threads
-use_threads(1)
-network = import_keras().saving.load_model(sys.argv[1], compile=False)
-network.predict(numpy.zeros((1, *network.input_shape[1:]), numpy.float32), verbose=0)
-compiled = network.ov_compiled_model
-print(compiled.get_property("INFERENCE_NUM_THREADS"), compiled.get_property("INFERENCE_PRECISION_HINT").to_string())
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tiny_models / "xception.keras")], cwd=TOP, capture_output=True, text=True,
-        check=False,
-    )  # fmt: skip
-    assert done.stdout.split() == ["1", "f32"], done.stderr

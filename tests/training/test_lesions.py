@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from model.evidence.maps import FeatureGrid
+from model.network.features import FeatureGrid
 from training.feed.alike_views import AlikeViews
 from training.feed.augmentation import Augmentation, augment, match_levels, strip_skull
 from training.feed.lesions import (

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from model.evidence.maps import FeatureGrid
+from model.network.features import FeatureGrid
 from training.feed.alike_views import AlikeViews
 from training.feed.augmentation import Augmentation, augment
 from training.feed.lesions import ANYWHERE, Synthesis, cover_lesion, paste_healthy, paste_lesion, replace_lesion

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.evidence.explainer import Explainer
 from model.network.classifier import Classifier
 
 
@@ -27,7 +28,7 @@ class Pointing:
         """Measure one picture; one without a box is passed over."""
         if np.isnan(self._boxes[place, 0]):
             return
-        evidence = self._classifier.evidence(feature_maps, self._class_names[self._labels[place]])
+        evidence = Explainer(self._classifier).evidence(feature_maps, self._class_names[self._labels[place]])
         size = len(evidence)
         top, bottom, left, right = self._boxes[place] * size
         row, column = np.unravel_index(evidence.argmax(), evidence.shape)

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from model.answers.calibration import calibrate
 from model.answers.gate import Gate
 from model.card import ModelCard
-from model.evidence.maps import in_steps, overlay
+from model.evidence.drawing import in_steps, overlay
+from model.evidence.explainer import Explainer
 from model.network.classifier import Classifier
 from model.safe_files import write_atomically
 from training.data.audit_result import read_audit
@@ -211,7 +212,7 @@ def _explained(classifier: Classifier, scoring: Scoring, place: int) -> NDArray[
     pixels = scoring.decoded.pixels[place]
     maps = classifier.predict_inputs(pixels[None, ..., None]).feature_maps[0]
     given = scoring.class_names[int(scoring.probabilities[place].argmax())]
-    evidence = classifier.evidence(maps, given)
+    evidence = Explainer(classifier).evidence(maps, given)
     return np.asarray(overlay(pixels, in_steps(evidence, float(evidence.max()))).convert("RGB"))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.card import CLASS_NAMES, TUMOR_TYPE
-from model.evidence.maps import FeatureGrid
+from model.network.features import FeatureGrid
 from model.safe_files import sha256_of, write_atomically
 from training.data import split as split_table
 from training.data.audit_result import read_audit

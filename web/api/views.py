@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from flask import Blueprint, Response, jsonify, request
 
 from model.card import DISCLAIMER
+from model.evidence.explainer import Explainer
 from model.sentences import Sentence
 from web.answering import Answer, Refused, Result, results_of
 from web.api import examples
@@ -88,7 +89,7 @@ def _heatmap(result: Result) -> dict[str, str]:
         return {}
     if not result.prediction.is_brain_mri:
         return {}
-    jpeg = result.classifier.heatmap_jpeg(result.image, result.prediction)
+    jpeg = Explainer(result.classifier).heatmap_jpeg(result.image, result.prediction)
     return {"heatmap": "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()}
 
 

@@ -9,8 +9,9 @@ from model.answers.answer import Answer, disagree
 from model.answers.prediction import Prediction
 from model.answers.volume import VolumeSummary
 from model.card import ModelCard
-from model.evidence.maps import picture_webp, shrink
-from model.network.classifier import DISPLAY_SIDE_PX, Classifier
+from model.evidence.drawing import picture_webp, shrink
+from model.evidence.explainer import DISPLAY_SIDE_PX, Explainer
+from model.network.classifier import Classifier
 from model.reading.contents import MriImage
 from model.sentences import Sentence
 from web.answering import Answer as ImageAnswer
@@ -175,7 +176,7 @@ class CardMaker:
         if not prediction.is_brain_mri:
             return View(picture, width, height)
         names = list(class_names) or [prediction.predicted_class]
-        layers = self.classifier.layers(image, prediction, names, _LAYER_SIDE_PX)
+        layers = Explainer(self.classifier).layers(image, prediction, names, _LAYER_SIDE_PX)
         urls = tuple(Layer(name, _data_url(webp), not seen) for name, (webp, seen) in zip(names, layers, strict=True))
         return View(picture, width, height, urls)
 

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from model.network.classifier import Classifier
-from model.network.keras_import import use_threads
+from model.network.classifier import load_classifier
 from model.scan.errors import MissingPackage, ScanError
 from model.scan.listing.inputs import Input
 from model.scan.table.parts import Row, arrow, schema
@@ -105,8 +104,7 @@ class RowsOfLines:
 
     def __init__(self, card_path: str, effort: Effort) -> None:
         # Ray gave this actor one core. More threads would take those of its neighbours.
-        use_threads(1)
-        classifier = Classifier.load(Path(card_path), has_beside=False)
+        classifier = load_classifier(Path(card_path), has_beside=False, n_threads=1)
         self._schema = schema(classifier.card.class_names)
         self._predictor = Predictor(classifier, effort)
 

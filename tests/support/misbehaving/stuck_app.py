@@ -18,8 +18,8 @@ def create_app() -> Flask:
     app, mark = create_whole_app(), Path(os.environ["HANG_ONCE"])
     service = service_of(app)
     install(app, replace(service, stuck_seconds=1.0))
-    turns = service.classifier(None)._pass
-    alone = turns._engine.alone
+    turns = service.classifier(None).turns
+    alone = turns.engine.alone
 
     def hang_once(inputs: np.ndarray) -> list[np.ndarray]:
         if mark.exists():
@@ -27,5 +27,5 @@ def create_app() -> Flask:
             time.sleep(3600)
         return alone(inputs)
 
-    turns._engine = Engine(hang_once)
+    turns.engine = Engine(hang_once)
     return app

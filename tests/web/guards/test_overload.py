@@ -104,15 +104,15 @@ def test_picture_that_waits_too_long_for_the_network_is_refused(
     app: Flask, client: FlaskClient, classifiers: dict[str, Classifier]
 ) -> None:
     may_go_on, runs = threading.Event(), threading.Event()
-    turns = classifiers["xception"]._pass
-    engine = turns._engine
+    turns = classifiers["xception"].turns
+    engine = turns.engine
 
     def slow(inputs: np.ndarray) -> list[np.ndarray]:
         runs.set()
         assert may_go_on.wait(20)
         return engine.alone(inputs)
 
-    turns._engine = Engine(slow)
+    turns.engine = Engine(slow)
     try:
         first = threading.Thread(target=lambda: app.test_client().post(API, data={"files": sample()}))
         first.start()
@@ -120,7 +120,7 @@ def test_picture_that_waits_too_long_for_the_network_is_refused(
         assert_problem(client.post(API, data={"files": (io.BytesIO(GOOD), "a")}), 503, "overloaded")
     finally:
         may_go_on.set()
-        turns._engine = engine
+        turns.engine = engine
     first.join(20)
     assert client.post(API, data={"files": sample()}).status_code == 200
 
@@ -128,7 +128,7 @@ def test_picture_that_waits_too_long_for_the_network_is_refused(
 def test_process_whose_network_hangs_says_that_it_is_not_alive(
     client: FlaskClient, classifiers: dict[str, Classifier]
 ) -> None:
-    turns = classifiers["xception"]._pass
+    turns = classifiers["xception"].turns
     turns._running["hangs"] = time.monotonic() - 61
     try:
         answer = client.get("/livez")

@@ -1,0 +1,21 @@
+"""Evidence drawn over an image."""
+
+import numpy as np
+
+from model.evidence.drawing import in_steps
+from model.evidence.drawing import overlay as draw_overlay
+
+
+def test_overlay_colours_only_where_evidence_is_positive() -> None:
+    placed = np.zeros((20, 30), np.float32)
+    placed[5, 5], placed[15, 25] = 2.0, -3.0
+    overlay = np.asarray(draw_overlay(np.full((20, 30), 50, np.uint8), in_steps(placed, 2.0)).convert("RGB"))
+    assert overlay.shape == (20, 30, 3)
+    assert overlay[5, 5, 0] > 150
+    np.testing.assert_array_equal(overlay[15, 25], [50, 50, 50])
+
+
+def test_overlay_without_any_evidence_is_the_grey_picture() -> None:
+    strength = in_steps(np.full((8, 8), -1, np.float32), -1.0)
+    overlay = draw_overlay(np.full((8, 8), 90, np.uint8), strength).convert("RGB")
+    assert np.unique(np.asarray(overlay)).tolist() == [90]
