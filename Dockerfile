@@ -24,8 +24,8 @@ COPY model/ model/
 COPY web/ web/
 COPY templates/ templates/
 COPY static/ static/
-# The figures that the page and the API show.
-COPY training/results/results.json training/results/
+# The served models' figures, for the API.
+COPY training/results/served.json training/results/
 # Readable by the service's user whatever the umask of the checkout; owned by root, so that the service cannot alter it.
 RUN chmod -R u=rwX,go=rX . && python -m compileall -q --invalidation-mode unchecked-hash .
 

@@ -253,9 +253,7 @@ def _add_known_answers(steps: "argparse._SubParsersAction[argparse.ArgumentParse
 
 
 def _add_report(steps: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    step = steps.add_parser("report", help="write training/results, MODEL_CARD.md and README's tables from the cards")
-    step.add_argument("--add", nargs="*", default=[], metavar="STUDY=FILE",
-                      help="take in a study, as published_protocol=runs/evaluation/metrics.json")  # fmt: skip
+    step = steps.add_parser("report", help="write MODEL_CARD.md, README's tables, served.json and docs/studies")
     step.set_defaults(step=_report)
 
 
@@ -396,9 +394,7 @@ def _known_answers(options: argparse.Namespace) -> None:
         write_known_answers(card)
 
 
-def _report(options: argparse.Namespace) -> None:
-    from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER
+def _report(_: argparse.Namespace) -> None:
     from training.studies.report import write_report
 
-    added = {name: Path(file) for name, _, file in (given.partition("=") for given in options.add)}
-    write_report([WEIGHTS_FOLDER / f"{name}.json" for name in DEFAULT_MODELS], added)
+    write_report()

@@ -1,6 +1,6 @@
 """The models that the repository ships: they load, classify the samples, and score what their cards say."""
 
-import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -17,21 +17,10 @@ from model.safe_files import sha256_of
 from tests.support.samples import SAMPLES, TOP
 from tests.support.training import run_step
 from training.data.decoded import decode
-from training.data.folders import DataError, find_pictures
+from training.data.folders import find_pictures
 from training.drawing import plots
 from training.measure.metrics import summarize
-from training.studies.attempts import draw_attempts, read_log
-from training.studies.model_card import figures_table, model_card, studies_section, trust_measured, trust_plot
-from training.studies.report import (
-    README_BEGIN,
-    README_END,
-    READMES,
-    RESULTS,
-    STUDIES,
-    in_readme,
-    read_studies,
-    results_json,
-)
+from training.studies.report import SERVED, texts, trust_measured, trust_plot
 
 DATA = TOP.parent / "shared" / "data"
 TESTING = DATA / "sartaj" / "Testing"
@@ -97,16 +86,18 @@ def test_shipped_model_scores_on_the_official_testing_pictures_what_its_card_say
         assert measured["per_class"][name]["auroc"] == pytest.approx(figures["auroc"], abs=0.001)
 
 
-def test_results_model_card_and_readme_say_what_the_cards_and_studies_say() -> None:
+def test_what_is_made_from_figures_says_what_the_cards_and_the_data_of_studies_say() -> None:
     cards = [read_card(WEIGHTS_FOLDER / f"{name}.json") for name in DEFAULT_MODELS]
-    studies = read_studies()
-    assert (RESULTS / "results.json").read_text(encoding="utf-8") == results_json(cards, studies)
-    written = (TOP / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert written == model_card(cards) + studies_section(studies, STUDIES)
-    table = figures_table(cards, in_readme(studies), STUDIES)
-    for name in READMES:
-        readme = (TOP / name).read_text(encoding="utf-8")
-        assert readme.split(README_BEGIN)[1].split(README_END)[0].strip() == table.strip()
+    made = texts(cards)
+    assert {SERVED, "MODEL_CARD.md", "README.md", "docs/fr/README.md", "docs/studies/README.md"} < made.keys()
+    for name, text in made.items():
+        assert (TOP / name).read_text(encoding="utf-8") == text, name
+
+
+def test_every_study_is_shown_on_a_page() -> None:
+    sources = "".join(path.read_text() for path in (TOP / "docs" / "studies" / "source").iterdir())
+    studies = [path.stem for path in (TOP / "docs" / "studies" / "data").glob("*.json")]
+    assert [name for name in studies if not re.search(rf"\b{name}\b", sources)] == []
 
 
 def test_model_card_shows_how_far_probabilities_are_off_on_validation_and_test_pictures(tmp_path: Path) -> None:
@@ -118,21 +109,26 @@ def test_model_card_shows_how_far_probabilities_are_off_on_validation_and_test_p
         assert drawn.size == shipped.size
     written = (TOP / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert f"]({trust_plot(card)})" in written
-    for of in measured.values():
-        assert f"Expected calibration error {of['calibration']['expected_calibration_error']:.3f}" in written
-        assert f"risk-coverage curve {of['selective']['area_under_risk_coverage']:.3f}" in written
+    validation, tested = measured.values()
+    row = next(line for line in written.splitlines() if line.startswith("| expected calibration error"))
+    assert f"| {validation['calibration']['expected_calibration_error']:.3f};" in row
+    assert f"Expected calibration error {tested['calibration']['expected_calibration_error']:.3f}" in written
+    assert f"risk-coverage curve {tested['selective']['area_under_risk_coverage']:.3f}" in written
 
 
-def test_page_and_api_show_the_figures_of_the_results(classifier: Classifier) -> None:
+def test_page_and_api_show_the_figures_of_the_card(classifier: Classifier) -> None:
     client = create_app({"MODEL_NAMES": (classifier.card.name,)}, {classifier.card.name: classifier}).test_client()
-    results = json.loads((RESULTS / "results.json").read_text(encoding="utf-8"))
-    figures = next(model for model in results["models"] if model["name"] == classifier.card.name)
-    described = client.get("/api/v1/models").get_json()["models"][0]
-    assert described["metrics"] == figures["metrics"]
+    figures = client.get("/api/v1/models").get_json()["models"][0]
+    assert figures["metrics"] == classifier.card.metrics
+    results = client.get("/api/v1/results").get_json()["models"]
+    served = next(model for model in results if model["name"] == classifier.card.name)
+    for part in ("all", "not_in_training", "also_in_training"):
+        stated = figures["metrics"]["sartaj/Testing"][part]
+        assert served["metrics"]["sartaj/Testing"][part].items() <= stated.items()
+        assert served["metrics"]["sartaj/Testing"][part]["accuracy"] == stated["accuracy"]
     scored = figures["metrics"]["sartaj/Testing"]
     page = " ".join(client.get("/").get_data(as_text=True).split())
     assert f"{100 * scored['not_in_training']['accuracy']:.1f}%" in page
-    assert f"{100 * results['studies']['cross_validation']['all']['accuracy']:.1f}%" in page
     # How it does where its bounds were not chosen stands beside how it does where they were.
     if "trust" in figures["metrics"]:
         selective = scored["trust"]["selective"]
@@ -147,22 +143,19 @@ def test_scoring_log_has_a_row_for_each_shipped_model(classifier: Classifier) ->
     assert classifier.card.sha256[:12] in log
 
 
-def test_log_of_scorings_is_read_again_and_drawn(tmp_path: Path) -> None:
-    rows = read_log(TOP / "docs" / "scorings.md")
-    scored = read_card(WEIGHTS_FOLDER / "xception.json").metrics["sartaj/Testing"]
-    stated = tuple(round(scored[part]["accuracy"], 3) for part in ("all", "not_in_training"))
-    found = [(row.accuracy.value, row.accuracy_unseen.value) for row in rows if row.accuracy_unseen]
-    assert stated in found
-    assert all(row.accuracy.low < row.accuracy.value < row.accuracy.high for row in rows)
-    draw_attempts(TOP / "docs" / "scorings.md", "xception", tmp_path / "attempts.png")
-    with Image.open(tmp_path / "attempts.png") as drawn:
-        assert drawn.width > 500
+def test_scoring_log_has_the_accuracy_of_each_shipped_card_beside_its_network(classifier: Classifier) -> None:
+    lines = (TOP / "docs" / "scorings.md").read_text(encoding="utf-8").splitlines()
+    scored = classifier.card.metrics["sartaj/Testing"]
+    stated = [f"| {scored[part]['accuracy']:.3f} (" for part in ("all", "not_in_training")]
+    rows = [line for line in lines if classifier.card.sha256[:12] in line]
+    assert any(all(share in row for share in stated) for row in rows)
 
 
-def test_row_that_no_scoring_wrote_is_a_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "log.md").write_text("| 2026-01-01 | xception | 83 % |\n")
-    with pytest.raises(DataError, match="83 %"):
-        read_log(tmp_path / "log.md")
+def test_every_scoring_of_the_log_is_explained_on_the_page_of_the_testing_folder() -> None:
+    lines = (TOP / "docs" / "scorings.md").read_text(encoding="utf-8").splitlines()
+    page = (TOP / "docs" / "studies" / "testing-folder.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and line.split("|")[1].strip().isdigit()]
+    assert len(rows) == sum(line.startswith("| 2") for line in lines) >= 15
 
 
 def test_page_says_which_sample_is_misread() -> None:

@@ -160,20 +160,6 @@ def gallery(pictures: Sequence[NDArray[np.uint8]], captions: Sequence[str], file
     _save(figure, file)
 
 
-def shares_by_number(
-    shares: dict[str, dict[int, tuple[float, float, float]]], number: str, share: str, file: Path
-) -> None:
-    """One line per name of shares with their intervals (value, low, high) over their numbers."""
-    figure, axis = plt.subplots(figsize=(8, 4), layout="constrained")
-    for (name, by_number), marker in zip(shares.items(), "os^v", strict=False):
-        value, low, high = np.array(list(by_number.values())).reshape(-1, 3).T
-        axis.errorbar(list(by_number), value, (value - low, high - value), label=name, marker=marker, capsize=3)
-    axis.set(xlabel=number, ylabel=share, ylim=(0.4, 1), xticks=sorted({n for of in shares.values() for n in of}))
-    axis.legend(loc="lower left")
-    axis.grid(alpha=0.3)
-    _save(figure, file)
-
-
 def _save(figure: Figure, file: Path) -> None:
     figure.savefig(file, dpi=_DPI)
     plt.close(figure)

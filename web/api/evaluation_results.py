@@ -7,7 +7,7 @@ from typing import Any
 from web.api.schemas import ResultsSchema
 from web.settings import SettingsError
 
-RESULTS_FILE = Path(__file__).parents[2] / "training" / "results" / "results.json"
+RESULTS_FILE = Path(__file__).parents[2] / "training" / "results" / "served.json"
 
 
 def read_results(path: Path) -> dict[str, Any] | None:

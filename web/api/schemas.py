@@ -230,7 +230,6 @@ class ResultsSchema(OpenSchema):
     """The results of the evaluation; more fields may stand beside these."""
 
     models = fields.List(fields.Nested(EvaluatedModelSchema), **_is("The published models with their figures."))
-    studies = fields.Dict(keys=fields.String(), **_is("Further measurements, by the name of the study."))
 
 
 class ProblemSchema(OpenSchema):

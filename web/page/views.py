@@ -18,7 +18,7 @@ from web.guards.overload import admitted
 from web.guards.uploads import uploaded_files
 from web.languages.languages import keep_language, say
 from web.page.result_cards import CHART_HEIGHT, CHART_WIDTH, CardMaker, ResultCard
-from web.page.wording import LABELS, STUDIES
+from web.page.wording import LABELS
 from web.records import CSV_COLUMNS, csv_of
 from web.refusals import Refusal, concerns_the_form
 from web.routes import Mark, marked
@@ -93,7 +93,6 @@ def show_page(code: str = "", error: str = "", cards: list[ResultCard] | None = 
         cards=cards or [],
         downloads=_downloads(cards or []),
         model_cards=[c.card for c in service.classifiers.values()],
-        studies=_studies(service),
         csv_columns=CSV_COLUMNS,
         samples=SAMPLES,
         settings=service.settings,
@@ -111,14 +110,6 @@ def show_refusal(code: str, detail: Sentence) -> str:
     if code == "unauthorized":
         return render_template("closed.html", error=detail, error_at_field=False, **_words())
     return show_page(code, detail)
-
-
-def _studies(service: Service) -> list[tuple[Sentence, dict[str, Any]]]:
-    """Give the scorings of networks that are not served, so that both protocols stand side by side."""
-    measured = (service.results or {}).get("studies", {})
-    served = {classifier.card.sha256 for classifier in service.classifiers.values()}
-    found = [(STUDIES[name], measured[name]) for name in STUDIES if name in measured]
-    return [(label, study) for label, study in found if study.get("model", {}).get("sha256") not in served]
 
 
 def _words() -> dict[str, Any]:

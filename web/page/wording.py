@@ -16,30 +16,6 @@ LABELS = {
 }
 
 
-# Scorings of networks that are not served, by their name in the results.
-STUDIES = {
-    "published_protocol_1_0_0": Sentence("Published protocol: xception 1.0.0, trained on the official training folder"),
-    "leak_free": Sentence(
-        "Leak-free protocol: the present recipe in one go with an input of 160 pixels, on the collections of xception "
-        "2.1.0"
-    ),
-    "leak_free_vgg16": Sentence(
-        "vgg16's recipe on the same collections (three near-duplicates of test pictures were found later)"
-    ),
-    "published_protocol": Sentence("Published protocol: the present recipe on the official training folder alone"),
-    "published_protocol_larger_input": Sentence(
-        "Published protocol: the same with an input of 208 instead of 160 pixels"
-    ),
-    "cross_validation": Sentence(
-        "Grouped cross-validation of xception's recipe: training pictures, each scored by a network trained for less "
-        "time on two thirds that do not hold it"
-    ),
-    "leave_one_collection_out": Sentence(
-        "Whole collections left out of training, one at a time: xception's recipe, trained for a short time on the rest"
-    ),
-}
-
-
 @dataclass(frozen=True)
 class Description:
     """What a class is, in plain words, and where that is written at more length."""
