@@ -42,7 +42,7 @@ FLOW = {
 IMPORTERS = {
     "flask": {"app.py", "web", "benchmarks/servers/tutorial.py"},
     "werkzeug": {"app.py", "web"},
-    "jinja2": {"app.py", "web"},
+    "jinja2": {"app.py", "web", "training"},  # the page, and every report
     "apispec": {"web"},
     "marshmallow": {"web"},
     "flask_limiter": {"web"},
