@@ -47,9 +47,13 @@ class Classifier:
     """
 
     def __init__(
-        self, card: ModelCard, network: Any, gate: Gate | None = None,
-        has_beside: bool = True, n_threads: int | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        card: ModelCard,
+        network: Any,
+        gate: Gate | None = None,
+        has_beside: bool = True,
+        n_threads: int | None = None,
+    ) -> None:
         """Wrap a loaded Keras network, and the gate if there is one, that fit their card; see `model.network.engine`.
 
         Raises:
@@ -131,11 +135,15 @@ class Classifier:
         distances = self.distances(outputs)
         return [
             Prediction(
-                class_names=self.card.class_names, probabilities=probabilities[i], decision=self.card.decision,
-                distance=float(distances[i]), box=box, feature_maps=outputs.feature_maps[i],
+                class_names=self.card.class_names,
+                probabilities=probabilities[i],
+                decision=self.card.decision,
+                distance=float(distances[i]),
+                box=box,
+                feature_maps=outputs.feature_maps[i],
             )
             for i, box in enumerate(boxes)
-        ]  # fmt: skip
+        ]
 
     def predict_inputs(self, inputs: NDArray[np.uint8], timeout_seconds: float | None = None) -> Outputs:
         """Run the network on preprocessed inputs, uint8, shape (n, height, width, 1), 0..255.

@@ -144,10 +144,14 @@ def _interpret(raw: nibabel.Nifti1Header) -> _Header:
     if not 0 <= offset <= _MAX_OFFSET:
         raise ValueError("the voxels start outside of the file")
     return _Header(
-        _three_axes(raw.get_data_shape()), dtype, offset,
-        1.0 if slope is None else float(slope), 0.0 if intercept is None else float(intercept),
-        affine, knows_orientation,
-    )  # fmt: skip
+        _three_axes(raw.get_data_shape()),
+        dtype,
+        offset,
+        1.0 if slope is None else float(slope),
+        0.0 if intercept is None else float(intercept),
+        affine,
+        knows_orientation,
+    )
 
 
 def _three_axes(shape: tuple[int, ...]) -> tuple[int, int, int]:

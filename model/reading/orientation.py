@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from model.preprocessing import BLACK_PERCENTILE, WHITE_PERCENTILE
 from model.reading.contents import MAX_MEASURED, MriImage, MriVolume
 from model.sentences import Sentence
 
-# Grey values of a volume that become black and white where it brings no window of its own; as in preprocessing.
-BLACK_PERCENTILE, WHITE_PERCENTILE = 0.5, 99.5
 # Slices of a volume that its grey levels are measured on, spread evenly: all together would not fit beside it.
 MAX_MEASURED_SLICES = 64
 # Pixels whose sides differ by more than this share are resampled to squares.

@@ -2,7 +2,8 @@
 
 gdcm and the decoders in it are written in C++. Of randomly damaged JPEG-LS files some abort the whole process, and
 others ask for gigabytes of memory: here that ends a child, not the server. `python -m model.reading.dicom.decoder` is
-that child.
+that child. `model.sandbox.readers` cannot take its place: a reader has one deadline for all files of a series, so that
+one file that hangs would cost the others, and `python -m model` and training read in their own process.
 """
 
 import contextlib
@@ -22,7 +23,7 @@ from pydicom.pixels.utils import pixel_array
 from model.errors import ImageError
 from model.processes.core_dumps import forbid_core_dumps
 from model.processes.pipes import limit_memory, private_output, receive, send
-from model.reading.dicom.header import DAMAGE, PIXEL_TAGS, damaged, read_dataset
+from model.reading.dicom.header import PIXEL_TAGS, damage_translated, damaged, read_dataset
 
 # A file that takes longer is given up. The largest that is let through, 64 million voxels, takes some seconds.
 SECONDS_PER_FILE = 20
@@ -66,9 +67,12 @@ class Decoder:
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "model.reading.dicom.decoder"], cwd=Path(__file__).parents[3],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            [sys.executable, "-m", "model.reading.dicom.decoder"],
+            cwd=Path(__file__).parents[3],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
         return self._child
 
     def _end(self) -> None:
@@ -103,8 +107,9 @@ def _serve() -> None:
 def _decoded(content: bytes) -> bytes:
     buffer = io.BytesIO()
     try:
-        np.save(buffer, pixel_array(read_dataset(content, PIXEL_TAGS)), allow_pickle=False)
-    except (ImageError, *DAMAGE):
+        with damage_translated():
+            np.save(buffer, pixel_array(read_dataset(content, PIXEL_TAGS)), allow_pickle=False)
+    except ImageError:
         return b""
     return buffer.getvalue()
 

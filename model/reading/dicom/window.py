@@ -5,16 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from model.preprocessing import MIN_CONTRAST
+from model.preprocessing import BLACK_PERCENTILE, MIN_CONTRAST, WHITE_PERCENTILE
 from model.reading.contents import MAX_MEASURED
 from model.reading.dicom.header import Window
 from model.reading.dicom.pixels import Slice
 from model.reading.orientation import (
-    BLACK_PERCENTILE,
     BY_PERCENTILES,
     BY_WINDOW,
     MAX_MEASURED_SLICES,
-    WHITE_PERCENTILE,
     grey_range,
     to_grey,
 )
