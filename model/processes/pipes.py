@@ -9,8 +9,10 @@ from typing import Any, BinaryIO
 _LENGTH = struct.Struct("<Q")
 # What a pipe holds by default, 64 kB, makes two processes take turns over a picture.
 _PIPE_BYTES = 1 << 20
-# More than any upload or answer; beyond it, a child has lost its way.
+# More than any file or answer; beyond it, a child has lost its way.
 _MAX_MESSAGE_BYTES = 2_000_000_000
+# Exit code of a process that reached its bound on memory.
+OUT_OF_MEMORY = 77
 
 
 def send(stream: BinaryIO | Any, *parts: bytes | memoryview) -> None:

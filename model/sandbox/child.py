@@ -1,18 +1,19 @@
-"""`python -m model.sandbox.child`: a child of `model.sandbox.readers`, which reads files of strangers."""
+"""`python -m model.sandbox.child BYTES`: a child of `model.sandbox.readers`, which reads files of strangers.
 
+BYTES: its address space. Libraries take about 1 GB of it before anything is read.
+"""
+
+import os
 import sys
 import warnings
 from typing import BinaryIO
 
 from model.processes.core_dumps import forbid_core_dumps
 from model.processes.memory import give_back_memory
-from model.processes.pipes import limit_memory, private_output, receive, send
+from model.processes.pipes import OUT_OF_MEMORY, limit_memory, private_output, receive, send
 from model.reading.many_files import read_files
 from model.sandbox.messages import pack_readings, unpack_files
 
-# Address space, in bytes: libraries take about 1 GB of it before anything is read, and the largest volume that is let
-# through several times its 64 MB.
-MAX_MEMORY_BYTES = 3_000_000_000
 # After files that need more than this, memory is given back, which takes too long to be done after each picture.
 _LARGE_BYTES = 10_000_000
 
@@ -21,11 +22,14 @@ def serve() -> None:
     """Answer each message of files on standard input with what was read from them, on standard output."""
     warnings.simplefilter("ignore")
     forbid_core_dumps()
-    limit_memory(MAX_MEMORY_BYTES)
+    limit_memory(int(sys.argv[1]))
     answers = private_output()
-    while (n_bytes := _answer_one(answers)) is not None:
-        if n_bytes > _LARGE_BYTES:
-            give_back_memory()
+    try:
+        while (n_bytes := _answer_one(answers)) is not None:
+            if n_bytes > _LARGE_BYTES:
+                give_back_memory()
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)
 
 
 def _answer_one(answers: BinaryIO) -> int | None:

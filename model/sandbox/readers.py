@@ -1,7 +1,10 @@
-"""Read files of strangers in processes of their own: what crashes, hangs or fills the memory there ends a child alone.
+"""Read files of strangers in processes of their own: what crashes, hangs or fills the memory there ends only a child.
 
-`model.sandbox.child` is that child. The parent waits for a bounded time, and starts another when one ended; it never
-has the libraries that read.
+`model.sandbox.child` is that child, for the service and the scan alike. The parent waits for a bounded time, and starts
+another when one ended; it never has the libraries that read.
+
+The threat: a file may take over the child that decodes it. So a child gets bytes, never a path or an address, and what
+it answers is unpacked without pickle (`model.sandbox.messages`): it can say something wrong about files, no more.
 """
 
 import contextlib
@@ -16,22 +19,39 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from model.errors import Busy, ImageError
-from model.processes.pipes import receive, send, widen
+from model.processes.pipes import OUT_OF_MEMORY, receive, send, widen
 from model.reading.contents import Limits, Reading
 from model.sandbox.messages import pack_files, unpack_readings
 from model.sentences import Sentence
 
 # A child gives up what it was asked no later than this: below the minute for which the proxy waits for an answer.
 SECONDS = 45.0
+# Address space of a child: about 1 GB for libraries, and several times the 64 MB of the largest volume of a request.
+MAX_MEMORY_BYTES = 3_000_000_000
 # How late an overdue child is noticed at most.
 _WATCH_SECONDS = 0.25
+# How long a child may take to end that has closed its pipe: then it is known what ended it.
+_END_SECONDS = 2.0
 _TOP = Path(__file__).parents[2]
 
 
+_SENTENCE = Sentence(
+    "Expected a picture that can be read in a short time. Reading this one failed or took too long. "
+    "Open it in a viewer, export it again, and retry."
+)
+
+
 class DecoderFailed(ImageError):
-    """Reading the file crashed, or took too long or too much memory."""
+    """Reading the file crashed, or took too long or too much memory.
+
+    why: what became of the child, to follow "it", as in "took more than 45 s".
+    """
 
     code = "decoder_failed"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(_SENTENCE)
+        self.why = why
 
 
 class _Watch:
@@ -72,33 +92,49 @@ class _Watch:
 class _Child:
     """One process, asked by one thread at a time."""
 
-    def __init__(self, program: str, watch: _Watch) -> None:
+    def __init__(self, command: Sequence[str], log: int | None, watch: _Watch) -> None:
         self._watch = watch
         self._process = subprocess.Popen(
-            [sys.executable, "-m", program], cwd=_TOP, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, bufsize=-1, start_new_session=True,
+            command, cwd=_TOP, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=-1,
+            start_new_session=True,
         )  # fmt: skip
         widen(self._process.stdin, self._process.stdout)
         # Whoever forgets this object ends the process.
         self.end = weakref.finalize(self, _end, self._process)
 
-    def ask(self, contents: Sequence[bytes], limits: Limits, deadline: float) -> list[Reading] | None:
-        """Give what is read from files; None, and no more process, where it ended over them or took too long."""
+    def ask(self, contents: Sequence[bytes], limits: Limits, deadline: float) -> list[Reading]:
+        """Return what is read from files.
+
+        Raises:
+            DecoderFailed: the process ended over them or took too long. It is gone.
+        """
+        started = time.monotonic()
         with self._watch.until(deadline, self._process), contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             send(self._process.stdin, *pack_files(contents, limits))
             message = receive(self._process.stdout)
             if message is not None:
                 return unpack_readings(message)
+        is_overdue = time.monotonic() > deadline
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_SECONDS)
+        code = self._process.returncode
         self.end()
-        return None
+        raise DecoderFailed(f"took more than {deadline - started:.0f} s" if is_overdue else _what_ended(code))
 
 
 class Readers:
     """Child processes that read files, started when first needed, some at a time. Safe to use from several threads."""
 
-    def __init__(self, n_at_once: int = 2, seconds: float = SECONDS, program: str = "model.sandbox.child") -> None:
-        """Allow so many children, each so much time per call; `program` is the module that they run."""
-        self._seconds, self._program = seconds, program
+    def __init__(
+        self, n_at_once: int = 2, seconds: float = SECONDS, memory_bytes: int = MAX_MEMORY_BYTES,
+        program: str = "model.sandbox.child", log: int | None = subprocess.DEVNULL,
+    ) -> None:  # fmt: skip
+        """Allow so many children, each so much time per call and so much memory.
+
+        program: the module that they run. log: where their standard error goes; None for that of this process.
+        """
+        self._seconds, self._log = seconds, log
+        self._command = [sys.executable, "-m", program, str(memory_bytes)]
         self._free: list[_Child | None] = [None] * n_at_once
         self._lock, self._watch = threading.Lock(), _Watch()
         self._n_free = threading.Semaphore(n_at_once)
@@ -107,7 +143,7 @@ class Readers:
         """Start the first child now, so that the first files need not wait for it."""
         with self._lock:
             if self._free and not any(self._free):
-                self._free[-1] = _Child(self._program, self._watch)
+                self._free[-1] = self._child()
 
     def read(self, contents: Sequence[bytes], limits: Limits) -> list[Reading]:
         """Give what `read_files` gives; a file over which a child ends is refused with DecoderFailed.
@@ -119,8 +155,11 @@ class Readers:
         if not self._n_free.acquire(timeout=self._seconds):
             raise Busy
         try:
-            readings = self._ask(contents, limits, deadline)
-            return self._read_without_culprits(contents, limits, deadline) if readings is None else readings
+            return self._ask(contents, limits, deadline)
+        except DecoderFailed as failure:
+            if len(contents) == 1:
+                return [Reading((0,), failure)]
+            return self._read_without_culprits(contents, limits, deadline)
         finally:
             self._n_free.release()
 
@@ -132,38 +171,46 @@ class Readers:
                     child.end()
             self._free = [None] * len(self._free)
 
-    def _ask(self, contents: Sequence[bytes], limits: Limits, deadline: float) -> list[Reading] | None:
+    def _child(self) -> _Child:
+        return _Child(self._command, self._log, self._watch)
+
+    def _ask(self, contents: Sequence[bytes], limits: Limits, deadline: float) -> list[Reading]:
         with self._lock:
             child = self._free.pop()
         try:
-            child = child or _Child(self._program, self._watch)
-            readings = child.ask(contents, limits, deadline)
+            child = child or self._child()
+            return child.ask(contents, limits, deadline)
         finally:
             with self._lock:
                 # The one used last is used next: it is warm.
                 self._free.append(child if child and child.end.alive else None)
-        return readings
 
     def _read_without_culprits(self, contents: Sequence[bytes], limits: Limits, deadline: float) -> list[Reading]:
         """Find the files over which a child ends by reading each alone, then read the others together."""
-        if len(contents) == 1:
-            return [Reading((0,), _failed())]
-        good = [i for i, content in enumerate(contents) if self._ask([content], limits, deadline) is not None]
-        readings = self._ask([contents[i] for i in good], limits, deadline) if good else []
-        if readings is None:
-            good, readings = [], []
-        refused = [Reading((i,), _failed()) for i in range(len(contents)) if i not in good]
+        culprits: dict[int, DecoderFailed] = {}
+        for i, content in enumerate(contents):
+            try:
+                self._ask([content], limits, deadline)
+            except DecoderFailed as failure:
+                culprits[i] = failure
+        good = [i for i in range(len(contents)) if i not in culprits]
+        try:
+            readings = self._ask([contents[i] for i in good], limits, deadline) if good else []
+        except DecoderFailed as failure:
+            culprits, readings = dict.fromkeys(range(len(contents)), failure), []
+        refused = [Reading((i,), failure) for i, failure in culprits.items()]
         placed = [Reading(tuple(good[i] for i in reading.files), reading.content) for reading in readings]
         return sorted([*refused, *placed], key=lambda reading: reading.files[0])
 
 
-def _failed() -> DecoderFailed:
-    return DecoderFailed(
-        Sentence(
-            "Expected a picture that can be read in a short time. Reading this one failed or took too long. "
-            "Open it in a viewer, export it again, and retry."
-        )
-    )
+def _what_ended(code: int | None) -> str:
+    """Return what the exit code of a child that ended over a file tells; None for one that only babbled."""
+    if code is None:
+        return "made its decoding process send what cannot be read"
+    if code == OUT_OF_MEMORY:
+        return "needs more memory than a decoding process may have"
+    how = f"by signal {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+    return f"ended its decoding process {how}"
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -100,7 +100,7 @@ def _add_effort(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--seconds-per-file", type=float, default=usual.seconds_per_file, metavar="S",
-        help="a file that takes longer to read and decode is given up (default: %(default)s)",
+        help="a file that takes longer to decode is given up (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--checkpoint-seconds", type=float, default=30.0, metavar="S",

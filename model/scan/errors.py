@@ -1,5 +1,8 @@
 """What stops a scan as a whole. What is wrong with one file becomes its row instead."""
 
+# Of a file whose bytes cannot be had. Reading it may work another time: --resume tries again.
+UNREADABLE_FILE = "unreadable_file"
+
 
 class ScanError(Exception):
     """The scan cannot start or go on. `str(error)` tells the person who started it what to do."""

@@ -20,7 +20,7 @@ from tests.support.images import GOOD, OTHER_KINDS, drawn_slice, encoded
 
 LIMITS = Limits()
 # What tests/support/misbehaving/clumsy_reader.py does over a file with such a beginning.
-CRASH, ABORT, HANG, BABBLE, EXHAUST = b"crash", b"abort", b"hang", b"babble", b"exhaust"
+CRASH, ABORT, LEAVE, HANG, BABBLE, EXHAUST = b"crash", b"abort", b"leave", b"hang", b"babble", b"exhaust"
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +84,22 @@ def test_packed_files_are_unpacked_as_they_were() -> None:
     assert unpack_files(message) == (contents, Limits(1, 2, 3))
 
 
-@pytest.mark.parametrize("kind", [CRASH, ABORT, BABBLE, EXHAUST])
-def test_file_over_which_the_reader_ends_is_refused_and_the_next_is_read(clumsy: Readers, kind: bytes) -> None:
+@pytest.mark.parametrize(
+    ("kind", "why"),
+    [
+        (CRASH, "by signal SIGSEGV"),
+        (ABORT, "by signal SIGABRT"),
+        (LEAVE, "with exit code 3"),
+        (BABBLE, "decoding process"),
+        (EXHAUST, "needs more memory"),
+    ],
+)
+def test_file_over_which_the_reader_ends_is_refused_and_the_next_is_read(
+    clumsy: Readers, kind: bytes, why: str
+) -> None:
     (refused,) = clumsy.read([kind], LIMITS)
     assert isinstance(refused.content, DecoderFailed)
+    assert why in refused.content.why
     (reading,) = clumsy.read([GOOD], LIMITS)
     assert isinstance(reading.content, MriImage)
 
@@ -97,6 +109,7 @@ def test_file_over_which_the_reader_hangs_is_given_up_in_time(clumsy: Readers) -
     started = time.monotonic()
     (refused,) = clumsy.read([HANG], LIMITS)
     assert isinstance(refused.content, DecoderFailed)
+    assert refused.content.why == "took more than 2 s"
     assert time.monotonic() - started < 2 + 1
     clumsy._seconds = 60
     assert isinstance(clumsy.read([GOOD], LIMITS)[0].content, MriImage)

@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from werkzeug.serving import make_server
 
+from model.sandbox.readers import Readers
 from model.scan.listing.inputs import Input, Shard
 from model.scan.listing.remote import is_remote, with_retries
 from model.scan.listing.sources import list_inputs
-from model.scan.work.preparing import preparer
+from model.scan.work.preparing import Preparer
 from tests.support.archives import rows_of, scan, write_slices
 
 pytest.importorskip("pyarrow", reason="requirements/scan.txt is not installed")
@@ -212,7 +213,7 @@ def member(tmp_path: Path) -> Input:
 
 def test_zip_member_is_read_again_where_the_store_stalls(member: Input, tmp_path: Path) -> None:
     FailingFile.n_failures = 2
-    prepared = preparer(160)(member)
+    prepared = Preparer(160, Readers(1))(member)
     assert FailingFile.n_failures == 0
     (picture,) = (tmp_path / "in").rglob("*.png")
     assert (prepared.error_code, prepared.sha256) == ("", hashlib.sha256(picture.read_bytes()).hexdigest())
@@ -221,11 +222,11 @@ def test_zip_member_is_read_again_where_the_store_stalls(member: Input, tmp_path
 @pytest.mark.slow
 def test_store_that_stays_away_is_not_called_a_damaged_zip_file(member: Input) -> None:
     FailingFile.n_failures = 1000
-    prepared = preparer(160)(member)
+    prepared = Preparer(160, Readers(1))(member)
     assert prepared.error_code == "unreadable_file"
     assert "tried 6 times, TimeoutError" in prepared.error
     (archive,) = list_inputs(["failing://a.zip"], Shard(), "")
     assert archive.member == ""
-    prepared = preparer(160)(archive)
+    prepared = Preparer(160, Readers(1))(archive)
     assert prepared.error_code == "unreadable_file"
     assert "whole, but not in parts" in prepared.error

@@ -13,11 +13,13 @@ import nibabel
 import numpy as np
 import pytest
 
+from model.sandbox.readers import Readers
 from model.scan.command import main
 from model.scan.errors import ScanError
-from model.scan.work.pool import Crash, Pool
+from model.scan.listing.inputs import Input
+from model.scan.work.ahead import ahead
+from model.scan.work.preparing import Prepared, Preparer
 from tests.support.archives import command, ids_in_parts, rows_of, scan, write_slices
-from tests.support.misbehaving.pool_work import cannot_start, make_work
 from tests.support.samples import TOP
 
 pytest.importorskip("pyarrow", reason="requirements/scan.txt is not installed")
@@ -26,42 +28,55 @@ pytest.importorskip("pyarrow", reason="requirements/scan.txt is not installed")
 # Crashing decoders
 
 
-def outcomes(items: list[str], seconds_per_item: float = 60) -> dict[str, object]:
-    with Pool(make_work, 2, seconds_per_item, 4_000_000_000) as pool:
-        found = list(pool.results(items))
-    assert len(found) == len(items)
-    return dict(found)
+def prepared(folder: Path, contents: list[bytes], seconds: float = 60) -> list[Prepared]:
+    """Prepare files as a scan does, with readers that fail over some; return the results in the files' order."""
+    items = []
+    for i, content in enumerate(contents):
+        (folder / f"{i:02}").write_bytes(content)
+        items.append(Input(str(folder / f"{i:02}")))
+    readers = Readers(2, seconds, program="tests.support.misbehaving.clumsy_reader")
+    found = list(ahead(Preparer(32, readers), items, 2, 8))
+    readers.close()
+    return sorted(found, key=lambda one: one.item.address)
 
 
-@pytest.mark.parametrize(
-    ("culprit", "reason"),
-    [
-        ("segfault", "by signal SIGSEGV"),
-        ("killed", "by signal SIGKILL"),
-        ("hungry", "more memory"),
-        ("exits", "exit code 3"),
-    ],
-)
-def test_item_that_ends_its_process_is_reported_and_the_others_are_worked_out(culprit: str, reason: str) -> None:
-    items = [f"item-{i}" for i in range(30)]
-    items.insert(11, culprit)
-    found = outcomes(items)
-    crash = found.pop(culprit)
-    assert isinstance(crash, Crash)
-    assert reason in crash.reason
-    assert found == {item: item.upper() for item in items if item != culprit}
+def test_files_that_end_their_decoder_say_how_and_the_others_are_decoded(tmp_path: Path) -> None:
+    (good,) = write_slices(tmp_path / "in", 1)
+    contents = [good.read_bytes()] * 20
+    said = {3: b"crash", 7: b"abort", 8: b"exhaust", 15: b"leave"}
+    for i, content in said.items():
+        contents[i] = content
+    found = prepared(tmp_path, contents)
+    assert len(found) == 20
+    reasons = {i: one.error for i, one in enumerate(found) if one.error_code == "decoder_failed"}
+    for i, reason in ((3, "signal SIGSEGV"), (7, "signal SIGABRT"), (8, "more memory"), (15, "exit code 3")):
+        assert reason in reasons.pop(i)
+    assert reasons == {}
+    assert sum(one.pixels is not None for one in found) == 16
 
 
-def test_item_that_hangs_is_given_up_after_its_time_twice() -> None:
-    started = time.monotonic()
-    found = outcomes(["a", "hangs", "b", "c"], seconds_per_item=1)
-    assert 2 <= time.monotonic() - started < 30
-    assert found == {"a": "A", "b": "B", "c": "C", "hangs": Crash("took more than 1 s")}
+def test_file_that_hangs_is_given_up_after_its_time(tmp_path: Path) -> None:
+    (good,) = write_slices(tmp_path / "in", 1)
+    first, hung, last = prepared(tmp_path, [good.read_bytes(), b"hang", good.read_bytes()], seconds=5)
+    assert (first.error_code, hung.error_code, last.error_code) == ("", "decoder_failed", "")
+    assert "took more than 5 s" in hung.error
 
 
-def test_processes_that_never_start_stop_the_scan_instead_of_blaming_files() -> None:
-    with Pool(cannot_start, 1, 60, 4_000_000_000) as pool, pytest.raises(ScanError, match="exit code 4"):
-        list(pool.results(["a"]))
+def test_file_that_ends_its_decoder_once_is_decoded_at_the_second_try(tmp_path: Path) -> None:
+    (good,) = write_slices(tmp_path / "in", 1)
+    readers = Readers(1, 60, program="tests.support.misbehaving.clumsy_reader")
+    readers.start()
+    child = readers._free[-1]
+    assert child
+    os.kill(child._process.pid, signal.SIGKILL)
+    assert Preparer(32, readers)(Input(str(good))).error_code == ""
+    readers.close()
+
+
+def test_decoders_that_never_start_stop_the_scan_instead_of_blaming_files() -> None:
+    readers = Readers(1, 60, program="no_such_program")
+    with pytest.raises(ScanError, match="exit code 1"):
+        Preparer(32, readers).require_readers()
 
 
 @pytest.mark.slow
@@ -141,13 +156,13 @@ def test_sigterm_keeps_the_rows_that_are_ready_and_gives_exit_code_1(tmp_path: P
 @pytest.mark.slow
 def test_decoding_processes_end_with_a_killed_scan(tmp_path: Path, tiny_models: Path) -> None:
     write_slices(tmp_path / "in", 2000)
-    arguments = [tmp_path / "in", "--out", tmp_path / "out", "--batch", 1]
+    arguments = [tmp_path / "in", "--out", tmp_path / "out", "--batch", 1, "--decoders", 2]
     scanning = subprocess.Popen(
         command(*arguments, models=tiny_models), cwd=TOP, stderr=subprocess.DEVNULL, start_new_session=True
     )
     children: set[str] = set()
     deadline = time.monotonic() + 60
-    while len(children) < 3 and time.monotonic() < deadline:
+    while len(children) < 2 and time.monotonic() < deadline:
         children = set(Path(f"/proc/{scanning.pid}/task/{scanning.pid}/children").read_text().split())
         for task in Path(f"/proc/{scanning.pid}/task").glob("*/children"):
             children |= set(task.read_text().split())

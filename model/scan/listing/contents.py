@@ -3,6 +3,8 @@
 import contextlib
 import os
 import stat
+import threading
+import weakref
 import zipfile
 from typing import Any
 
@@ -14,12 +16,12 @@ from model.scan.listing.sources import open_seekable
 from model.scan.listing.zip_members import DAMAGE, is_named_zip
 from model.sentences import Sentence
 
-# Nothing larger is read into memory: the largest volume that is let through has a sixth of these bytes.
-MAX_BYTES = 3_000_000_000
+# Nothing larger is read into memory: the largest volume that is let through has a third of these bytes.
+MAX_BYTES = 1_500_000_000
 
 
-class Contents:
-    """Reads inputs one after the other, in one process."""
+class Contents(threading.local):
+    """Reads inputs one after the other; each thread has its own open zip file."""
 
     def __init__(self) -> None:
         self._archive: tuple[str, zipfile.ZipFile] | None = None
@@ -49,13 +51,11 @@ class Contents:
         try:
             archive = self._opened(item.address)
             return archive.read(archive.infolist()[item.place])
-        except MemoryError:
-            raise
         except StoreFailure as error:
-            self._close()
+            self._archive = None
             raise OSError(str(error)) from error
         except DAMAGE as error:
-            self._close()
+            self._archive = None
             raise UnreadableImage(
                 Sentence(
                     "Expected a complete zip file. Received one that is cut off or damaged. Pack it again and retry."
@@ -64,15 +64,18 @@ class Contents:
 
     def _opened(self, address: str) -> zipfile.ZipFile:
         if self._archive is None or self._archive[0] != address:
-            self._close()
-            self._archive = address, zipfile.ZipFile(open_seekable(address))
+            self._archive = None
+            self._archive = address, _open_archive(address)
         return self._archive[1]
 
-    def _close(self) -> None:
-        if self._archive:
-            with contextlib.suppress(OSError):
-                self._archive[1].close()
-        self._archive = None
+
+def _open_archive(address: str) -> zipfile.ZipFile:
+    """Open a zip file; whoever forgets it closes the file."""
+    with contextlib.ExitStack() as stack:
+        opened = stack.enter_context(open_seekable(address))
+        archive = zipfile.ZipFile(opened)
+        weakref.finalize(archive, stack.pop_all().close)
+        return archive
 
 
 def _read_local(path: str) -> bytes:

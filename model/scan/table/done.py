@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.scan.errors import UNREADABLE_FILE
 from model.scan.listing.inputs import Input
 from model.scan.table.parts import Parts
-from model.scan.work.preparing import UNREADABLE_FILE
 
 _COLUMNS = ("id", "size_bytes", "version", "error_code")
 _Numbers = NDArray[np.uint64]

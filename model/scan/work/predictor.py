@@ -1,9 +1,7 @@
-"""From inputs to rows: decoding in processes of their own, prediction in batches of one size."""
+"""From inputs to rows: reading ahead in threads, decoding in child processes, prediction in batches of one size."""
 
-import functools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +12,15 @@ from model.answers.volume import VolumeSummary, summarize
 from model.errors import ImageError
 from model.network.classifier import Classifier
 from model.preprocessing import HeadBox
+from model.sandbox.readers import Readers
 from model.scan.listing.inputs import Input
 from model.scan.table.parts import Row
-from model.scan.work.pool import Crash, Pool
-from model.scan.work.preparing import DECODER_FAILED, Prepared, preparer
+from model.scan.work.ahead import ahead
+from model.scan.work.preparing import Prepared, Preparer
 
 _DIGITS = 6
+# Inputs that are begun before their turn, at least: enough to bridge a slow one.
+_FEWEST_WAITING = 32
 
 
 @dataclass(frozen=True)
@@ -55,18 +56,16 @@ class Predictor:
         self._classifier, self._batch = classifier, effort.batch
         card = classifier.card
         self._model = {"model": card.name, "model_version": card.version, "model_sha256": card.sha256}
-        self._pool: Pool[Input, Prepared] = Pool(
-            functools.partial(preparer, card.input_size_px), effort.n_decoders, effort.seconds_per_file,
-            1_000_000 * effort.decoder_memory_mb,
-        )  # fmt: skip
+        memory_bytes = 1_000_000 * effort.decoder_memory_mb
+        # What a decoder has to say of a strange file goes to the scan's own log.
+        self._readers = Readers(effort.n_decoders, effort.seconds_per_file, memory_bytes, log=None)
+        self._prepare, self._n_threads = Preparer(card.input_size_px, self._readers), effort.n_decoders
 
     def __enter__(self) -> "Predictor":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._pool.__exit__(kind, error, traceback)
+    def __exit__(self, *_: object) -> None:
+        self._readers.close()
 
     def rows(self, items: Iterable[Input]) -> Iterator[Row]:
         """Give a row for every input, in the order in which they get ready.
@@ -75,8 +74,9 @@ class Predictor:
             ScanError: the decoding processes do not start.
         """
         waiting: list[tuple[_Open, NDArray[np.uint8]]] = []
-        for item, outcome in self._pool.results(items):
-            prepared = _crashed(item, outcome) if isinstance(outcome, Crash) else outcome
+        n_waiting = max(_FEWEST_WAITING, 2 * self._batch)
+        self._prepare.require_readers()
+        for prepared in ahead(self._prepare, items, self._n_threads, n_waiting):
             if prepared.pixels is None or len(prepared.pixels) == 0:
                 yield self._row(prepared, [])
                 continue
@@ -144,8 +144,3 @@ def _said(prepared: Prepared, predictions: Sequence[Prediction]) -> Row:
         "slice_index": judged.key_slice if isinstance(judged, VolumeSummary) else 0,
         **{f"p_{name}": round(probability, _DIGITS) for name, probability in by_class.items()},
     }
-
-
-def _crashed(item: Input, crash: Crash) -> Prepared:
-    sentence = f"This file cannot be decoded here: it {crash.reason}, and so again when it was tried anew."
-    return Prepared(item, error_code=DECODER_FAILED, error=sentence)

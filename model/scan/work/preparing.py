@@ -1,9 +1,8 @@
-"""What the decoding processes do with an input: read it, decode it, prepare the network's inputs."""
+"""Read an input, have it decoded in a child process, and prepare the network's inputs."""
 
 import hashlib
 import sys
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,14 +12,15 @@ from model.errors import ImageError
 from model.preprocessing import preprocess
 from model.reading.archives import is_zip
 from model.reading.contents import Content, Limits, MriImage, MriVolume
-from model.reading.many_files import read_files
 from model.reading.sizes import MAX_VOXELS
+from model.sandbox.readers import DecoderFailed, Readers
+from model.scan.errors import UNREADABLE_FILE, ScanError
 from model.scan.listing.contents import Contents, refuse_archive
 from model.scan.listing.inputs import Input
 
 # As for `python -m model` on one's own machine.
 LIMITS = Limits(max_voxels=4 * MAX_VOXELS, max_files=20_000)
-UNREADABLE_FILE, DECODER_FAILED = "unreadable_file", "decoder_failed"
+_TRIES = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,19 +45,22 @@ class Prepared:
 
 
 class Preparer:
-    """Prepares inputs for a network of one size, in one process."""
+    """Prepares inputs for a network of one size. Safe to use from several threads."""
 
-    def __init__(self, input_size_px: int) -> None:
-        self._size_px = input_size_px
+    def __init__(self, input_size_px: int, readers: Readers) -> None:
+        self._size_px, self._readers = input_size_px, readers
         self._contents = Contents()
 
     def __call__(self, item: Input) -> Prepared:
-        """Prepare one input. What is wrong with it stands in the answer; only a lack of memory is raised."""
+        """Prepare one input. What is wrong with it is in the result."""
         sha256 = ""
         try:
             content = self._contents.read(item)
             sha256 = hashlib.sha256(content).hexdigest()
-            return self._prepare(item, content, sha256)
+            return self._prepare(item, self._read(item, content), sha256)
+        except DecoderFailed as error:
+            sentence = f"This file cannot be decoded here: it {error.why}, and did so again at a second try."
+            return Prepared(item, sha256, error_code=error.code, error=sentence)
         except ImageError as error:
             return Prepared(item, sha256, error_code=error.code, error=str(error))
         except OSError as error:
@@ -65,26 +68,48 @@ class Preparer:
             reason = error.strerror or str(error)
             sentence = f"The file cannot be read: {reason}. See whether it is there and open to you; then --resume."
             return Prepared(item, sha256, error_code=UNREADABLE_FILE, error=sentence)
-        except MemoryError:
-            raise
         except Exception as error:  # noqa: BLE001 - one file of millions must not end the scan
             traceback.print_exc(file=sys.stderr)
             sentence = f"This file cannot be decoded here: {type(error).__name__}. The log has more."
-            return Prepared(item, sha256, error_code=DECODER_FAILED, error=sentence)
+            return Prepared(item, sha256, error_code=DecoderFailed.code, error=sentence)
 
-    def _prepare(self, item: Input, content: bytes, sha256: str) -> Prepared:
+    def require_readers(self) -> None:
+        """Try a child process on nothing, so that no file is blamed for what is wrong with all of them.
+
+        Raises:
+            ScanError: it does not start.
+        """
+        (reading,) = self._readers.read([b""], LIMITS)
+        if isinstance(reading.content, DecoderFailed):
+            raise ScanError(
+                f"Expected decoding processes to start. One did not: it {reading.content.why}. "
+                "Give them more memory (--decoder-memory-mb)."
+            )
+
+    def _read(self, item: Input, content: bytes) -> MriImage | MriVolume:
+        """Decode an input in a child process, which gets a second try: what ended it may not be the file's fault.
+
+        Raises:
+            ImageError: it cannot be decoded.
+            OSError: nothing is wrong with it, its store did not give the part that lists its files.
+        """
         if is_zip(content):
             refuse_archive(item, content, LIMITS.max_files)
-        read = largest([reading.content for reading in read_files([content], LIMITS)])
-        match read:
-            case ImageError():
-                raise read
-            case MriVolume():
-                indices = tuple(int(i) for i in read.brain_slices())
-                slices = [read.slices[i] for i in indices]
-                kind, n_slices = "volume", len(read.slices)
-            case _:
-                indices, slices, kind, n_slices = (0,), [read.pixels], "image", 1
+        for _ in range(_TRIES):
+            read = largest([reading.content for reading in self._readers.read([content], LIMITS)])
+            if not isinstance(read, DecoderFailed):
+                break
+        if isinstance(read, ImageError):
+            raise read
+        return read
+
+    def _prepare(self, item: Input, read: MriImage | MriVolume, sha256: str) -> Prepared:
+        if isinstance(read, MriVolume):
+            indices = tuple(int(i) for i in read.brain_slices())
+            slices = [read.slices[i] for i in indices]
+            kind, n_slices = "volume", len(read.slices)
+        else:
+            indices, slices, kind, n_slices = (0,), [read.pixels], "image", 1
         pixels = [preprocess(p, self._size_px).pixels for p in slices]
         stacked = np.stack(pixels) if pixels else np.zeros((0, self._size_px, self._size_px), np.uint8)
         notes = " ".join(read.notes)
@@ -107,8 +132,3 @@ def _n_slices(content: Content) -> int:
             return 1
         case _:
             return 0
-
-
-def preparer(input_size_px: int) -> Callable[[Input], Prepared]:
-    """Make what a decoding process runs; it is called in that process."""
-    return Preparer(input_size_px)

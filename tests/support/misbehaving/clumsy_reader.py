@@ -12,13 +12,15 @@ from model.reading.many_files import read_files
 
 
 def read_clumsily(contents: Sequence[bytes], limits: Limits) -> list[Reading]:
-    """Read files; crash, abort, hang, babble or ask for all memory over those that begin with that word."""
+    """Read files; crash, abort, leave, hang, babble or ask for all memory over those that begin with that word."""
     for content in contents:
         match bytes(content):
             case b"crash":
                 ctypes.string_at(0)
             case b"abort":
                 os.abort()
+            case b"leave":
+                os._exit(3)
             case b"hang":
                 time.sleep(3600)
             case b"babble":
