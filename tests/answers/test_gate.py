@@ -32,6 +32,14 @@ def test_features_that_are_no_numbers_are_refused(value: float) -> None:
     assert gate.distances(points[:1])[0] > 1
 
 
+def test_one_wild_feature_counts_as_twenty_deviations_and_no_more() -> None:
+    gate = Gate(np.zeros(400, np.float32), np.ones(400, np.float32), np.zeros((1, 400), np.float32), 2.0)
+    features = np.zeros((1, 400), np.float32)
+    features[0, 7] = 1e6
+    # 20 squared over 400 channels is 1, half of the largest distance: a photograph differs in many features.
+    np.testing.assert_allclose(gate.distances(features), [0.5])
+
+
 def test_gate_survives_being_written_and_an_altered_file_is_refused(tmp_path) -> None:  # type: ignore[no-untyped-def]
     import hashlib
 

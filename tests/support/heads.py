@@ -2,12 +2,17 @@
 
 import gzip
 import io
+from pathlib import Path
 
 import nibabel
 import numpy as np
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
+from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+from model.reading.contents import MriVolume
+from model.reading.many_files import read_files
 
 # Vectors along a row, along a column, and to the next slice, in patient coordinates, as scanners store each plane.
 STORED = {
@@ -101,3 +106,19 @@ def nifti(
     turn = ornt_transform(io_orientation(image.affine), axcodes2ornt(orientation))
     content = image.as_reoriented(turn).to_bytes()
     return gzip.compress(content) if compressed else content
+
+
+def pydicom_file(name: str) -> bytes:
+    """Return one of the files that come with pydicom."""
+    return Path(get_testdata_file(name)).read_bytes()
+
+
+def volume_of(contents: list[bytes]) -> MriVolume:
+    """Read files that make one volume."""
+    (reading,) = read_files(contents)
+    assert isinstance(reading.content, MriVolume), reading.content
+    return reading.content
+
+
+SLICE = head()[:, :, 11]
+MR_SMALL = pydicom_file("MR_small.dcm")

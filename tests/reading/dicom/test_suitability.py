@@ -1,0 +1,60 @@
+"""What is no MR slice of a head is refused or comes with a note."""
+
+import warnings
+from pathlib import Path
+
+import pydicom
+import pytest
+
+from model.errors import UnsuitableImage
+from model.reading.contents import MriImage
+from model.reading.many_files import read_files
+from model.reading.one_file import read_image
+from tests.support.heads import SLICE, dicom, series
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("CT_small.dcm", "tomography"), ("examples_rgb_color.dcm", "ultrasound"), ("JPEG2000.dcm", "nuclear"),
+        ("examples_overlay.dcm", "another part of the body"), ("test-SR.dcm", "report"), ("rtdose.dcm", "radiotherapy"),
+        ("liver_1frame.dcm", "segmentation"), ("dicomdirtests/DICOMDIR", "directory"), ("priv_SQ.dcm", "directory"),
+    ],
+)  # fmt: skip
+def test_what_is_no_mr_slice_of_a_head_is_refused_with_what_it_says_it_is(name: str, words: str) -> None:
+    path = Path(pydicom.__file__).parent / "data" / "test_files" / name
+    with pytest.raises(UnsuitableImage, match=words):
+        read_image(path)
+
+
+@pytest.mark.parametrize("body_part", ["HEAD", "BRAIN", "SKULL", "Brain w/o contrast", ""])
+def test_head_or_unknown_part_of_the_body_is_read(body_part: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        content = dicom(SLICE, BodyPartExamined=body_part)
+    assert isinstance(read_image(content), MriImage)
+
+
+@pytest.mark.parametrize("body_part", ["NECK", "KNEE", "ABDOMEN", "WHOLE BODY"])
+def test_other_part_of_the_body_is_refused(body_part: str) -> None:
+    with pytest.raises(UnsuitableImage, match="another part"):
+        read_image(dicom(SLICE, BodyPartExamined=body_part))
+
+
+@pytest.mark.parametrize("modality", ["OT", "SC"])
+def test_secondary_capture_is_read_with_a_note(modality: str) -> None:
+    assert "secondary capture" in read_image(dicom(SLICE, Modality=modality)).notes[0]
+
+
+def test_missing_modality_is_read_with_a_note() -> None:
+    assert "does not say" in read_image(dicom(SLICE, Modality=None)).notes[0]
+
+
+def test_burned_in_annotation_is_warned_about() -> None:
+    assert "may be a name" in read_image(dicom(SLICE, BurnedInAnnotation="YES")).notes[0]
+
+
+def test_whole_series_of_another_modality_is_refused_once() -> None:
+    (reading,) = read_files(series(Modality="CT"))
+    assert isinstance(reading.content, UnsuitableImage)
+    assert reading.files == tuple(range(22))

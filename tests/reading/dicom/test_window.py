@@ -1,0 +1,66 @@
+"""From stored values to grey levels."""
+
+import io
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.pixels import apply_voi_lut
+
+from model.reading.one_file import read_image
+from model.reading.orientation import BY_PERCENTILES, BY_WINDOW
+from tests.support.heads import (
+    SLICE,
+    dicom,
+    grey,
+    series,
+    upright,
+    volume_of,
+)
+
+
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+def test_window_of_the_file_is_applied_as_pydicom_does(function: str) -> None:
+    content = dicom(SLICE, WindowCenter=300, WindowWidth=400, VOILUTFunction=function)
+    expected = apply_voi_lut(SLICE, pydicom.dcmread(io.BytesIO(content)))
+    expected = (expected + 32768.0) / 65535 * 255
+    assert np.abs(read_image(content).pixels - expected).max() <= 0.51
+
+
+def test_slice_without_window_is_stretched_between_its_percentiles() -> None:
+    np.testing.assert_array_equal(read_image(dicom(SLICE)).pixels, grey(SLICE))
+
+
+def test_window_that_leaves_no_picture_is_not_used() -> None:
+    content = dicom(SLICE, WindowCenter=-5000, WindowWidth=10)
+    np.testing.assert_array_equal(read_image(content).pixels, grey(SLICE))
+
+
+def test_window_is_applied_to_rescaled_values() -> None:
+    rescaled = dicom(SLICE, RescaleSlope=2, RescaleIntercept=-100, WindowCenter=500, WindowWidth=800)
+    plain = dicom((SLICE * 2 - 100).astype(np.int16), WindowCenter=500, WindowWidth=800)
+    np.testing.assert_array_equal(read_image(rescaled).pixels, read_image(plain).pixels)
+
+
+def test_monochrome1_dicom_is_inverted() -> None:
+    inverted = dicom(SLICE, PhotometricInterpretation="MONOCHROME1")
+    np.testing.assert_array_equal(read_image(inverted).pixels, 255 - grey(SLICE))
+
+
+def test_padding_is_black_and_does_not_count_for_the_window() -> None:
+    padded = SLICE.copy()
+    padded[:3] = -32000
+    pixels = read_image(dicom(padded, PixelPaddingValue=-32000)).pixels
+    np.testing.assert_array_equal(pixels[3:], grey(padded[3:]))
+    assert pixels[:3].max() == 0
+
+
+def test_series_with_one_window_uses_it_and_with_several_uses_percentiles() -> None:
+    same = volume_of(series(WindowCenter=300, WindowWidth=601))
+    np.testing.assert_array_equal(same.slices, np.rint(np.clip(upright("axial") + 0.5, 0, 600) / 600 * 255))
+    several = [*series(WindowCenter=300, WindowWidth=601)[:11], *series(WindowCenter=90, WindowWidth=99)[11:]]
+    np.testing.assert_array_equal(volume_of(several).slices, grey(upright("axial")))
+    # And both say which it was.
+    assert same.steps[0] == BY_WINDOW
+    assert volume_of(several).steps[0] == BY_PERCENTILES
+    assert "axial" in same.steps[1]

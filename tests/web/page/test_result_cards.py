@@ -1,0 +1,51 @@
+"""What the page says of a volume: in words for a volume, and with slices counted from one."""
+
+import base64
+import csv
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from app import create_app
+from model.answers.answer import UNCERTAIN
+from model.network.classifier import load_classifiers
+from tests.support.client import post
+from tests.support.networks import models_that_answer
+from tests.support.page_states import made_volume
+from tests.support.samples import sample_bytes
+
+
+@pytest.fixture
+def uncertain(tiny_models: Path, tmp_path: Path) -> FlaskClient:
+    models = models_that_answer(UNCERTAIN, tiny_models, tmp_path / "models")
+    return create_app({}, load_classifiers(models)).test_client()
+
+
+def downloads(page: str) -> tuple[list[dict[str, str]], list[dict]]:
+    """Return the rows of the page's CSV, and the results of its JSON."""
+    found = re.findall(r'href="data:(?:text/csv|application/json);charset=utf-8;base64,([^"]+)"', page)
+    table, results = (base64.b64decode(content).decode() for content in found)
+    return list(csv.DictReader(io.StringIO(table))), json.loads(results)["results"]
+
+
+def test_table_counts_the_slices_of_a_volume_from_one(client: FlaskClient, tmp_path: Path) -> None:
+    page = post(client, made_volume(tmp_path, n_slices=4).read_bytes(), path="/").text
+    (volume, *slices), (result,) = downloads(page)
+    assert [int(row["slice"]) for row in slices] == [row["slice_index"] + 1 for row in result["slices"]]
+    assert int(volume["slice"]) == result["key_slice"] + 1
+    assert (int(volume["first_slice"]), int(volume["last_slice"])) == (
+        result["first_slice"] + 1,
+        result["last_slice"] + 1,
+    )
+
+
+def test_uncertain_volume_is_not_told_to_try_the_neighbouring_slice(uncertain: FlaskClient, tmp_path: Path) -> None:
+    image = post(uncertain, sample_bytes(), path="/").text
+    volume = post(uncertain, made_volume(tmp_path, n_slices=4).read_bytes(), path="/").text
+    assert "Try a neighbouring slice or another sequence" in image
+    assert "Try another sequence" in volume
+    assert "Try a neighbouring slice" not in volume
