@@ -36,7 +36,7 @@ FLOW = {
         "records",
         "api",
     ),
-    "training": ("data", "drawing", "feed", "fit", "measure", "steps", "studies", "command_line"),
+    "training": ("data", "feed", "fit", "measure", "drawing", "steps", "studies", "command_line"),
 }
 # Who may import a library that would tie a part to the web or to a training engine.
 IMPORTERS = {

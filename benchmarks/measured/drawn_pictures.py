@@ -4,13 +4,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.card import CLASS_NAMES, TUMOR_TYPE
+from model.network.self_test import FOLDER
+from model.preprocessing import preprocess
+from model.reading.one_file import read_image
 from training.data.decoded import Decoded
 from training.data.folders import UNSPLIT, Picture
 from training.feed.lesions import OWN_PLACE
 from training.feed.mixing import LabelledPictures
-from training.measure.known_picture import known_pictures
 
-# The lesion of the second known picture, as shares of the side: top, bottom, left, right.
+# The lesion of the self-test's glioma, as shares of the side: top, bottom, left, right.
 _BOX = (0.25, 0.40, 0.575, 0.725)
 
 
@@ -39,12 +41,10 @@ def _presence(i: int) -> str:
 
 
 def _pixels(shows_tumor: NDArray[np.bool_], size_px: int) -> NDArray[np.uint8]:
-    """Take every few pixels of a known picture, with noise of its own for each."""
-    plain, with_lesion, _ = (picture.astype(np.float32) for picture in known_pictures())
-    places = np.linspace(0, plain.shape[0] - 1, size_px).astype(int)
+    """Take a picture of the self-test, with noise of its own for each."""
+    plain, with_lesion = (
+        preprocess(read_image(FOLDER / f"{name}.png").pixels, size_px).pixels for name in ("no_tumor", "glioma")
+    )
     random = np.random.default_rng(0)
-    drawn = [
-        (with_lesion if tumor else plain)[np.ix_(places, places)] + random.normal(0, 6, (size_px, size_px))
-        for tumor in shows_tumor
-    ]
+    drawn = [(with_lesion if tumor else plain) + random.normal(0, 6, (size_px, size_px)) for tumor in shows_tumor]
     return np.clip(np.stack(drawn), 0, 255).astype(np.uint8)

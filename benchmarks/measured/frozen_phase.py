@@ -47,7 +47,7 @@ def measure(plan: Plan) -> list[Finding]:
 
 def _main(n_pictures: int, n_rounds: int, quick: bool) -> None:
     # Chooses TensorFlow, and so must not come before this process was started for it.
-    from training.fit.recipes import recipe_for
+    from training.recipes import recipe_for
 
     recipe = recipe_for("vgg16", None, quick)
     kinds = {"recipe": recipe, "head alone": dataclasses.replace(recipe, cached_layer=_BASE_END)}

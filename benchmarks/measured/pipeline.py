@@ -36,7 +36,7 @@ def measure(plan: Plan) -> list[Finding]:
 
 def _main(n_pictures: int, n_rounds: int, quick: bool) -> None:
     # Chooses TensorFlow, and so must not come before this process was started for it.
-    from training.fit.recipes import recipe_for
+    from training.recipes import recipe_for
 
     recipe = recipe_for("xception", None, quick)
     batches = _batches(recipe, n_pictures)
@@ -65,10 +65,7 @@ def _batches(recipe: Any, n_pictures: int) -> Any:
     from training.fit import networks
 
     grid = FeatureGrid.of_network(networks.build(recipe, "random"), recipe.feature_layer)
-    return MixedPictures(
-        labelled(n_pictures, recipe.input_size_px), recipe.augmentation, recipe.synthesis, grid, 4, recipe.batch_size,
-        recipe.draws_per_epoch, 0, 0, recipe.no_tumor_share,
-    )  # fmt: skip
+    return MixedPictures(labelled(n_pictures, recipe.input_size_px), recipe, grid, seed=0, first_epoch=0)
 
 
 def _training(recipe: Any, precision: str, batch: Any) -> Callable[[], object]:

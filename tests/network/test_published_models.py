@@ -13,13 +13,14 @@ from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER, read_card
 from model.network.classifier import Classifier, load_classifier
 from model.network.self_test import PICTURES
 from model.reading.one_file import read_image
-from model.safe_files import sha256_of
 from tests.support.samples import SAMPLES, TOP
-from tests.support.training import run_step
 from training.data.decoded import decode
 from training.data.folders import find_pictures
+from training.data.sources import Sources
 from training.drawing import plots
+from training.fit.run_folder import RunFolder
 from training.measure.metrics import summarize
+from training.steps.run_of_card import run_of_card
 from training.studies.report import SERVED, texts, trust_measured, trust_plot
 
 DATA = TOP.parent / "shared" / "data"
@@ -59,13 +60,13 @@ def test_shipped_model_can_be_reopened_with_the_data_that_its_card_names(
     classifier: Classifier, tmp_path: Path
 ) -> None:
     # Boxes tell a head's slices from copies of one slice, and so which pictures the card's figures count.
-    data = ["--boxes", DATA / "tumor_boxes.csv", "--data", DATA / "sartaj" / "Training"]
+    folders = [DATA / "sartaj" / "Training"]
     if len(classifier.card.training_data) > 1:
-        data += [DATA / "figshare", DATA / "br35h"]
-    card = WEIGHTS_FOLDER / f"{classifier.card.name}.json"
-    step = run_step("reopen", "--model", card, *data, "--out", tmp_path / "run", "--cache", tmp_path / "cache")
-    assert step.returncode == 0, step.stderr
-    assert sha256_of(tmp_path / "run" / "best.keras") == classifier.card.sha256
+        folders += [DATA / "figshare", DATA / "br35h"]
+    run = RunFolder(tmp_path / "run")
+    sources = Sources(tuple(folders), DATA / "tumor_boxes.csv", tmp_path / "cache")
+    run_of_card(WEIGHTS_FOLDER / f"{classifier.card.name}.json", sources, run)
+    assert run.sha256() == classifier.card.sha256
 
 
 @pytest.mark.skipif(not TESTING.is_dir(), reason="the data set is not at ../shared/data")
@@ -80,10 +81,10 @@ def test_shipped_model_scores_on_the_official_testing_pictures_what_its_card_say
     measured = summarize(decoded.labels(card.class_names), probabilities, card.class_names)
     stated = card.metrics["sartaj/Testing"]["all"]
     # The figures were made on another Keras backend: a picture on the fence between two classes may change sides.
-    assert abs(measured["n_correct"] - stated["n_correct"]) <= 1
+    assert abs(measured.n_correct - stated["n_correct"]) <= 1
     for name, figures in stated["per_class"].items():
-        assert measured["per_class"][name]["recall"] == pytest.approx(figures["recall"], abs=0.015)
-        assert measured["per_class"][name]["auroc"] == pytest.approx(figures["auroc"], abs=0.001)
+        assert measured.per_class[name].recall == pytest.approx(figures["recall"], abs=0.015)
+        assert measured.per_class[name].auroc == pytest.approx(figures["auroc"], abs=0.001)
 
 
 def test_what_is_made_from_figures_says_what_the_cards_and_the_data_of_studies_say() -> None:

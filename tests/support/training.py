@@ -1,14 +1,19 @@
 """Steps of `python -m training` in processes of their own, their tables, and images as they were decoded."""
 
+import io
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import h5py
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.support.samples import TOP
+from training.__main__ import main
 from training.data.decoded import Decoded, whole_thumbnail
 from training.data.folders import UNSPLIT, Picture
 
@@ -40,3 +45,34 @@ def as_decoded(pixels: np.ndarray) -> Decoded:
     frames = np.tile(np.array([0, pixels.shape[1], 0, pixels.shape[2], *pixels.shape[1:]]), (len(pixels), 1))
     pictures = tuple(Picture(Path(f"{i}.png"), str(i), UNSPLIT, "glioma") for i in range(len(pixels)))
     return Decoded(pictures, pixels, pixels, frames, np.stack([whole_thumbnail(p) for p in pixels]), ())
+
+
+def write_picture(file: Path, seed: int = 0) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (40, 40), np.uint8)).save(file)
+
+
+def write(file: Path, picture: Image.Image, **settings: object) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(file, **settings)
+
+
+def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """Run a step in this process, and return the sentence with which it refuses."""
+    assert main([str(argument) for argument in arguments]) == 2
+    message = capsys.readouterr().err
+    assert "Traceback" not in message
+    return message
+
+
+def width_of(picture: Path) -> int:
+    with Image.open(picture) as opened:
+        return opened.width
+
+
+def arrays_of(network: Path) -> dict[str, np.ndarray]:
+    """Return all weights of a Keras file by their place in it."""
+    found: dict[str, np.ndarray] = {}
+    with zipfile.ZipFile(network) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
+    return found

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.safe_files import sha256_of
-from training.data.folders import DataError, Picture
+from training.data.folders import Picture
+from training.errors import DataError
 
 PAIRS_FILE, GROUPS_FILE = "pairs.csv", "groups.csv"
 # What found a pair.

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from model.preprocessing import HeadBox
 from training.data.decoded import Decoded
-from training.data.folders import DataError, Picture
+from training.data.folders import Picture
+from training.errors import DataError
 
 _COLUMNS = ("path", "figshare_class", "figshare_slice", "x_center", "y_center", "width", "height")
 

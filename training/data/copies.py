@@ -1,6 +1,4 @@
-"""Find pictures that are (nearly) the same, and split data so that they never stand on both sides."""
-
-from dataclasses import dataclass
+"""Find pictures that are (nearly) the same, and number the groups that must stay on one side of a split."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -201,27 +199,3 @@ def neighbours(pixels: NDArray[np.uint8], series: NDArray[np.int64]) -> tuple[ND
         first[start : start + length] = order[start]
         start += length
     return first, order
-
-
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Indices of the pictures on each side, int64."""
-
-    training: NDArray[np.int64]
-    validation: NDArray[np.int64]
-
-
-def split_by_group(labels: NDArray[np.int64], groups: NDArray[np.int64], validation_share: float, seed: int) -> Split:
-    """Draw whole groups at random into validation, until each class has its share there."""
-    order = np.random.default_rng(seed).permutation(np.unique(groups))
-    wanted = np.bincount(labels) * validation_share
-    in_validation = np.zeros(len(labels), bool)
-    for number in order:
-        members = groups == number
-        classes = np.unique(labels[members])
-        counts = np.bincount(labels[in_validation | members], minlength=len(wanted))
-        # A class may go over its share only with its first group: no class is left without validation pictures.
-        first = np.bincount(labels[in_validation], minlength=len(wanted))[classes] == 0
-        if np.all((counts[classes] <= np.ceil(wanted[classes])) | first):
-            in_validation |= members
-    return Split(np.flatnonzero(~in_validation), np.flatnonzero(in_validation))

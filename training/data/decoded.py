@@ -1,5 +1,6 @@
 """Decode and preprocess pictures once, and keep the result as uint8 on disk."""
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,7 +33,7 @@ class Decoded:
     heads: uint8, shape (n, 160, 160): the same at one size for all networks, to find copies and groups by.
     frames: int64, shape (n, 6), in px: top, bottom, left, right of the head's box, height, width of the picture read.
     wholes: uint8, shape (n, 32, 32): the whole pictures, not cropped to the head, to compare copies by.
-    problems: one sentence per picture that could not be read.
+    problems: one sentence per picture that could not be read, or for what was dropped later.
     """
 
     pictures: tuple[Picture, ...]
@@ -51,7 +52,12 @@ class Decoded:
         pictures = tuple(self.pictures[i] for i in indices)
         pixels = self.pixels[indices]
         heads = pixels if self.heads is self.pixels else self.heads[indices]
-        return Decoded(pictures, pixels, heads, self.frames[indices], self.wholes[indices], ())
+        return Decoded(pictures, pixels, heads, self.frames[indices], self.wholes[indices], self.problems)
+
+    def without(self, dropped: NDArray[np.bool_], *why: str) -> "Decoded":
+        """Drop images, bool (n,), and note the reasons among the problems."""
+        kept = self.subset(np.flatnonzero(~dropped))
+        return dataclasses.replace(kept, problems=(*self.problems, *why))
 
 
 def decode(pictures: Sequence[Picture], input_size_px: int, cache: Path | None = None) -> Decoded:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.card import TUMOR_PRESENCE, TUMOR_TYPE
+from training.errors import DataError
 
 TRAINING, TESTING, UNSPLIT = "training", "testing", "unsplit"
 _SPLIT_NAMES = {"training": TRAINING, "train": TRAINING, "testing": TESTING, "test": TESTING}
@@ -30,10 +31,6 @@ _PRESENCE_ALIASES = {name: c if c == "no_tumor" else "tumor" for name, c in _TYP
     "tumor": "tumor",
 }
 _ALIASES = {TUMOR_TYPE: _TYPE_ALIASES, TUMOR_PRESENCE: _PRESENCE_ALIASES}
-
-
-class DataError(Exception):
-    """The data folders cannot be used; the message lists every problem found."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +100,11 @@ def require_classes(collection: Collection, class_names: Sequence[str]) -> None:
     empty = [f"class {name!r} has no picture." for name in class_names if not counts.get(name)]
     if empty:
         raise DataError(_listing(f"Expected pictures of {', '.join(class_names)}.", [*empty, *collection.problems]))
+
+
+def folder_name(folder: Path) -> str:
+    """Return the last two parts of a folder's path, which say the same on every machine."""
+    return "/".join(folder.resolve().parts[-2:])
 
 
 def fingerprint(pictures: Sequence[Picture]) -> str:

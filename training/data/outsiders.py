@@ -6,6 +6,7 @@ half's looks shows it on the second.
 """
 
 import io
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
-from training.data.folders import DataError
+from training.errors import DataError
 
 # What each half must stand for: photographs, text, drawings, noise and medical pictures are on both sides.
 TUNING_KINDS = ("wallpapers", "documents", "noise", "shapes", "digits", "x_ray_and_ct")
@@ -35,31 +36,34 @@ _TEXTURES = (
 
 _WORDS = (
     "the", "patient", "results", "of", "a", "letter", "on", "paper", "with", "tables", "12.5", "mg", "daily", "figure",
+    "hospital", "date",
 )  # fmt: skip
 
 Picture = NDArray[np.uint8]
 
 
-def make_outsiders(out: Path, extra: dict[str, list[Path]], seed: int = 0) -> dict[str, int]:
-    """Write PNG files into out/KIND/; give how many per kind. `extra`: folders with more pictures of a kind.
+def gather_outsiders(out: Path, extra: dict[str, list[Path]], seed: int = 0) -> None:
+    """Write PNG files into out/KIND/, once: a folder that is there stays. `extra`: folders with more of a kind.
 
     Raises:
         DataError: a folder of extra pictures does not exist, or names an unknown kind.
     """
     _check_extra(extra)
+    if out.exists():
+        return
+    aside = out.with_name(f"{out.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
     counts = {}
     for kind in (*TUNING_KINDS, *TEST_KINDS):
         random = np.random.default_rng((seed, len(kind), *kind.encode()))
-        pictures = list(_extra_pictures(extra.get(kind, []), random))
         maker = _MAKERS.get(kind)
-        if maker:
-            pictures += list(maker(random))
-        folder = out / kind
-        folder.mkdir(parents=True, exist_ok=True)
-        for i, picture in enumerate(pictures[:PER_KIND]):
-            Image.fromarray(picture).save(folder / f"{i:03}.png")
-        counts[kind] = len(pictures[:PER_KIND])
-    return counts
+        pictures = [*_extra_pictures(extra.get(kind, []), random), *(maker(random) if maker else ())][:PER_KIND]
+        (aside / kind).mkdir(parents=True)
+        for i, picture in enumerate(pictures):
+            Image.fromarray(picture).save(aside / kind / f"{i:03}.png")
+        counts[kind] = len(pictures)
+    aside.replace(out)
+    print(f"{sum(counts.values())} pictures of {sum(n > 0 for n in counts.values())} kinds in {out}: {counts}")
 
 
 def _check_extra(extra: dict[str, list[Path]]) -> None:
@@ -90,26 +94,7 @@ def _extra_pictures(folders: list[Path], random: np.random.Generator) -> Iterato
 
 
 def _documents(random: np.random.Generator) -> Iterator[Picture]:
-    words = np.array(
-        [
-            "the",
-            "patient",
-            "results",
-            "of",
-            "a",
-            "letter",
-            "on",
-            "paper",
-            "with",
-            "tables",
-            "12.5",
-            "mg",
-            "daily",
-            "figure",
-            "hospital",
-            "date",
-        ]
-    )
+    words = np.array(_WORDS)
     for _ in range(PER_KIND):
         dark = random.random() < 0.3
         page = Image.new(

@@ -1,69 +1,116 @@
-"""The table of a run's pictures: which were for training, which for validation, and their groups."""
+"""Which images are for training and which for validation: drawn by group, and kept in a table."""
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
 
 from model.safe_files import write_atomically
-from training.data.copies import Split
-from training.data.folders import DataError, Picture
+from training.data.folders import Picture
+from training.errors import DataError
 
-FILE = "split.csv"
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Indices of the images on each side, int64."""
+
+    training: NDArray[np.int64]
+    validation: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Row:
-    """Where a picture stands: its group, and whether it was held out for validation."""
+    """One image of the table: its group, and whether it was held out for validation."""
 
     group: int
     validation: bool
 
 
-def write_split(run: Path, pictures: Sequence[Picture], groups: NDArray[np.int64], split: Split) -> None:
-    """Write the table into a run folder."""
+@dataclass(frozen=True)
+class SplitTable:
+    """A run's table of images, by their names."""
+
+    file: Path
+    rows: dict[str, Row]
+
+    @classmethod
+    def read(cls, file: Path) -> "SplitTable":
+        """Read a table.
+
+        Raises:
+            DataError: there is none.
+        """
+        try:
+            with file.open(newline="", encoding="utf-8") as table:
+                rows = {row["name"]: Row(int(row["group"]), row["validation"] == "1") for row in csv.DictReader(table)}
+        except OSError as error:
+            raise DataError(
+                f"Expected a run of `python -m training train` in {file.parent}. It holds no {file.name}."
+            ) from error
+        return cls(file, rows)
+
+    def pictures_among(self, pictures: Sequence[Picture]) -> tuple[Picture, ...]:
+        """Keep the images of the table.
+
+        Raises:
+            DataError: some of the table's images are not among those given.
+        """
+        found = tuple(p for p in pictures if p.name in self.rows)
+        if len(found) != len(self.rows):
+            raise DataError(
+                f"Expected the {len(self.rows)} pictures that {self.file.parent} was trained with. Found {len(found)} "
+                "of them. Give the data folders of its training with --data."
+            )
+        return found
+
+    def split_of(self, pictures: Sequence[Picture]) -> tuple[NDArray[np.int64], Split]:
+        """Return groups, int64 (n,), and split of images as the table has them."""
+        held_out = np.array([self.rows[p.name].validation for p in pictures], bool)
+        groups = np.array([self.rows[p.name].group for p in pictures], np.int64)
+        return groups, Split(np.flatnonzero(~held_out), np.flatnonzero(held_out))
+
+    def names(self, validation: bool) -> list[str]:
+        """Return the names of the images on one side."""
+        return [name for name, row in self.rows.items() if row.validation == validation]
+
+
+def write_split(file: Path, pictures: Sequence[Picture], groups: NDArray[np.int64], split: Split) -> None:
+    """Write a table."""
     held_out = set(split.validation.tolist())
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["name", "class_name", "group", "validation"])
     writer.writerows([p.name, p.class_name, groups[i], int(i in held_out)] for i, p in enumerate(pictures))
-    write_atomically(run / FILE, table.getvalue().encode())
+    write_atomically(file, table.getvalue().encode())
 
 
-def read_rows(run: Path) -> dict[str, Row]:
-    """Read a run's table by the pictures' names.
-
-    Raises:
-        DataError: there is none.
-    """
-    try:
-        with (run / FILE).open(newline="", encoding="utf-8") as file:
-            return {row["name"]: Row(int(row["group"]), row["validation"] == "1") for row in csv.DictReader(file)}
-    except OSError as error:
-        raise DataError(f"Expected a run of `python -m training train` in {run}. It holds no {FILE}.") from error
+def folds(labels: NDArray[np.int64], groups: NDArray[np.int64], n_folds: int, seed: int) -> Iterator[Split]:
+    """Draw folds of whole groups, each with about the same share of every class."""
+    drawn = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    for training, validation in drawn.split(labels, labels, groups):
+        yield Split(training, validation)
 
 
-def pictures_of_run(pictures: Sequence[Picture], rows: dict[str, Row], run: Path) -> tuple[Picture, ...]:
-    """Keep the pictures that stand in a run's table.
+def draw_split(
+    labels: NDArray[np.int64], groups: NDArray[np.int64], validation_share: float, seed: int, class_names: Sequence[str]
+) -> Split:
+    """Draw whole groups into validation: about this share of every class, and some of every class on both sides.
 
     Raises:
-        DataError: some of the table's pictures are not among those given.
+        DataError: there are too few different images of a class.
     """
-    found = tuple(p for p in pictures if p.name in rows)
-    if len(found) != len(rows):
-        raise DataError(
-            f"Expected the {len(rows)} pictures that {run} was trained with. Found {len(found)} of them. "
-            "Give the data folders of its training with --data."
-        )
-    return found
-
-
-def split_of(pictures: Sequence[Picture], rows: dict[str, Row]) -> tuple[NDArray[np.int64], Split]:
-    """Give groups, int64 (n,), and split of pictures as the table has them."""
-    held_out = np.array([rows[p.name].validation for p in pictures], bool)
-    groups = np.array([rows[p.name].group for p in pictures], np.int64)
-    return groups, Split(np.flatnonzero(~held_out), np.flatnonzero(held_out))
+    n_groups = [len(np.unique(groups[labels == i])) for i in range(len(class_names))]
+    few = [name for name, n in zip(class_names, n_groups, strict=True) if n < 2]
+    drawn = [] if few else folds(labels, groups, min(round(1 / validation_share), *n_groups), seed)
+    for split in drawn:
+        if all(len(np.unique(labels[side])) == len(class_names) for side in (split.training, split.validation)):
+            return split
+    raise DataError(
+        f"Expected different pictures of every class for training and for validation. "
+        f"Received too few, or only copies, of {', '.join(few or class_names)}. Add pictures."
+    )

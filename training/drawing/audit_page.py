@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,12 +10,14 @@ from training.data.decoded import Decoded
 from training.data.pairs import Pairs, side_of
 from training.drawing import plots
 from training.drawing.page import Section, Table, write_page
+from training.figures import share
+from training.measure.audit_figures import AuditFigures
 
 _SHOWN = 12
 
 
 def write_audit_report(
-    figures: dict[str, Any],
+    figures: AuditFigures,
     decoded: Decoded,
     pairs: Pairs,
     by_network: Pairs,
@@ -43,25 +44,24 @@ def write_audit_report(
         captions = [f"{decoded.pictures[i].name}\n{decoded.pictures[i].class_name}" for i in places]
         if places:
             plots.gallery([decoded.pixels[i] for i in places], captions, out / name)
-    recall = figures["detector"]["recall"]
-    counted = f"{figures['n_pictures']} pictures, {figures['identical_files']} of them copies byte by byte."
+    counted = f"{figures.n_pictures} pictures, {figures.identical_files} of them copies byte by byte."
     across_sentence = "Pictures of the first with at least one near-duplicate in the second."
     as_seen = "Each pair side by side, as the network sees them."
+    found = [[name, share(of.found), share(of.found_by_phash)] for name, of in figures.detector.recall.items()]
     sections = [
         Section("Pictures", (counted,),
-                Table(["folder", "pictures"], list(figures["by_folder"].items()))),
+                Table(["folder", "pictures"], list(figures.by_folder.items()))),
         Section("Near-duplicates across folders", (across_sentence,),
-                Table(["folders", "pictures"], list(figures["across_splits"].items()))),
+                Table(["folders", "pictures"], list(figures.across_splits.items()))),
         _shown("The least alike pairs across folders", as_seen, galleries, "least_alike.png", out),
-        Section("Contradicting labels", figures["label_conflicts"] or ["None."]),
+        Section("Contradicting labels", figures.label_conflicts or ["None."]),
         _shown("Near-duplicates with contradicting labels", "", galleries, "conflicts.png", out),
         _shown("Copies that only the network finds", "The most alike that thumbnails miss.", galleries,
                "by_network.png", out),
         _shown("Unlike brain MRI", "The gate would refuse these.", galleries, "suspects.png", out),
-        Section("How well near-duplicates are found", (str(figures["detector"].get("false_pairs", "")),),
-                Table(["change", "found", "found by a perceptual hash"],
-                      [[name, f"{r['found']:.3f}", f"{r['found_by_phash']:.3f}"] for name, r in recall.items()])),
-        Section("Unreadable files", figures["problems"] or ["None."]),
+        Section("How well near-duplicates are found", (str(figures.detector.false_pairs or ""),),
+                Table(["change", "found", "found by a perceptual hash"], found)),
+        Section("Unreadable files", figures.problems or ["None."]),
     ]  # fmt: skip
     write_page(out / "report.html", "Audit of the data", sections)
 
@@ -71,5 +71,5 @@ def _pair_places(pairs: Pairs, chosen: Sequence[int]) -> list[int]:
 
 
 def _shown(heading: str, sentence: str, galleries: dict[str, list[int]], name: str, out: Path) -> Section:
-    pictures = {out / name: heading} if galleries[name] else None
-    return Section(heading, (sentence,) if pictures else ("None.",), None, pictures)
+    pictures = {out / name: heading} if galleries[name] else {}
+    return Section(heading, (sentence,) if pictures else ("None.",), pictures=pictures)

@@ -12,10 +12,12 @@ matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
+from training.measure.trust import Calibration, Selective
+
 _DPI = 110
 
 
-def training_curves(history: Sequence[dict[str, Any]], file: Path) -> None:
+def training_curves(history: Sequence[dict[str, float | str]], file: Path) -> None:
     """Loss and accuracy per epoch; a dashed line where the fine-tuning phase begins."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     epochs = np.arange(1, len(history) + 1)
@@ -31,31 +33,29 @@ def training_curves(history: Sequence[dict[str, Any]], file: Path) -> None:
     _save(figure, file)
 
 
-def _figure(row: dict[str, Any], side: str, quantity: str) -> float:
+def _figure(row: dict[str, float | str], side: str, quantity: str) -> float:
     """That of the probabilities, where the network has further outputs."""
     return float(row.get(f"{side}probabilities_{quantity}", row.get(f"{side}{quantity}", np.nan)))
 
 
-def reliability(calibration: dict[str, Any], file: Path) -> None:
+def reliability(calibration: Calibration, file: Path) -> None:
     """How often answers of a probability are right; on the dashed line probabilities are what they say."""
     figure, axis = plt.subplots(figsize=(5, 5), layout="constrained")
-    bins = calibration["bins"]
     axis.plot([0, 1], [0, 1], linestyle="--", color="grey")
-    axis.plot([b["mean_probability"] for b in bins], [b["share_right"] for b in bins], marker="o")
-    error = calibration["expected_calibration_error"]
+    axis.plot([b.mean_probability for b in calibration.bins], [b.share_right for b in calibration.bins], marker="o")
+    error = calibration.expected_calibration_error
     axis.set(xlabel="probability of the answer", ylabel="share of right answers", xlim=(0, 1.02), ylim=(0, 1.02),
              title=f"expected calibration error {error:.3f}")  # fmt: skip
     axis.grid(alpha=0.3)
     _save(figure, file)
 
 
-def risk_coverage(selective: dict[str, Any], file: Path) -> None:
+def risk_coverage(selective: Selective, file: Path) -> None:
     """Error among the answers that are given, from the surest on; the mark is the model's own bound."""
     figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
-    curve = selective["curve"]
-    axis.plot([point["coverage"] for point in curve], [point["risk"] for point in curve])
-    if selective["error_among_certain"] is not None:
-        axis.plot(selective["coverage"], selective["error_among_certain"], marker="o", color="black")
+    axis.plot([point.coverage for point in selective.curve], [point.risk for point in selective.curve])
+    if selective.error_among_certain is not None:
+        axis.plot(selective.coverage, selective.error_among_certain, marker="o", color="black")
     axis.set(xlabel="share of pictures answered", ylabel="share of wrong answers", xlim=(0, 1.02), ylim=(0, None))
     axis.grid(alpha=0.3)
     _save(figure, file)
@@ -64,7 +64,7 @@ def risk_coverage(selective: dict[str, Any], file: Path) -> None:
 def trust(measured: dict[str, dict[str, Any]], file: Path) -> None:
     """Reliability and risk-coverage of several sets of pictures side by side.
 
-    measured: by the name of the set, `calibration` and `selective` as training.measure.trust gives them.
+    measured: by the name of the set, `calibration` and `selective` as a published card has them.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.5), layout="constrained")
     left.plot([0, 1], [0, 1], linestyle="--", color="grey")

@@ -11,8 +11,10 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from training.errors import TrainingError
 
-class DevicesError(Exception):
+
+class DevicesError(TrainingError):
     """Training cannot be shared; the message says what to do."""
 
 

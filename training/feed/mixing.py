@@ -1,16 +1,20 @@
 """Feed fine-tuning: each class and each collection in turn, lesions pasted, looks borrowed, boxes as targets."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from model.card import CLASS_NAMES
 from model.network.features import FeatureGrid
 from training.feed.alike_views import AlikeViews
-from training.feed.augmentation import Augmentation, augment
-from training.feed.lesions import ANYWHERE, Synthesis, cover_lesion, paste_healthy, paste_lesion, replace_lesion
+from training.feed.augmentation import augment
+from training.feed.lesions import ANYWHERE, cover_lesion, paste_healthy, paste_lesion, replace_lesion
+
+if TYPE_CHECKING:
+    from training.recipes import Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +49,18 @@ class MixedPictures(keras.utils.PyDataset):
     """Batches of drawn pictures; what is drawn depends on seed and epoch alone, so that a resumed run agrees."""
 
     def __init__(
-        self, pictures: LabelledPictures, augmentation: Augmentation, synthesis: Synthesis, grid: FeatureGrid,
-        n_classes: int, batch_size: int, draws_per_epoch: int, seed: int, first_epoch: int,
-        no_tumor_share: float | None = None,
-    ) -> None:  # fmt: skip
+        self, pictures: LabelledPictures, recipe: "Recipe", grid: FeatureGrid, seed: int, first_epoch: int
+    ) -> None:
+        """Draw from all of the pictures as the recipe has it, which must have a synthesis."""
         super().__init__(workers=1, max_queue_size=4)
-        share = 1 / n_classes if no_tumor_share is None else no_tumor_share
+        assert recipe.synthesis, "the recipe pastes lesions"
+        n_classes = len(CLASS_NAMES[recipe.task])
+        share = 1 / n_classes if recipe.no_tumor_share is None else recipe.no_tumor_share
         self._chances = np.full(n_classes, (1 - share) / (n_classes - 1))
         self._chances[pictures.healthy] = share
-        self._pictures, self._augmentation, self._synthesis, self._grid = pictures, augmentation, synthesis, grid
-        self._n_classes, self._batch_size, self._n_draws = n_classes, batch_size, draws_per_epoch
+        self._pictures, self._augmentation, self._synthesis = pictures, recipe.augmentation, recipe.synthesis
+        self._grid, self._n_classes, self._batch_size = grid, n_classes, recipe.batch_size
+        self._n_draws = recipe.draws_per_epoch or len(pictures.labels)
         self._seed, self._epoch = seed, first_epoch
         self._by_class = [_draw_shares(pictures, label) for label in range(n_classes)]
         boxed = np.isfinite(pictures.boxes[:, 0])

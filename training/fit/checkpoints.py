@@ -1,4 +1,8 @@
-"""What a run remembers after each epoch, so that a killed one goes on where it was."""
+"""What a run remembers after each epoch, so that a killed one resumes where it was.
+
+One file, written last and in one step, names all others. Keras' BackupAndRestore, ModelCheckpoint, EarlyStopping and
+CSVLogger each keep a state of their own, or none: a kill between two of them would count an epoch twice.
+"""
 
 import csv
 import dataclasses
@@ -7,15 +11,13 @@ import json
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from model.safe_files import write_atomically
-from training.data.folders import DataError
-from training.fit.packing import compact
+from training.fit.run_folder import RunFolder
 
 FROZEN, FINE_TUNE, DONE = "frozen", "fine_tune", "done"
 
@@ -32,48 +34,38 @@ class Progress:
     # Mean of the weights after each of the last epochs, and over how many.
     average_file: str | None = None
     n_averaged: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[dict[str, float | str]] = field(default_factory=list)
 
     @classmethod
-    def read(cls, run: Path) -> "Progress":
+    def read(cls, run: RunFolder) -> "Progress":
         """Read what the run left; a fresh state where it left nothing."""
-        file = run / "progress.json"
+        file = run.progress_file
         return cls(**json.loads(file.read_text())) if file.is_file() else cls()
 
-    def write(self, run: Path) -> None:
+    def write(self, run: RunFolder) -> None:
         """Write the state and the history table, each in one step."""
-        write_atomically(run / "progress.json", json.dumps(dataclasses.asdict(self), indent=1).encode())
+        run.write_json(run.progress_file, dataclasses.asdict(self))
         if self.history:
             table = io.StringIO()
             writer = csv.DictWriter(table, list(self.history[0]))
             writer.writeheader()
             writer.writerows(self.history)
-            write_atomically(run / "history.csv", table.getvalue().encode())
+            write_atomically(run.history_file, table.getvalue().encode())
 
-    def start_phase(self, run: Path, phase: str) -> None:
+    def start_phase(self, run: RunFolder, phase: str) -> None:
         """Move on to a phase. What the last one held best stays the best to beat."""
         self.phase, self.finished_epochs, self.epochs_without_gain = phase, 0, 0
         old, self.weights_file = self.weights_file, None
         self.write(run)
         if old:
-            (run / old).unlink(missing_ok=True)
-
-
-def require_empty(run: Path) -> None:
-    """Check that a folder can become a run: what is in it would mix with the run's files.
-
-    Raises:
-        DataError: it holds files.
-    """
-    if run.exists() and any(run.iterdir()):
-        raise DataError(f"Expected an empty run folder. {run} holds files. Choose another --out.")
+            (run.path / old).unlink(missing_ok=True)
 
 
 class SaveEachEpoch(keras.callbacks.Callback):
     """After each epoch: keep the best network, the last weights with the optimizer's state, and the figures."""
 
     def __init__(
-        self, run: Path, network: keras.Model, progress: Progress, patience: int,
+        self, run: RunFolder, network: keras.Model, progress: Progress, patience: int,
         average_from: int | None = None, twin: keras.Model | None = None,
     ) -> None:  # fmt: skip
         """Keep `network` in the run. It shares its layers with what is trained, or takes the weights of its `twin`.
@@ -85,11 +77,11 @@ class SaveEachEpoch(keras.callbacks.Callback):
         self._average_from, self._twin = average_from, twin
         self._started = time.monotonic()
 
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - Keras's signature
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras's signature
         """Start the clock: what a recipe takes stands in its history."""
         self._started = time.monotonic()
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Write new files first and the state that names them last: a kill loses one epoch at most."""
         progress, figures = self._progress, {name: round(float(v), 5) for name, v in (logs or {}).items()}
         seconds = round(time.monotonic() - self._started, 1)
@@ -98,13 +90,13 @@ class SaveEachEpoch(keras.callbacks.Callback):
             self._network.set_weights(self._twin.get_weights())
         self._keep_best(figures.get("val_probabilities_loss", figures["val_loss"]))
         old_average = self._average(epoch)
-        old, progress.weights_file = progress.weights_file, f"{progress.phase}-{epoch + 1}.weights.h5"
-        self.model.save_weights(self._run / progress.weights_file)
+        old, progress.weights_file = progress.weights_file, self._run.weights_file(progress.phase, epoch + 1).name
+        self.model.save_weights(self._run.path / progress.weights_file)
         progress.finished_epochs = epoch + 1
         progress.write(self._run)
         for name in (old, old_average):
             if name:
-                (self._run / name).unlink(missing_ok=True)
+                (self._run.path / name).unlink(missing_ok=True)
         if progress.epochs_without_gain >= self._patience:
             self.model.stop_training = True
 
@@ -116,30 +108,23 @@ class SaveEachEpoch(keras.callbacks.Callback):
         weights, old = self._network.get_weights(), progress.average_file
         if old:
             n = progress.n_averaged
-            weights = [(mean * n + w) / (n + 1) for mean, w in zip(read_average(self._run / old), weights, strict=True)]
-        progress.average_file, progress.n_averaged = f"average-{epoch + 1}.npz", progress.n_averaged + 1
-        aside = self._run / "average.part.npz"
+            weights = [
+                (mean * n + w) / (n + 1) for mean, w in zip(read_average(self._run.path / old), weights, strict=True)
+            ]
+        file = self._run.average_file(epoch + 1)
+        progress.average_file, progress.n_averaged = file.name, progress.n_averaged + 1
+        aside = file.with_suffix(".part.npz")
         np.savez(aside, *weights)
-        aside.replace(self._run / progress.average_file)
+        aside.replace(file)
         return old
 
     def _keep_best(self, validation_loss: float) -> None:
         best = self._progress.best_validation_loss
         if best is None or validation_loss < best:
-            save_network(self._network, self._run)
+            self._run.save_network(self._network)
             self._progress.best_validation_loss, self._progress.epochs_without_gain = validation_loss, 0
         else:
             self._progress.epochs_without_gain += 1
-
-
-def save_network(network: keras.Model, run: Path, packed: bool = False) -> None:
-    """Write best.keras in one step; packed: as small as can be, which takes seconds."""
-    aside = run / "best.part.keras"
-    # A new model around the same layers: a compiled one would take its optimizer's state into the file.
-    keras.Model(network.input, network.output, name=network.name).save(aside)
-    if packed:
-        compact(aside)
-    aside.replace(run / "best.keras")
 
 
 def read_average(file: Path) -> list[NDArray[np.float32]]:

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 
 from model.card import CLASS_NAMES
-from training.fit.recipes import Recipe
+from training.errors import TrainingError
+from training.recipes import Recipe
 
 # The channel means of ImageNet in the order blue, green, red that VGG16 was trained with.
 # Source: keras.applications.imagenet_utils, mode "caffe".
@@ -16,7 +17,7 @@ _VGG16_MEANS = (103.939, 116.779, 123.68)
 _FROZEN_LAYER = keras.layers.BatchNormalization
 
 
-class WeightsError(Exception):
+class WeightsError(TrainingError):
     """The starting weights cannot be loaded; the message says what to do."""
 
 

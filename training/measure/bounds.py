@@ -1,8 +1,9 @@
 """What a network must keep on held-out pictures before its weights are published, whatever its accuracy."""
 
-from typing import Any
-
-from training.measure.trust import SELECTIVE_ERROR
+from training.measure.gate import GateFigures
+from training.measure.metrics import Presence
+from training.measure.pointing import PointingFigures
+from training.measure.trust import SELECTIVE_ERROR, Calibration, Selective
 
 # Tumor or not.
 LEAST_AUROC = 0.97
@@ -15,22 +16,24 @@ LARGEST_ACCEPTED = 0.01
 LEAST_POINTING = 0.70
 
 
-def unmet_bounds(trust: dict[str, Any]) -> list[str]:
-    """Give a line for each bound that is not kept, by what `calibrate` measured; what was not measured is not kept."""
-    presence, gate = trust["tumor_presence"], trust["gate"]
+def unmet_bounds(
+    presence: Presence, pointing: PointingFigures, calibration: Calibration, selective: Selective, gate: GateFigures,
+    stability: dict[str, float],
+) -> list[str]:  # fmt: skip
+    """Return a line for each bound that is not kept; what was not measured is not kept."""
     at_least = {
-        "AUROC of tumor or not": (presence.get("auroc"), LEAST_AUROC),
-        "sensitivity at a specificity of 0.95": (presence.get("sensitivity_at_95_specificity"), LEAST_SENSITIVITY),
-        "hottest point in the lesion's box": (trust["heatmaps"].get("hottest_point_in_box"), LEAST_POINTING),
+        "AUROC of tumor or not": (presence.auroc, LEAST_AUROC),
+        "sensitivity at a specificity of 0.95": (presence.sensitivity_at_95_specificity, LEAST_SENSITIVITY),
+        "hottest point in the lesion's box": (pointing.hottest_point_in_box, LEAST_POINTING),
     }
     at_most = {
-        "expected calibration error": (trust["calibration"]["expected_calibration_error"], LARGEST_CALIBRATION_ERROR),
-        "wrong among the certain answers": (trust["selective"]["error_among_certain"], SELECTIVE_ERROR),
-        "brain MRI refused": (gate["refused_brain_mri"], LARGEST_REFUSED),
-        "other pictures let through": (gate.get("accepted_of_test_kinds"), LARGEST_ACCEPTED),
+        "expected calibration error": (calibration.expected_calibration_error, LARGEST_CALIBRATION_ERROR),
+        "wrong among the certain answers": (selective.error_among_certain, SELECTIVE_ERROR),
+        "brain MRI refused": (gate.refused_brain_mri, LARGEST_REFUSED),
+        "other pictures let through": (gate.accepted_of_test_kinds if gate.n_of_test_kinds else None, LARGEST_ACCEPTED),
         **{
             f"class changes when {change.replace('_', ' ')}": (share, LARGEST_INSTABILITY)
-            for change, share in trust["stability"].items()
+            for change, share in stability.items()
         },
     }
     return [

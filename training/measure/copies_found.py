@@ -5,6 +5,7 @@ A perceptual hash from a library is measured on the same pairs, as the usual cho
 
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import imagehash
 import numpy as np
@@ -16,6 +17,7 @@ from model.preprocessing import find_head, preprocess
 from model.reading.one_file import read_image
 from training.data.copies import LEFT_OUT, describe, likeness
 from training.data.decoded import COMPARED_SIZE_PX, whole_thumbnail
+from training.figures import Figures
 
 N_CHANGED = 200
 # Differing bits of 64 up to which the library's documentation and most users take two pictures for the same.
@@ -24,13 +26,31 @@ HASH_BITS = 8
 Pixels = NDArray[np.uint8]
 
 
-def check_recall(read: Sequence[Pixels], seed: int = 0) -> dict[str, dict[str, float]]:
+@dataclass(frozen=True)
+class Recall(Figures):
+    """The share of changed images that are still found to be the same: by this code, and by the library's hash."""
+
+    found: float
+    found_by_phash: float
+
+
+@dataclass(frozen=True)
+class FalsePairs(Figures):
+    """Pairs of different classes, so of different patients, and how many of them are called the same."""
+
+    n_pairs: int
+    false_pairs: int
+    false_pair_rate: float
+    false_pair_rate_by_phash: float
+
+
+def check_recall(read: Sequence[Pixels], seed: int = 0) -> dict[str, Recall]:
     """Give, per known change, the share of pictures that are still found to be the same: ours, and the library's.
 
     read: pictures as they were read, uint8 (height, width).
     """
     chosen = np.random.default_rng(seed).permutation(len(read))[:N_CHANGED]
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, Recall] = {}
     for name, change in CHANGES.items():
         ours, hashed = [], []
         for i in chosen:
@@ -42,14 +62,14 @@ def check_recall(read: Sequence[Pixels], seed: int = 0) -> dict[str, dict[str, f
                 continue
             ours.append(bool(likeness(*pair)[0, 0] > LEFT_OUT))
             hashed.append(_same_hash(read[i], changed))
-        found[name] = {"found": float(np.mean(ours)), "found_by_phash": float(np.mean(hashed))}
+        found[name] = Recall(float(np.mean(ours)), float(np.mean(hashed)))
     return found
 
 
 def check_false_pairs(
     described: NDArray[np.float32], read: Sequence[Pixels], classes: Sequence[str], seed: int = 0
-) -> dict[str, float]:
-    """Give the share of pairs that are called the same though they are of different classes, so of other patients.
+) -> FalsePairs:
+    """Return the share of pairs that are called the same though they are of different classes, so of other patients.
 
     classes: what the first source of each picture, a series of numbered slices, says of it.
     """
@@ -62,12 +82,9 @@ def check_false_pairs(
     bits = np.array([h.hash.ravel() for h in hashes], np.float32) * 2 - 1
     distance = (64 - bits[one] @ bits[other].T) / 2
     same = likeness(described[:, one], described[:, other]) > LEFT_OUT
-    return {
-        "n_pairs": int(differ.sum()),
-        "false_pairs": int((same & differ).sum()),
-        "false_pair_rate": float((same & differ).sum() / max(differ.sum(), 1)),
-        "false_pair_rate_by_phash": float(((distance <= HASH_BITS) & differ).sum() / max(differ.sum(), 1)),
-    }
+    n_pairs, wrong = int(differ.sum()), int((same & differ).sum())
+    by_phash = int(((distance <= HASH_BITS) & differ).sum())
+    return FalsePairs(n_pairs, wrong, wrong / max(n_pairs, 1), by_phash / max(n_pairs, 1))
 
 
 def _described(pixels: Pixels) -> NDArray[np.float32]:

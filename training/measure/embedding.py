@@ -5,24 +5,43 @@ two pictures of different patients can be is measured on numbered slices of diff
 alike than all of those count.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.answers.gate import Gate
 from model.errors import ImageError
-from model.network.classifier import Classifier
+from model.network.classifier import Classifier, load_classifier
 from model.preprocessing import preprocess
+from training.figures import Figures
 from training.measure.copies_found import CHANGES, N_CHANGED, Pixels
 from training.measure.passes import answers_of
 
 _ROWS_PER_BLOCK = 1024
 # Products of the same two rows differ by rounding with the size of the block that they are computed in.
 _ROUNDING = 1e-5
+
+
+@dataclass(frozen=True)
+class Asked(Figures):
+    """Which published network was asked."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Likeness(Figures):
+    """The likeness that no two patients reach, and how many changed images are found again above it, by change."""
+
+    model: Asked
+    threshold: float
+    n_pairs_of_different_classes: int
+    recall: dict[str, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +58,7 @@ class Embedding:
         Raises:
             ModelFileError: card, weights or gate are missing or altered.
         """
-        classifier = Classifier.load(card)
+        classifier = load_classifier(card)
         gate = classifier.card.gate
         return cls(classifier, Gate.read(gate, card.parent)) if gate else None
 
@@ -51,16 +70,15 @@ class Embedding:
         answers = answers_of(self.classifier, pixels)
         return self._rows(answers.gate_features), answers.distances
 
-    def _rows(self, features: Any) -> NDArray[np.float32]:
+    def _rows(self, features: NDArray[np.float32] | None) -> NDArray[np.float32]:
         scaled = (features - self.gate.mean) / self.gate.deviation
         return np.asarray(scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-6), np.float32)
 
-    def check(self, rows: NDArray[np.float32], classes: Sequence[str | None], read: Sequence[Pixels]) -> dict[str, Any]:
+    def check(self, rows: NDArray[np.float32], classes: Sequence[str | None], read: Sequence[Pixels]) -> Likeness:
         """Measure the likeness that no two patients reach, and what is found above it.
 
         rows: of all pictures; classes: what the first source says of each numbered slice, None elsewhere; read:
-        pictures as they were read, to be changed in known ways. Returns model, threshold, n_pairs_of_different_classes,
-        and recall by change.
+        images as they were read, to be changed in known ways.
         """
         numbered = np.flatnonzero([name is not None for name in classes])
         names = np.array([classes[i] for i in numbered])
@@ -74,14 +92,9 @@ class Embedding:
         threshold += _ROUNDING
         recall = {name: self._recall(read, change, threshold) for name, change in CHANGES.items()}
         card = self.classifier.card
-        return {
-            "model": {"name": card.name, "version": card.version, "sha256": card.sha256},
-            "threshold": threshold,
-            "n_pairs_of_different_classes": n_pairs // 2,
-            "recall": recall,
-        }
+        return Likeness(Asked(card.name, card.version, card.sha256), threshold, n_pairs // 2, recall)
 
-    def _recall(self, read: Sequence[Pixels], change: Any, threshold: float) -> float:
+    def _recall(self, read: Sequence[Pixels], change: Callable[[Pixels], Pixels], threshold: float) -> float:
         """Give the share of pictures that are found again after a change."""
         chosen = np.random.default_rng(0).permutation(len(read))[:N_CHANGED]
         size = self.classifier.card.input_size_px

@@ -3,7 +3,6 @@
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,10 @@ from model.errors import ImageError
 from model.network.classifier import Classifier
 from model.preprocessing import preprocess
 from model.reading.one_file import read_image
-from training.data.folders import DataError
 from training.data.outsiders import TEST_KINDS, TUNING_KINDS
+from training.errors import DataError
 from training.feed.augmentation import inside_head
+from training.figures import Figures
 from training.measure.passes import answers_of
 from training.measure.trust import group_folds
 
@@ -40,7 +40,7 @@ class FittedGate:
     """A gate and what its bound was chosen between.
 
     inside: float32 (n, 3), distances of the validation pictures as they are, without skull, and extracted;
-    outside: float32 (m,), of the outsiders, empty without any. In mean squared deviations, not in shares of the bound.
+    outside: float32 (m,), of the outsiders. In mean squared deviations, not in shares of the bound.
     """
 
     gate: Gate
@@ -50,7 +50,7 @@ class FittedGate:
 
 def fit_gate(
     classifier: Classifier, training: NDArray[np.uint8], validation: NDArray[np.uint8],
-    features: NDArray[np.float32], outsiders: Path | None, seed: int,
+    features: NDArray[np.float32], outsiders: Path, seed: int,
 ) -> FittedGate:  # fmt: skip
     """Span the plane of the training features and choose the largest distance between brain MRI and what is none.
 
@@ -58,7 +58,7 @@ def fit_gate(
     counts as much for the bound.
 
     training, validation: uint8 (n, size, size), preprocessed; features: float32 (n, channels), of `validation`;
-    outsiders: the folder that `outsiders` made.
+    outsiders: the folder that `gather_outsiders` made.
 
     Raises:
         DataError: there are no outsiders in the folder.
@@ -76,7 +76,7 @@ def fit_gate(
         _features(classifier, extracted_brains(validation, random)),
     ]
     inside = np.stack([gate.distances(of_form) for of_form in forms], axis=1)
-    outside = gate.distances(_outsider_features(classifier, outsiders)) if outsiders else np.empty(0, np.float32)
+    outside = gate.distances(_outsider_features(classifier, outsiders))
     return FittedGate(dataclasses.replace(gate, largest_distance=largest_distance(inside, outside)), inside, outside)
 
 
@@ -131,8 +131,8 @@ def require_outsiders(outsiders: Path) -> None:
     """
     if not any(any((outsiders / kind).glob("*.png")) for kind in TUNING_KINDS):
         raise DataError(
-            f"Expected pictures of `python -m training outsiders` in {outsiders}. There are none of the kinds that "
-            f"choose the bound ({', '.join(TUNING_KINDS)})."
+            f"Expected pictures that are no brain MRI in {outsiders}, as `calibrate` gathers them. There are none of "
+            f"the kinds that choose the bound ({', '.join(TUNING_KINDS)}). Give another --outsiders."
         )
 
 
@@ -167,37 +167,52 @@ def refused_by_other_groups(
     return refused
 
 
-def refusals(refused: NDArray[np.bool_]) -> dict[str, float | int | bool]:
-    """Count brain MRI that is refused: as it is, without skull, and extracted, bool (n, 3)."""
-    whole, bare, extracted = map(float, refused.mean(axis=0))
-    return {
-        "refused_brain_mri": whole,
-        "refused_without_skull": bare,
-        "refused_extracted": extracted,
-        "n_brain_mri": len(refused),
-        "refused_by_other_groups": True,
-    }
+@dataclass(frozen=True)
+class KindFigures(Figures):
+    """Images of one kind that are not brain MRI."""
+
+    chose_the_bound: bool
+    n_pictures: int
+    n_accepted: int
 
 
-def accepted_outsiders(classifier: Classifier, outsiders: Path | None) -> dict[str, Any]:
-    """Count by kind what is no brain MRI and is let through; kinds that chose the bound apart from those that test it.
+@dataclass(frozen=True)
+class GateFigures(Figures):
+    """What is let through of what is not brain MRI, and what is refused of what is: whole, without skull, extracted.
 
-    Gives no kinds where there are no outsiders.
+    Kinds that chose the bound are apart from those that test it; brain MRI is measured by bounds of other groups.
     """
-    figures: dict[str, Any] = {"kinds": {}}
-    if outsiders is None:
-        return figures
-    for kind in (*TUNING_KINDS, *TEST_KINDS):
-        pixels, n_refused = outsider_pixels(outsiders / kind, classifier.card.input_size_px)
-        accepted = int((answers_of(classifier, pixels).distances <= 1).sum()) if len(pixels) else 0
-        figures["kinds"][kind] = {
-            "chose_the_bound": kind in TUNING_KINDS, "n_pictures": len(pixels) + n_refused, "n_accepted": accepted,
-        }  # fmt: skip
-    for name, kinds in (("tuning", TUNING_KINDS), ("test", TEST_KINDS)):
-        n = sum(figures["kinds"][kind]["n_pictures"] for kind in kinds)
-        figures[f"accepted_of_{name}_kinds"] = sum(figures["kinds"][k]["n_accepted"] for k in kinds) / max(n, 1)
-        figures[f"n_of_{name}_kinds"] = n
-    return figures
+
+    kinds: dict[str, KindFigures]
+    accepted_of_tuning_kinds: float
+    n_of_tuning_kinds: int
+    accepted_of_test_kinds: float
+    n_of_test_kinds: int
+    refused_brain_mri: float
+    refused_without_skull: float
+    refused_extracted: float
+    n_brain_mri: int
+    refused_by_other_groups: bool = True
+
+
+def gate_figures(classifier: Classifier, outsiders: Path, refused: NDArray[np.bool_]) -> GateFigures:
+    """Count what is let through of each kind of outsider; refused: of brain MRI, whole, bare and extracted, (n, 3)."""
+    kinds = {kind: _kind_figures(classifier, outsiders, kind) for kind in (*TUNING_KINDS, *TEST_KINDS)}
+    whole, bare, extracted = map(float, refused.mean(axis=0))
+    tuning, n_tuning = _accepted([kinds[kind] for kind in TUNING_KINDS])
+    test, n_test = _accepted([kinds[kind] for kind in TEST_KINDS])
+    return GateFigures(kinds, tuning, n_tuning, test, n_test, whole, bare, extracted, len(refused))
+
+
+def _kind_figures(classifier: Classifier, outsiders: Path, kind: str) -> KindFigures:
+    pixels, n_refused = outsider_pixels(outsiders / kind, classifier.card.input_size_px)
+    accepted = int((answers_of(classifier, pixels).distances <= 1).sum()) if len(pixels) else 0
+    return KindFigures(kind in TUNING_KINDS, len(pixels) + n_refused, accepted)
+
+
+def _accepted(kinds: list[KindFigures]) -> tuple[float, int]:
+    n = sum(of.n_pictures for of in kinds)
+    return sum(of.n_accepted for of in kinds) / max(n, 1), n
 
 
 def outsider_pixels(folder: Path, input_size_px: int) -> tuple[NDArray[np.uint8], int]:

@@ -1,21 +1,19 @@
-"""Print what a network says of the known pictures, on any backend: `python -m training.measure.parity CARD`."""
+"""What a network answers to the self-test's images on any backend: `python -m training.measure.parity CARD`."""
 
+import dataclasses
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
+from model.card import KnownAnswer
 from model.network.classifier import Classifier
-from model.reading.contents import MriImage
-from training.measure.known_picture import known_pictures
+from model.network.self_test import answers_to_known_pictures
 
 
-def probabilities_on(backend: str, card: Path) -> NDArray[np.float64]:
-    """Load the card's network in a fresh process on a Keras backend: float64, shape (n_pictures, n_classes).
+def answers_on(backend: str, card: Path) -> list[KnownAnswer]:
+    """Load the card's network in a fresh process on a Keras backend and ask it.
 
     Raises:
         subprocess.CalledProcessError: the network cannot be loaded or run there.
@@ -24,14 +22,18 @@ def probabilities_on(backend: str, card: Path) -> NDArray[np.float64]:
         [sys.executable, "-m", "training.measure.parity", str(card)],
         env={**os.environ, "KERAS_BACKEND": backend}, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    return np.array(json.loads(answer.stdout.splitlines()[-1]))
+    return [KnownAnswer(**fields) for fields in json.loads(answer.stdout.splitlines()[-1])]
 
 
-def main(card: Path) -> None:
-    """Print the probabilities as one JSON line."""
-    images = [MriImage(pixels, "drawn") for pixels in known_pictures()]
-    print(json.dumps([p.probabilities.tolist() for p in Classifier.load(card).predict(images)]))
+def largest_difference(ones: list[KnownAnswer], others: list[KnownAnswer]) -> float:
+    """Return by how much the probabilities of two backends differ at most."""
+    return max(
+        abs(p - other.probabilities[name])
+        for one, other in zip(ones, others, strict=True)
+        for name, p in one.probabilities.items()
+    )
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    answers = answers_to_known_pictures(Classifier.load(Path(sys.argv[1])).predict)
+    print(json.dumps([dataclasses.asdict(answer) for answer in answers]))

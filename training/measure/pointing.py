@@ -1,12 +1,29 @@
 """Whether heat maps point at the lesion: compared with the boxes of pictures that the network did not learn from."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.evidence.explainer import Explainer
 from model.network.classifier import Classifier
+from training.figures import Figures
+
+
+@dataclass(frozen=True)
+class PointingFigures(Figures):
+    """Of images that are read right: how many have their hottest point in the box, and what share of the evidence.
+
+    box_share_of_picture: what chance would give. The last two only of several networks of random weights, whose means
+    the others are.
+    """
+
+    n_pictures: int
+    hottest_point_in_box: float | None
+    evidence_in_box: float | None
+    box_share_of_picture: float | None
+    n_networks: int | None = None
+    highest_hottest_point_in_box: float | None = None
 
 
 class Pointing:
@@ -39,19 +56,12 @@ class Pointing:
         ]
         self.energies[place] = inside.sum() / max(float(positive.sum()), 1e-12)
 
-    def figures(self, right: NDArray[np.bool_]) -> dict[str, Any]:
-        """Give the share of pictures whose hottest point lies in the box, and the share of positive evidence in it.
-
-        right: bool (n,), whether the picture was classified correctly: only such ones count. The boxes' mean share of
-        the picture is what chance would give.
-        """
+    def figures(self, right: NDArray[np.bool_]) -> PointingFigures:
+        """Return the figures of the images that count, bool (n,): those that were classified correctly."""
         counted = right & ~np.isnan(self.energies)
+        if not counted.any():
+            return PointingFigures(0, None, None, None)
         boxes = self._boxes[counted]
-        return {
-            "n_pictures": int(counted.sum()),
-            "hottest_point_in_box": float(self.hits[counted].mean()) if counted.any() else None,
-            "evidence_in_box": float(self.energies[counted].mean()) if counted.any() else None,
-            "box_share_of_picture": float(((boxes[:, 1] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 2])).mean())
-            if counted.any()
-            else None,
-        }
+        area = (boxes[:, 1] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 2])
+        hits, energies = self.hits[counted], self.energies[counted]
+        return PointingFigures(int(counted.sum()), float(hits.mean()), float(energies.mean()), float(area.mean()))

@@ -1,8 +1,7 @@
 """How far probabilities can be trusted: calibration, error among certain answers, and the numbers chosen for them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,8 @@ from sklearn.model_selection import GroupKFold
 
 from model.answers.calibration import calibrate
 from model.card import Decision
+from training.figures import Figures
+from training.measure.metrics import Presence
 
 N_BINS = 15
 # An answer that is given as certain may be wrong this often.
@@ -31,6 +32,65 @@ SPECIFICITY = 0.95
 _STEPS = 10_000
 # Pictures that are all read right would ask for ever lower temperatures, until nothing is left between 0 and 1.
 _LOG_TEMPERATURES = (-1.0, 3.0)
+
+
+@dataclass(frozen=True)
+class Bin(Figures):
+    """Images of about one probability, and how many of them are read right."""
+
+    mean_probability: float
+    share_right: float
+    n_pictures: int
+
+
+@dataclass(frozen=True)
+class Calibration(Figures):
+    """Expected calibration error (bins of equal mass), Brier score, and the bins of the reliability diagram."""
+
+    expected_calibration_error: float
+    brier_score: float
+    bins: list[Bin]
+
+
+@dataclass(frozen=True)
+class Risk(Figures):
+    """The share of wrong answers among the surest ones."""
+
+    coverage: float
+    risk: float
+
+
+@dataclass(frozen=True)
+class Selective(Figures):
+    """The share of certain answers, the error among them, and the risk-coverage curve with its area."""
+
+    coverage: float
+    error_among_certain: float | None
+    error_among_all: float
+    area_under_risk_coverage: float
+    curve: list[Risk]
+    # Earlier evaluations counted as certain also what the gate refuses.
+    refused_are_not_certain: bool | None = None
+
+
+@dataclass(frozen=True)
+class CrossFitted(Figures):
+    """What every tenth of the groups shows with numbers that the others chose, also of copies in a changed look."""
+
+    calibration: Calibration
+    selective: Selective
+    calibration_in_changed_look: Calibration
+    selective_in_changed_look: Selective
+    tumor_found: Presence
+
+
+@dataclass(frozen=True)
+class TrustFigures(Figures):
+    """How far the answers of a finished model can be trusted."""
+
+    calibration: Calibration
+    selective: Selective
+    tumor_presence: Presence
 
 
 def choose_decision(
@@ -119,18 +179,18 @@ def certainty_bound(judged: Sequence[Judged]) -> float:
     return float(bounds[good][0] / _STEPS) if good.any() else NEVER
 
 
-def calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> dict[str, Any]:
-    """Give expected calibration error (bins of equal mass), Brier score, and the bins of the reliability diagram."""
+def calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Calibration:
+    """Compare probabilities, float32 (n, n_classes), with how often they come true."""
     surest, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     order = np.argsort(surest, kind="stable")
-    bins = [part for part in np.array_split(order, N_BINS) if part.size]
-    means = [(float(surest[part].mean()), float(right[part].mean()), int(part.size)) for part in bins]
+    parts = [part for part in np.array_split(order, N_BINS) if part.size]
+    bins = [Bin(float(surest[part].mean()), float(right[part].mean()), int(part.size)) for part in parts]
     truth = np.eye(probabilities.shape[1])[labels]
-    return {
-        "expected_calibration_error": sum(n * abs(p - share) for p, share, n in means) / len(labels),
-        "brier_score": float(((probabilities - truth) ** 2).sum(axis=1).mean()),
-        "bins": [{"mean_probability": p, "share_right": share, "n_pictures": n} for p, share, n in means],
-    }
+    return Calibration(
+        sum(b.n_pictures * abs(b.mean_probability - b.share_right) for b in bins) / len(labels),
+        float(((probabilities - truth) ** 2).sum(axis=1).mean()),
+        bins,
+    )
 
 
 def cross_fitted(
@@ -140,7 +200,7 @@ def cross_fitted(
     groups: NDArray[np.int64],
     healthy: int,
     answered: NDArray[np.bool_] | None = None,
-) -> dict[str, Any]:
+) -> CrossFitted:
     """Measure calibration, selective error and operating point on a tenth of the groups after another.
 
     All is chosen on the nine others. answered: bool, (n,), what the gate lets through, None for all: what it refuses is
@@ -157,13 +217,13 @@ def cross_fitted(
         certain_changed[measured] = certain_answers(changed[measured], decision, healthy)
     if answered is not None:
         certain &= answered
-    return {
-        "calibration": calibration(labels, probabilities),
-        "selective": selective(labels, probabilities, certain),
-        "calibration_in_changed_look": calibration(labels, changed),
-        "selective_in_changed_look": selective(labels, changed, certain_changed),
-        "tumor_found": rates_of(labels != healthy, found) | {"by_other_groups": True},
-    }
+    return CrossFitted(
+        calibration=calibration(labels, probabilities),
+        selective=selective(labels, probabilities, certain),
+        calibration_in_changed_look=calibration(labels, changed),
+        selective_in_changed_look=selective(labels, changed, certain_changed),
+        tumor_found=replace(rates_of(labels != healthy, found), by_other_groups=True),
+    )
 
 
 def group_folds(groups: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -177,53 +237,54 @@ def certain_answers(probabilities: NDArray[np.float32], decision: Decision, heal
     return (probabilities.max(axis=1) >= decision.uncertain_below) & agreement(probabilities, decision, healthy)
 
 
-def selective(
-    labels: NDArray[np.int64], probabilities: NDArray[np.float32], certain: NDArray[np.bool_]
-) -> dict[str, Any]:
-    """Give the share of certain answers, the error among them, and the risk-coverage curve with its area."""
+def selective(labels: NDArray[np.int64], probabilities: NDArray[np.float32], certain: NDArray[np.bool_]) -> Selective:
+    """Measure which answers are certain, bool (n,), and how often they are wrong."""
     wrong = probabilities.argmax(axis=1) != labels
     order = np.argsort(-probabilities.max(axis=1), kind="stable")
     risks = np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
     shown = np.unique(np.linspace(0, len(order) - 1, 40).astype(int))
-    return {
-        "coverage": float(certain.mean()),
-        "error_among_certain": float(wrong[certain].mean()) if certain.any() else None,
-        "error_among_all": float(wrong.mean()),
-        "area_under_risk_coverage": float(risks.mean()),
-        "curve": [{"coverage": float((i + 1) / len(order)), "risk": float(risks[i])} for i in shown],
-    }
+    return Selective(
+        coverage=float(certain.mean()),
+        error_among_certain=float(wrong[certain].mean()) if certain.any() else None,
+        error_among_all=float(wrong.mean()),
+        area_under_risk_coverage=float(risks.mean()),
+        curve=[Risk(float((i + 1) / len(order)), float(risks[i])) for i in shown],
+    )
 
 
-def tumor_presence(has_tumor: NDArray[np.bool_], probability: NDArray[np.float32], tumor_from: float) -> dict[str, Any]:
-    """Give AUROC, sensitivity at SPECIFICITY, and sensitivity and specificity at the model's own operating point."""
-    figures = rates_of(has_tumor, probability >= tumor_from) | {"tumor_from": tumor_from}
-    if has_tumor.any() and not has_tumor.all():
-        figures["auroc"] = float(scores.roc_auc_score(has_tumor, probability))
-        rates, found_rates, _ = scores.roc_curve(has_tumor, probability)
-        figures["sensitivity_at_95_specificity"] = float(found_rates[rates <= 1 - SPECIFICITY + 1e-9].max())
-    return figures
+def tumor_presence(has_tumor: NDArray[np.bool_], probability: NDArray[np.float32], tumor_from: float) -> Presence:
+    """Return AUROC, sensitivity at SPECIFICITY, and sensitivity and specificity at the model's own operating point."""
+    figures = replace(rates_of(has_tumor, probability >= tumor_from), tumor_from=tumor_from)
+    if has_tumor.all() or not has_tumor.any():
+        return figures
+    rates, found_rates, _ = scores.roc_curve(has_tumor, probability)
+    return replace(
+        figures,
+        auroc=float(scores.roc_auc_score(has_tumor, probability)),
+        sensitivity_at_95_specificity=float(found_rates[rates <= 1 - SPECIFICITY + 1e-9].max()),
+    )
 
 
-def rates_of(has_tumor: NDArray[np.bool_], found: NDArray[np.bool_]) -> dict[str, Any]:
-    """Count tumors, and give the shares of them that were found and of the others that were left alone."""
-    return {
-        "n_with_tumor": int(has_tumor.sum()),
-        "n_without_tumor": int((~has_tumor).sum()),
-        "sensitivity": float(found[has_tumor].mean()) if has_tumor.any() else None,
-        "specificity": float((~found[~has_tumor]).mean()) if (~has_tumor).any() else None,
-        "accuracy": float((found == has_tumor).mean()),
-    }
+def rates_of(has_tumor: NDArray[np.bool_], found: NDArray[np.bool_]) -> Presence:
+    """Count tumors, and return the shares of them that were found and of the others that were left alone."""
+    return Presence(
+        n_with_tumor=int(has_tumor.sum()),
+        n_without_tumor=int((~has_tumor).sum()),
+        sensitivity=float(found[has_tumor].mean()) if has_tumor.any() else None,
+        specificity=float((~found[~has_tumor]).mean()) if (~has_tumor).any() else None,
+        accuracy=float((found == has_tumor).mean()),
+    )
 
 
 def trust_figures(
     labels: NDArray[np.int64], probabilities: NDArray[np.float32], decision: Decision, class_names: Sequence[str],
     answered: NDArray[np.bool_],
-) -> dict[str, Any]:  # fmt: skip
-    """Give all of the above for calibrated probabilities; answered: bool, (n,), what the gate lets through."""
+) -> TrustFigures:  # fmt: skip
+    """Return all of the above for calibrated probabilities; answered: bool, (n,), what the gate lets through."""
     healthy = list(class_names).index("no_tumor")
     certain = certain_answers(probabilities, decision, healthy) & answered
-    return {
-        "calibration": calibration(labels, probabilities),
-        "selective": selective(labels, probabilities, certain) | {"refused_are_not_certain": True},
-        "tumor_presence": tumor_presence(labels != healthy, 1 - probabilities[:, healthy], decision.tumor_from),
-    }
+    return TrustFigures(
+        calibration=calibration(labels, probabilities),
+        selective=replace(selective(labels, probabilities, certain), refused_are_not_certain=True),
+        tumor_presence=tumor_presence(labels != healthy, 1 - probabilities[:, healthy], decision.tumor_from),
+    )

@@ -1,80 +1,89 @@
 """Look for what spoils a measurement: copies across splits, contradicting labels, files that are no brain MRI."""
 
+import argparse
 import csv
-import hashlib
 import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.card import TUMOR_TYPE
+from model.card import CLASS_NAMES, TUMOR_TYPE
 from model.preprocessing import preprocess
 from model.reading.one_file import read_image
-from model.safe_files import write_atomically
+from model.safe_files import sha256_of, write_atomically
 from training.data.audit_result import GROUPS_FILE, NETWORK, PAIRS_FILE, THUMBNAILS
-from training.data.boxes import Lesion, lesions_of, read_boxes, series_of
+from training.data.boxes import Lesion
 from training.data.copies import LEFT_OUT, describe, find_pairs, group, likeness
-from training.data.decoded import COMPARED_SIZE_PX, Decoded, decode
-from training.data.folders import find_pictures
+from training.data.decoded import COMPARED_SIZE_PX, Decoded
 from training.data.pairs import Pairs, pairs_above, side_of
+from training.data.sources import Sources, add_sources, sources_of
 from training.drawing.audit_page import write_audit_report
+from training.fit.run_folder import RUNS
+from training.measure.audit_figures import AuditFigures, ByNetwork, Detector
 from training.measure.copies_found import check_false_pairs, check_recall
 from training.measure.embedding import Embedding
 
 
-def audit(
-    folders: Sequence[Path], boxes: Path | None, model: Path | None, out: Path, cache: Path | None,
-    task: str = TUMOR_TYPE,
-) -> dict[str, Any]:  # fmt: skip
-    """Audit the pictures of all folders together; write audit.json, pairs.csv, groups.csv and report.html.
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Ask for the folders, and for a network that looks too."""
+    add_sources(parser)
+    parser.add_argument("--task", choices=list(CLASS_NAMES), default=TUMOR_TYPE, help="whose class folders are read")
+    parser.add_argument("--model", type=Path, metavar="CARD", help="a published model whose gate looks for outsiders")
+    parser.add_argument("--out", type=Path, default=RUNS / "audit", metavar="DIR")
 
-    model: the card of a published model with a gate, to look for pictures that are no brain MRI and, where slices are
+
+def run(options: argparse.Namespace) -> None:
+    """Audit."""
+    audit(sources_of(options), options.model, options.out, options.task)
+
+
+def audit(sources: Sources, model: Path | None, out: Path, task: str = TUMOR_TYPE) -> AuditFigures:
+    """Audit the images of all folders together; write audit.json, pairs.csv, groups.csv and report.html.
+
+    model: the card of a published model with a gate, to look for images that are not brain MRI and, where slices are
     numbered, for copies by what it makes of them; task: whose class folders are read.
 
     Raises:
-        DataError: the folders hold no pictures.
+        DataError: the folders hold no images.
     """
-    found = find_pictures(folders, task)
-    decoded = decode(found.pictures, COMPARED_SIZE_PX, cache)
-    lesions = lesions_of(decoded.pictures, read_boxes(boxes))
+    found = sources.find(task)
+    decoded = sources.decode(found.pictures, COMPARED_SIZE_PX)
+    lesions, series = sources.lesions(decoded.pictures), sources.series(decoded.pictures)
     described = describe(decoded.heads, decoded.wholes)
     pairs = find_pairs(described)
-    series = series_of(decoded.pictures, read_boxes(boxes))
-    contents = [hashlib.sha256(p.path.read_bytes()).hexdigest() for p in decoded.pictures]
+    contents = [sha256_of(p.path) for p in decoded.pictures]
     network = Embedding.load(model) if model else None
     rows, distances = _seen_by(network, decoded)
-    seen_by_network, by_network = {}, _no_pairs()
+    seen_by_network, by_network = None, _no_pairs()
     if network and any(lesions):
         seen_by_network, by_network = _by_network(network, rows, decoded, described, lesions)
     groups = group(decoded, series, (by_network.first, by_network.second))
-    out.mkdir(parents=True, exist_ok=True)
-    figures: dict[str, Any] = {
-        "n_pictures": len(decoded.pictures),
-        "problems": [*found.problems, *decoded.problems],
-        "by_folder": _counts(decoded),
-        "identical_files": int(sum(n - 1 for n in Counter(contents).values())),
-        "near_duplicate_pairs": len(pairs.first),
-        "across_splits": _across_splits(decoded, pairs),
+    figures = AuditFigures(
+        n_pictures=len(decoded.pictures),
+        problems=[*found.problems, *decoded.problems],
+        by_folder=_counts(decoded),
+        identical_files=int(sum(n - 1 for n in Counter(contents).values())),
+        near_duplicate_pairs=len(pairs.first),
+        across_splits=_across_splits(decoded, pairs),
         # The boxes name kinds of tumors.
-        "label_conflicts": _conflicts(decoded, pairs, lesions if task == TUMOR_TYPE else ()),
-        "n_groups": int(groups.max()) + 1,
-        "largest_groups": sorted(np.bincount(groups).tolist(), reverse=True)[:5],
-        "suspects": [decoded.pictures[i].name for i in np.argsort(-distances) if distances[i] > 1],
-        "detector": _detector(decoded, described, lesions),
-    }
-    if seen_by_network:
-        figures["by_network"] = seen_by_network
-    write_atomically(out / "audit.json", json.dumps(figures, indent=1).encode())
+        label_conflicts=_conflicts(decoded, pairs, lesions if task == TUMOR_TYPE else ()),
+        n_groups=int(groups.max()) + 1,
+        largest_groups=sorted(np.bincount(groups).tolist(), reverse=True)[:5],
+        suspects=[decoded.pictures[i].name for i in np.argsort(-distances) if distances[i] > 1],
+        detector=_detector(decoded, described, lesions),
+        by_network=seen_by_network,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    write_atomically(out / "audit.json", json.dumps(figures.plain(), indent=1).encode())
     found_by = {THUMBNAILS: pairs, NETWORK: by_network}
     write_atomically(out / PAIRS_FILE, _pairs_table(decoded, found_by, contents).encode())
     write_atomically(out / GROUPS_FILE, _groups_table(decoded, groups, series, distances, contents).encode())
     write_audit_report(figures, decoded, pairs, by_network, distances, out)
-    _print(figures, out)
+    _tell(figures, out)
     return figures
 
 
@@ -121,11 +130,11 @@ def _seen_by(network: Embedding | None, decoded: Decoded) -> tuple[NDArray[np.fl
 def _by_network(
     network: Embedding, rows: NDArray[np.float32], decoded: Decoded, described: NDArray[np.float32],
     lesions: Sequence[Lesion | None],
-) -> tuple[dict[str, Any], Pairs]:  # fmt: skip
+) -> tuple[ByNetwork, Pairs]:  # fmt: skip
     """Give what the network's features find, and the pairs among it that thumbnails miss, the most alike first."""
     classes = [lesion.class_name if lesion else None for lesion in lesions]
-    figures = network.check(rows, classes, _read(decoded, _spread(decoded)))
-    found = pairs_above(figures["threshold"], len(rows), lambda block: rows[block] @ rows.T)
+    likeness_found = network.check(rows, classes, _read(decoded, _spread(decoded)))
+    found = pairs_above(likeness_found.threshold, len(rows), lambda block: rows[block] @ rows.T)
     by_thumbnails = np.array(
         [likeness(described[:, [i]], described[:, [j]])[0, 0] for i, j in zip(found.first, found.second, strict=True)],
         np.float32,
@@ -133,12 +142,9 @@ def _by_network(
     missed = np.flatnonzero(by_thumbnails <= LEFT_OUT)
     order = missed[np.argsort(-found.likeness[missed])]
     pairs = Pairs(found.first[order], found.second[order], found.likeness[order])
-    more = {
-        "pairs": len(found.first),
-        "missed_by_thumbnails": len(missed),
-        "across_splits": _across_splits(decoded, pairs),
-    }
-    return figures | more, pairs
+    across = _across_splits(decoded, pairs)
+    return ByNetwork(**vars(likeness_found), pairs=len(found.first), missed_by_thumbnails=len(missed),
+                     across_splits=across), pairs  # fmt: skip
 
 
 def _no_pairs() -> Pairs:
@@ -146,14 +152,14 @@ def _no_pairs() -> Pairs:
     return Pairs(nothing, nothing, np.zeros(0, np.float32))
 
 
-def _detector(decoded: Decoded, described: NDArray[np.float32], lesions: Sequence[Lesion | None]) -> dict[str, Any]:
-    """Recall on a spread of all pictures; false pairs on numbered slices, whose classes come with their patients."""
-    figures: dict[str, Any] = {"recall": check_recall(_read(decoded, _spread(decoded)))}
+def _detector(decoded: Decoded, described: NDArray[np.float32], lesions: Sequence[Lesion | None]) -> Detector:
+    """Recall on a spread of all images; false pairs on numbered slices, whose classes come with their patients."""
+    recall = check_recall(_read(decoded, _spread(decoded)))
     numbered = np.flatnonzero([lesion is not None for lesion in lesions])
-    if numbered.size:
-        classes = [lesion.class_name for lesion in lesions if lesion]
-        figures["false_pairs"] = check_false_pairs(described[:, numbered], _read(decoded, numbered), classes)
-    return figures
+    if not numbered.size:
+        return Detector(recall)
+    classes = [lesion.class_name for lesion in lesions if lesion]
+    return Detector(recall, check_false_pairs(described[:, numbered], _read(decoded, numbered), classes))
 
 
 def _spread(decoded: Decoded) -> NDArray[np.int64]:
@@ -192,17 +198,17 @@ def _groups_table(
     return table.getvalue()
 
 
-def _print(figures: dict[str, Any], out: Path) -> None:
-    print(f"{figures['n_pictures']} pictures, {figures['identical_files']} identical files, "
-          f"{figures['near_duplicate_pairs']} near-duplicate pairs, {figures['n_groups']} groups")  # fmt: skip
-    for problem in figures["problems"]:
+def _tell(figures: AuditFigures, out: Path) -> None:
+    print(f"{figures.n_pictures} pictures, {figures.identical_files} identical files, "
+          f"{figures.near_duplicate_pairs} near-duplicate pairs, {figures.n_groups} groups")  # fmt: skip
+    for problem in figures.problems:
         print(f"passed over: {problem}")
-    for name, n in figures["across_splits"].items():
+    for name, n in figures.across_splits.items():
         print(f"  {name}: {n}")
-    print(f"{len(figures['label_conflicts'])} label conflicts, {len(figures['suspects'])} suspects")
-    for name, recall in figures["detector"]["recall"].items():
-        print(f"  {name}: found {recall['found']:.3f}, by a perceptual hash {recall['found_by_phash']:.3f}")
-    print(f"  false pairs: {figures['detector'].get('false_pairs')}")
-    if "by_network" in figures:
-        print(f"  by the network's features: {figures['by_network']}")
+    print(f"{len(figures.label_conflicts)} label conflicts, {len(figures.suspects)} suspects")
+    for name, recall in figures.detector.recall.items():
+        print(f"  {name}: found {recall.found:.3f}, by a perceptual hash {recall.found_by_phash:.3f}")
+    print(f"  false pairs: {figures.detector.false_pairs}")
+    if figures.by_network:
+        print(f"  by the network's features: {figures.by_network}")
     print(f"{out}/report.html")

@@ -4,13 +4,14 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from model.answers.gate import Gate
 from model.card import CLASS_NAMES, Decision, GateCard, ModelCard
 from model.errors import ModelFileError
+from model.network.classifier import Classifier, load_classifier
 from model.preprocessing import PREPROCESSING_VERSION
-from model.safe_files import sha256_of
 from model.sentences import Sentence
+from training.fit.run_folder import Config, Json, RunFolder
 from training.measure.bounds import LEAST_POINTING
 
 _TITLES = {
@@ -78,7 +79,7 @@ _KNOWN_DATA = {
 
 
 def card_of_run(
-    run: Path, name: str | None = None, version: str = "0", evaluations: Sequence[dict[str, Any]] = (),
+    run: RunFolder, name: str | None = None, version: str = "0", evaluations: Sequence[Json] = (),
     calibrated: bool = True,
 ) -> ModelCard:  # fmt: skip
     """Describe the best network of a run.
@@ -90,17 +91,15 @@ def card_of_run(
             another network.
     """
     try:
-        config = json.loads((run / "config.json").read_text())
-        sha256 = sha256_of(run / "best.keras")
-    except (OSError, ValueError) as error:
+        config, sha256 = run.read_config(), run.sha256()
+    except (OSError, ValueError, TypeError) as error:
         raise ModelFileError(
-            f"Expected a run of `python -m training train` in {run}. There is none: {error}."
+            f"Expected a run of `python -m training train` in {run.path}. There is none: {error}."
         ) from error
-    recipe = config["recipe"]
-    validation = run / "validation.json"
+    recipe = config.recipe
+    validation, trust = run.validation_file, run.trust_file
     metrics = {"validation": json.loads(validation.read_text())} if validation.is_file() else {}
     decision, gate = _decision(run, sha256) if calibrated else (Decision(), None)
-    trust = run / "trust.json"
     metrics |= {"trust": json.loads(trust.read_text())} if calibrated and trust.is_file() else {}
     metrics |= {"/".join(e["data"]["folders"]): e for e in evaluations}
     return ModelCard(
@@ -112,7 +111,7 @@ def card_of_run(
         input_size_px=recipe["input_size_px"],
         preprocessing_version=PREPROCESSING_VERSION,
         feature_layer=recipe["feature_layer"],
-        weights_file="best.keras",
+        weights_file=run.network_file.name,
         sha256=sha256,
         created=datetime.now(UTC).date().isoformat(),
         intended_use=_INTENDED_USE,
@@ -121,14 +120,14 @@ def card_of_run(
         base_weights={"architecture": recipe["architecture"], **_base_weights(config)},
         training_data=_training_data(config, metrics.get("trust", {}).get("sources", {})),
         recipe={
-            "seed": config["seed"],
-            "quick": config["quick"],
-            "precision": config.get("precision", "float32"),
+            "seed": config.seed,
+            "quick": config.quick,
+            "precision": config.precision,
             **recipe,
-            "environment": config["environment"],
-            "data": config["data"],
-            "went_on_from": config.get("start"),
-            "blended": config.get("blended"),
+            "environment": config.environment,
+            "data": config.data,
+            "went_on_from": config.start,
+            "blended": config.blended,
         },
         decision=decision,
         gate=gate,
@@ -136,9 +135,23 @@ def card_of_run(
     )
 
 
-def _decision(run: Path, sha256: str) -> tuple[Decision, GateCard | None]:
+def load(model: Path) -> Classifier:
+    """Load a published card (.json), or the best network of a run folder."""
+    if model.suffix == ".json":
+        return load_classifier(model)
+    run = RunFolder(model)
+    card = card_of_run(run)
+    return Classifier(card, run.network(), Gate.read(card.gate, model) if card.gate else None)
+
+
+def published_split(name: str) -> str:
+    """Name the table of a published model's images, which is beside its weights: not for serving."""
+    return f"{name}.split.csv"
+
+
+def _decision(run: RunFolder, sha256: str) -> tuple[Decision, GateCard | None]:
     """What `calibrate` chose for the run's network; nothing where it was not calibrated."""
-    file = run / "decision.json"
+    file = run.decision_file
     if not file.is_file():
         return Decision(), None
     chosen = json.loads(file.read_text())
@@ -150,9 +163,7 @@ def _decision(run: Path, sha256: str) -> tuple[Decision, GateCard | None]:
     return Decision(**chosen["decision"]), GateCard(**chosen["gate"])
 
 
-def _limits(
-    config: dict[str, Any], decision: Decision, gate: GateCard | None, trust: dict[str, Any]
-) -> tuple[str, ...]:
+def _limits(config: Config, decision: Decision, gate: GateCard | None, trust: Json) -> tuple[str, ...]:
     in_box = trust.get("heatmaps", {}).get("hottest_point_in_box")
     missing = (
         *(() if gate else (_UNGATED,)),
@@ -160,18 +171,18 @@ def _limits(
         *((_POINTS_ELSEWHERE,) if in_box is not None and in_box < LEAST_POINTING else ()),
     )
     quick = ("Trained with --quick on a few small pictures: shows that the steps work and nothing else.",)
-    return (quick if config["quick"] else ()) + missing + _LIMITS
+    return (quick if config.quick else ()) + missing + _LIMITS
 
 
-def _base_weights(config: dict[str, Any]) -> dict[str, str]:
-    if config["weights"] == "random":
+def _base_weights(config: Config) -> dict[str, str]:
+    if config.weights == "random":
         return {"title": "none: trained from random weights", "licence": "-"}
-    return {**_BASE_WEIGHTS[config["recipe"]["architecture"]], "file": config["weights"]}
+    return {**_BASE_WEIGHTS[config.recipe["architecture"]], "file": config.weights}
 
 
-def _training_data(config: dict[str, Any], sources: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+def _training_data(config: Config, sources: Json) -> tuple[Json, ...]:
     """One entry per collection where `calibrate` counted them, else one for all."""
-    data = config["data"]
+    data = config.data
     if sources:
         return tuple({**_COLLECTIONS.get(name, {"title": name, "licence": "not known"}), **found}
                      for name, found in sources.items())  # fmt: skip

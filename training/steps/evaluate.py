@@ -1,47 +1,56 @@
-"""Measure a network on labelled pictures, through the very code that serves it."""
+"""Measure a network on labelled images, through the very code that serves it."""
 
+import argparse
 import csv
 import dataclasses
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.answers.calibration import calibrate
-from model.answers.gate import Gate
-from model.card import ModelCard
+from model.card import Decision, ModelCard
 from model.evidence.drawing import in_steps, overlay
 from model.evidence.explainer import Explainer
 from model.network.classifier import Classifier
 from model.safe_files import write_atomically
 from training.data.audit_result import read_audit
 from training.data.copies import copies_of
-from training.data.decoded import Decoded, decode
-from training.data.folders import TESTING, TRAINING, UNSPLIT, DataError, find_pictures, fingerprint
+from training.data.decoded import Decoded
+from training.data.folders import TESTING, TRAINING, UNSPLIT, fingerprint
+from training.data.sources import Sources, add_data
 from training.drawing import plots
 from training.drawing.page import Section, Table, write_page
+from training.errors import DataError
+from training.figures import Figures, share
 from training.fit.environment import current_commit, describe_environment
-from training.measure.metrics import roc_of_each_class, summarize
+from training.fit.request import add_audit
+from training.fit.run_folder import RUNS
+from training.measure.metrics import Summary, roc_of_each_class, summarize
 from training.measure.passes import answers_of
-from training.measure.trust import trust_figures, tumor_presence
-from training.steps.card_of_run import card_of_run
+from training.measure.trust import TrustFigures, trust_figures, tumor_presence
+from training.steps.card_of_run import load
 
 N_MISTAKES = 20
+_PARTS = {
+    "all": "All pictures",
+    "not_in_training": "Pictures that do not stand in the training data",
+    "also_in_training": "Pictures that also stand in the training data",
+}
 
 
 @dataclass(frozen=True, eq=False)
 class Scoring:
-    """Pictures and what the network said of them.
+    """Images and what the network said of them.
 
     labels: int64, (n,), the truth; probabilities: float32, (n, n_classes), calibrated; distances: float32, (n,), above
-    1 where the gate refuses; in_training: bool, (n,), whether the picture also stands in the training data; None where
-    that was not looked for.
+    1 where the gate refuses; in_training: bool, (n,), whether the image is also in the training data; None where that
+    was not looked for.
     """
 
     decoded: Decoded
@@ -52,105 +61,149 @@ class Scoring:
     in_training: NDArray[np.bool_] | None
 
 
-def evaluate(
-    model: Path, folders: Sequence[Path], training_folders: Sequence[Path], out: Path, log: Path | None, reason: str,
-    audit: Path | None = None,
-) -> dict[str, Any]:  # fmt: skip
-    """Score the Testing pictures of the folders (all, where nothing is called Testing); write tables, plots, report.
+@dataclass(frozen=True)
+class Scored(Figures):
+    """Which network was scored, and with which bounds."""
 
-    audit: a folder that `audit` wrote over the same pictures, to report apart the copies found there too.
+    name: str
+    sha256: str
+    decision: Decision
+    gate: dict[str, str | float] | None
+
+
+@dataclass(frozen=True)
+class ScoredData(Figures):
+    """Which images it was scored on, and in which folders copies of them were looked for."""
+
+    fingerprint: str
+    folders: list[str]
+    training_folders: list[str]
+
+
+@dataclass(frozen=True)
+class Evaluation(Figures):
+    """All figures of a scoring; apart, where they are known, those of images that are in the training data too."""
+
+    model: Scored
+    data: ScoredData
+    environment: dict[str, object]
+    all: Summary
+    trust: TrustFigures
+    refused_by_gate: float
+    also_in_training: Summary | None = None
+    not_in_training: Summary | None = None
+
+    def parts(self) -> dict[str, Summary]:
+        """Return the sets of images that have figures."""
+        found = {key: getattr(self, key) for key in _PARTS}
+        return {key: figures for key, figures in found.items() if figures}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Ask for a model and images."""
+    add_data(parser)
+    parser.add_argument(
+        "--model", type=Path, required=True, metavar="PATH", help="a run folder, or a published card (.json)"
+    )
+    parser.add_argument("--training-data", nargs="+", type=Path, default=[], metavar="DIR",
+                        help="report apart the pictures that also stand here")  # fmt: skip
+    add_audit(parser)
+    parser.add_argument("--out", type=Path, default=RUNS / "evaluation", metavar="DIR")
+    parser.add_argument("--log", type=Path, metavar="FILE", help="append one line on this scoring to a Markdown table")
+    parser.add_argument("--reason", default="", help="why this scoring was made, for the log")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Evaluate; with --log, also append to the log."""
+    sources, training = Sources(tuple(options.data)), Sources(tuple(options.training_data))
+    evaluation = evaluate(options.model, sources, training, options.out, options.audit)
+    if options.log:
+        append_to_log(options.log, evaluation, options.reason)
+
+
+def evaluate(model: Path, sources: Sources, training: Sources, out: Path, audit: Path | None = None) -> Evaluation:
+    """Score the Testing images of the sources (all, where nothing is called Testing); write tables, plots, report.
+
+    audit: a folder that `audit` wrote over the same images, to report apart the copies found there too.
 
     Raises:
-        DataError: the folders hold no pictures. ModelFileError: the model cannot be loaded.
+        DataError: the folders hold no images. ModelFileError: the model cannot be loaded.
     """
     classifier = load(model)
-    scoring = score(classifier, folders, training_folders, audit)
+    scoring = score(classifier, sources, training, audit)
     out.mkdir(parents=True, exist_ok=True)
-    metrics = measure(scoring, classifier)
-    metrics["data"]["folders"] = [_name(folder) for folder in folders]
-    metrics["data"]["training_folders"] = [_name(folder) for folder in training_folders]
-    write_atomically(out / "metrics.json", json.dumps(metrics, indent=1).encode())
+    evaluation = measure(scoring, classifier, sources, training)
+    write_atomically(metrics_file(out), json.dumps(evaluation.plain(), indent=1).encode())
     write_atomically(out / "predictions.csv", predictions_table(scoring).encode())
-    _draw(classifier, scoring, metrics, out)
-    _write_report(metrics, out)
-    _print(metrics, out)
-    if log:
-        append_to_log(log, metrics, reason)
-    return metrics
+    _draw(classifier, scoring, evaluation, out)
+    _write_report(evaluation, out)
+    _tell(evaluation, out)
+    return evaluation
 
 
-def load(model: Path) -> Classifier:
-    """Load a published card (.json), or the best network of a run folder."""
-    if model.suffix == ".json":
-        return Classifier.load(model)
-    import keras
-
-    card = card_of_run(model)
-    gate = Gate.read(card.gate, model) if card.gate else None
-    return Classifier(card, keras.saving.load_model(model / "best.keras", compile=False), gate)
+def metrics_file(out: Path) -> Path:
+    """Name the file of the figures of an evaluation."""
+    return out / "metrics.json"
 
 
-def score(
-    classifier: Classifier, folders: Sequence[Path], training_folders: Sequence[Path], audit: Path | None = None
-) -> Scoring:
-    """Decode the pictures, run the network, and look for the pictures in the training data."""
+def score(classifier: Classifier, sources: Sources, training: Sources, audit: Path | None = None) -> Scoring:
+    """Decode the images, run the network, and look for the images in the training data."""
     card = classifier.card
-    found = find_pictures(folders, card.task)
+    found = sources.find(card.task)
     testing = found.of_split(TESTING)
     # Beside a Testing folder all others are for training, as `train` takes them.
     to_score = testing if testing.pictures else found
-    decoded = decode(to_score.pictures, card.input_size_px)
+    decoded = sources.decode(to_score.pictures, card.input_size_px)
     for problem in (*found.problems, *decoded.problems):
         print(f"passed over: {problem}")
     if not decoded.pictures:
         raise DataError(
-            f"Expected pictures in {', '.join(map(str, folders))}. None of {len(to_score.pictures)} files can be read."
+            f"Expected pictures in {', '.join(map(str, sources.folders))}. "
+            f"None of {len(to_score.pictures)} files can be read."
         )
     answers = answers_of(classifier, decoded.pixels)
     probabilities = calibrate(answers.probabilities, card.decision.temperature)
-    in_training = None
-    if training_folders:
-        training = find_pictures(training_folders, card.task).of_split(TRAINING, UNSPLIT)
-        seen = decode(training.pictures, card.input_size_px)
-        in_training = copies_of(decoded, seen)
-        if audit:
-            in_training |= read_audit(audit).copies_of(decoded.pictures, seen.pictures)
-    return Scoring(
-        decoded, card.class_names, decoded.labels(card.class_names), probabilities, answers.distances, in_training
+    in_training = _in_training(decoded, training, audit, card) if training.folders else None
+    labels = decoded.labels(card.class_names)
+    return Scoring(decoded, card.class_names, labels, probabilities, answers.distances, in_training)
+
+
+def _in_training(decoded: Decoded, training: Sources, audit: Path | None, card: ModelCard) -> NDArray[np.bool_]:
+    seen = training.decode(training.find(card.task, TRAINING, UNSPLIT).pictures, card.input_size_px)
+    copied = copies_of(decoded, seen)
+    return copied | read_audit(audit).copies_of(decoded.pictures, seen.pictures) if audit else copied
+
+
+def measure(scoring: Scoring, classifier: Classifier, sources: Sources, training: Sources) -> Evaluation:
+    """Return all figures, on all images and, where known, apart for those that are in the training data too."""
+    card, seen = classifier.card, scoring.in_training
+    return Evaluation(
+        model=Scored(card.name, card.sha256, card.decision, gate_of(card)),
+        data=ScoredData(fingerprint(scoring.decoded.pictures), sources.names, training.names),
+        environment=describe_environment(),
+        all=summarize(scoring.labels, scoring.probabilities, scoring.class_names),
+        trust=trust_figures(
+            scoring.labels, scoring.probabilities, card.decision, scoring.class_names, scoring.distances <= 1
+        ),
+        refused_by_gate=float((scoring.distances > 1).mean()),
+        also_in_training=None if seen is None else _part(scoring, card, seen),
+        not_in_training=None if seen is None else _part(scoring, card, ~seen),
     )
 
 
-def measure(scoring: Scoring, classifier: Classifier) -> dict[str, Any]:
-    """Give all figures, on all pictures and, where known, apart for those that stand in the training data too."""
-    result: dict[str, Any] = {
-        "model": {
-            "name": classifier.card.name,
-            "sha256": classifier.card.sha256,
-            "decision": dataclasses.asdict(classifier.card.decision),
-            "gate": gate_of(classifier.card),
-        },
-        "data": {"fingerprint": fingerprint(scoring.decoded.pictures)},
-        "environment": describe_environment(),
-        "all": summarize(scoring.labels, scoring.probabilities, scoring.class_names),
-        "trust": trust_figures(
-            scoring.labels, scoring.probabilities, classifier.card.decision, scoring.class_names, scoring.distances <= 1
-        ),
-        "refused_by_gate": float((scoring.distances > 1).mean()),
-    }
+def _part(scoring: Scoring, card: ModelCard, mask: NDArray[np.bool_]) -> Summary | None:
+    if not mask.any():
+        return None
+    labels, probabilities = scoring.labels[mask], scoring.probabilities[mask]
     healthy = scoring.class_names.index("no_tumor")
-    has_tumor, found = scoring.labels != healthy, 1 - scoring.probabilities[:, healthy]
-    if scoring.in_training is not None:
-        for name, mask in (("also_in_training", scoring.in_training), ("not_in_training", ~scoring.in_training)):
-            if mask.any():
-                result[name] = summarize(scoring.labels[mask], scoring.probabilities[mask], scoring.class_names)
-                result[name]["tumor_presence"] = tumor_presence(
-                    has_tumor[mask], found[mask], classifier.card.decision.tumor_from
-                )
-    return result
+    return dataclasses.replace(
+        summarize(labels, probabilities, scoring.class_names),
+        tumor_presence=tumor_presence(labels != healthy, 1 - probabilities[:, healthy], card.decision.tumor_from),
+    )
 
 
-def gate_of(card: ModelCard) -> dict[str, Any] | None:
-    """Tell which gate a card has: its file and its bound; None where it has none."""
+def gate_of(card: ModelCard) -> dict[str, str | float] | None:
+    """Return which gate a card has: its file and its bound; None where it has none."""
     return {"sha256": card.gate.sha256, "largest_distance": card.gate.largest_distance} if card.gate else None
 
 
@@ -168,7 +221,7 @@ def predictions_table(scoring: Scoring) -> str:
     return table.getvalue()
 
 
-def append_to_log(log: Path, metrics: dict[str, Any], reason: str) -> None:
+def append_to_log(log: Path, evaluation: Evaluation, reason: str) -> None:
     """Append one row to the Markdown table of all scorings; good and bad ones alike."""
     head = (
         "# Every scoring\n\nOne row per call of `python -m training evaluate --log`, appended by it, never edited. "
@@ -177,26 +230,23 @@ def append_to_log(log: Path, metrics: dict[str, Any], reason: str) -> None:
         "| accuracy where not in training | reason |\n"
         "|---|---|---|---|---|---|---|---|---|\n"
     )
-    figures, unseen = metrics["all"], metrics.get("not_in_training")
-    model = metrics["model"]
+    figures, unseen, model = evaluation.all, evaluation.not_in_training, evaluation.model
     cells = [
-        datetime.now(UTC).date().isoformat(), current_commit(), model["name"], model["sha256"][:12],
-        f"{', '.join(metrics['data']['folders'])}: {figures['n_pictures']}", _with_interval(figures),
-        f"{figures['macro_f1']:.3f}", f"{_with_interval(unseen)} of {unseen['n_pictures']}" if unseen else "-",
+        datetime.now(UTC).date().isoformat(), current_commit(), model.name, model.sha256[:12],
+        f"{', '.join(evaluation.data.folders)}: {figures.n_pictures}", figures.with_interval,
+        f"{figures.macro_f1:.3f}", f"{unseen.with_interval} of {unseen.n_pictures}" if unseen else "-",
         reason.replace("|", "/") or "-",
     ]  # fmt: skip
     old = log.read_text(encoding="utf-8") if log.exists() else head
     write_atomically(log, (old + "| " + " | ".join(cells) + " |\n").encode())
 
 
-def _draw(classifier: Classifier, scoring: Scoring, metrics: dict[str, Any], out: Path) -> None:
-    plots.confusion_matrix(
-        np.array(metrics["all"]["confusion_matrix"]), scoring.class_names, out / "confusion_matrix.png"
-    )
+def _draw(classifier: Classifier, scoring: Scoring, evaluation: Evaluation, out: Path) -> None:
+    plots.confusion_matrix(np.array(evaluation.all.confusion_matrix), scoring.class_names, out / "confusion_matrix.png")
     curves = roc_of_each_class(scoring.labels, scoring.probabilities, scoring.class_names)
     plots.roc_curves(curves, out / "roc.png")
-    plots.reliability(metrics["trust"]["calibration"], out / "reliability.png")
-    plots.risk_coverage(metrics["trust"]["selective"], out / "risk_coverage.png")
+    plots.reliability(evaluation.trust.calibration, out / "reliability.png")
+    plots.risk_coverage(evaluation.trust.selective, out / "risk_coverage.png")
     worst = _worst_mistakes(scoring)
     captions = [
         f"{scoring.class_names[scoring.labels[i]]} read as\n{scoring.class_names[scoring.probabilities[i].argmax()]} "
@@ -223,80 +273,62 @@ def _worst_mistakes(scoring: Scoring) -> NDArray[np.int64]:
     return wrong[np.argsort(of_truth[wrong])][:N_MISTAKES]
 
 
-def _write_report(metrics: dict[str, Any], out: Path) -> None:
-    parts = {"all": "All pictures", "not_in_training": "Pictures that do not stand in the training data",
-             "also_in_training": "Pictures that also stand in the training data"}  # fmt: skip
+def _write_report(evaluation: Evaluation, out: Path) -> None:
     sections = [
-        Section(heading, _sentences(metrics[key]), _class_table(metrics[key]))
-        for key, heading in parts.items()
-        if key in metrics
+        Section(_PARTS[key], [_sentence(figures)], _class_table(figures)) for key, figures in evaluation.parts().items()
     ]
     sections += [
-        Section("Confusion matrix", (), None, {out / "confusion_matrix.png": "Confusion matrix"}),
-        Section("ROC", (), None, {out / "roc.png": "ROC curve of each class"}),
-        Section("Can one trust its probabilities?", _trust_sentences(metrics), None,
-                {out / "reliability.png": "Reliability diagram", out / "risk_coverage.png": "Risk-coverage curve"}),
-        Section("Worst mistakes", ("As the network saw them, the surest wrong answers first.",), None,
-                {out / "mistakes.png": "Pictures that were misread",
-                 out / "mistakes_explained.png": "The same, with the evidence for the wrong class in colour"}),
+        Section("Confusion matrix", pictures={out / "confusion_matrix.png": "Confusion matrix"}),
+        Section("ROC", pictures={out / "roc.png": "ROC curve of each class"}),
+        Section("Can one trust its probabilities?", list(_trust_sentences(evaluation)), pictures={
+            out / "reliability.png": "Reliability diagram", out / "risk_coverage.png": "Risk-coverage curve",
+        }),
+        Section("Worst mistakes", ["As the network saw them, the surest wrong answers first."], pictures={
+            out / "mistakes.png": "Pictures that were misread",
+            out / "mistakes_explained.png": "The same, with the evidence for the wrong class in colour",
+        }),
     ]  # fmt: skip
-    write_page(out / "report.html", f"Evaluation of {metrics['model']['name']}", sections)
+    write_page(out / "report.html", f"Evaluation of {evaluation.model.name}", sections)
 
 
-def _sentences(figures: dict[str, Any]) -> list[str]:
-    return [
-        f"{figures['n_correct']} of {figures['n_pictures']} correct: accuracy {_with_interval(figures)}, "
-        f"balanced accuracy {figures['balanced_accuracy']:.3f}, macro F1 {figures['macro_f1']:.3f}."
-    ]
+def _sentence(figures: Summary) -> str:
+    return (
+        f"{figures.n_correct} of {figures.n_pictures} correct: accuracy {figures.with_interval}, "
+        f"balanced accuracy {figures.balanced_accuracy:.3f}, macro F1 {figures.macro_f1:.3f}."
+    )
 
 
-def _trust_sentences(metrics: dict[str, Any]) -> list[str]:
-    trust = metrics["trust"]
-    return [
-        f"Expected calibration error {trust['calibration']['expected_calibration_error']:.3f}, Brier score "
-        f"{trust['calibration']['brier_score']:.3f}.",
-        f"Certain answers: {trust['selective']['coverage']:.3f} of the pictures, wrong in "
-        f"{_share(trust['selective']['error_among_certain'])}. Area under the risk-coverage curve "
-        f"{trust['selective']['area_under_risk_coverage']:.3f}.",
-        f"Refused as no brain MRI: {metrics['refused_by_gate']:.3f}."
-        if metrics["model"]["gate"]
-        else "This model does not tell what is no brain MRI.",
-    ]
+def _trust_sentences(evaluation: Evaluation) -> Iterable[str]:
+    calibrated, selective = evaluation.trust.calibration, evaluation.trust.selective
+    yield (
+        f"Expected calibration error {calibrated.expected_calibration_error:.3f}, "
+        f"Brier score {calibrated.brier_score:.3f}."
+    )
+    yield (
+        f"Certain answers: {selective.coverage:.3f} of the pictures, wrong in {share(selective.error_among_certain)}. "
+        f"Area under the risk-coverage curve {selective.area_under_risk_coverage:.3f}."
+    )
+    if evaluation.model.gate:
+        yield f"Refused as no brain MRI: {evaluation.refused_by_gate:.3f}."
+    else:
+        yield "This model does not tell what is no brain MRI."
 
 
-def _class_table(figures: dict[str, Any]) -> Table:
+def _class_table(figures: Summary) -> Table:
     rows = [
-        [name, f["n_pictures"], _share(f["precision"]), _share(f["recall"]), _share(f["f1"]), _share(f["auroc"])]
-        for name, f in figures["per_class"].items()
+        [name, f.n_pictures, share(f.precision), share(f.recall), share(f.f1), share(f.auroc)]
+        for name, f in figures.per_class.items()
     ]
     return Table(["class", "pictures", "precision", "recall", "F1", "AUROC"], rows)
 
 
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _with_interval(figures: dict[str, Any]) -> str:
-    low, high = figures["accuracy_interval"]
-    return f"{figures['accuracy']:.3f} ({low:.3f} to {high:.3f})"
-
-
-def _name(folder: Path) -> str:
-    return "/".join(folder.resolve().parts[-2:])
-
-
-def _print(metrics: dict[str, Any], out: Path) -> None:
-    for key in ("all", "not_in_training", "also_in_training"):
-        if key in metrics:
-            print(f"{key}: {_sentences(metrics[key])[0]}")
-            for name, f in metrics[key]["per_class"].items():
-                shares = f"recall {_share(f['recall'])}  precision {_share(f['precision'])}  AUROC {_share(f['auroc'])}"
-                print(f"  {name:12} n {f['n_pictures']:4}  {shares}")
-    trust = metrics["trust"]
-    print(
-        f"expected calibration error {trust['calibration']['expected_calibration_error']:.3f}, certain answers "
-        f"{trust['selective']['coverage']:.3f} with error {_share(trust['selective']['error_among_certain'])}, "
-        f"tumor or not: AUROC {_share(trust['tumor_presence'].get('auroc'))}, refused as no brain MRI "
-        f"{metrics['refused_by_gate']:.3f}"
-    )
-    print(f"{out}/report.html")
+def _tell(evaluation: Evaluation, out: Path) -> None:
+    for key, figures in evaluation.parts().items():
+        print(f"{key}: {_sentence(figures)}")
+        for name, f in figures.per_class.items():
+            shares = f"recall {share(f.recall)}  precision {share(f.precision)}  AUROC {share(f.auroc)}"
+            print(f"  {name:12} n {f.n_pictures:4}  {shares}")
+    for sentence in _trust_sentences(evaluation):
+        print(sentence)
+    print(f"tumor or not: {evaluation.trust.tumor_presence.in_words()}")
+    print(out / "report.html")

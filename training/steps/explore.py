@@ -1,5 +1,6 @@
 """Look at the data before training: counts, sizes, intensities, examples, identical files."""
 
+import argparse
 import hashlib
 import json
 from collections import Counter, defaultdict
@@ -12,13 +13,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
+from model.card import CLASS_NAMES, TUMOR_TYPE
 from model.errors import ImageError
 from model.reading.contents import MriImage
 from model.reading.one_file import read_image
 from model.safe_files import write_atomically
-from training.data.folders import Picture, find_pictures, fingerprint
+from training.data.folders import Picture, fingerprint
+from training.data.sources import Sources, add_data
 from training.drawing import plots
 from training.drawing.page import Section, Table, write_page
+from training.figures import Figures
+from training.fit.run_folder import RUNS
 
 N_EXAMPLES = 10
 
@@ -36,21 +41,47 @@ class Look:
     histogram: NDArray[np.int64]
 
 
-def explore(folders: Sequence[Path], task: str, out: Path, seed: int) -> None:
+@dataclass(frozen=True)
+class Overview(Figures):
+    """Counts of classes per split, sizes, modes and formats; the names of files with the same bytes."""
+
+    n_pictures: int
+    counts: dict[str, dict[str, int]]
+    sizes: dict[str, int]
+    modes: dict[str, int]
+    formats: dict[str, int]
+    identical_files: list[list[str]]
+    problems: list[str]
+    fingerprint: str
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Ask for the folders."""
+    add_data(parser)
+    parser.add_argument("--task", choices=list(CLASS_NAMES), default=TUMOR_TYPE)
+    parser.add_argument("--out", type=Path, default=RUNS / "explore", metavar="DIR")
+    parser.add_argument("--seed", type=int, default=0, help="draws the ten pictures shown")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Explore."""
+    explore(Sources(tuple(options.data)), options.task, options.out, options.seed)
+
+
+def explore(sources: Sources, task: str, out: Path, seed: int) -> None:
     """Write summary.json, report.html and its pictures into a folder.
 
     Raises:
         DataError: the folders hold no pictures.
     """
-    found = find_pictures(folders, task)
+    found = sources.find(task)
     looks, unreadable = look_at_all(found.pictures)
     out.mkdir(parents=True, exist_ok=True)
-    summary = summarize(looks, [*found.problems, *unreadable])
-    summary["fingerprint"] = fingerprint(found.pictures)
-    write_atomically(out / "summary.json", json.dumps(summary, indent=1).encode())
-    _draw(looks, summary, out, seed)
-    _write_report(summary, out)
-    n_problems, n_sets = len(summary["problems"]), len(summary["identical_files"])
+    overview = summarize(looks, [*found.problems, *unreadable], fingerprint(found.pictures))
+    write_atomically(out / "summary.json", json.dumps(overview.plain(), indent=1).encode())
+    _draw(looks, overview, out, seed)
+    _write_report(overview, out)
+    n_problems, n_sets = len(overview.problems), len(overview.identical_files)
     print(f"{len(looks)} pictures, {n_problems} problems, {n_sets} sets of identical files: {out}/report.html")
 
 
@@ -65,7 +96,7 @@ def look_at_all(pictures: Sequence[Picture]) -> tuple[list[Look], list[str]]:
     return looks, unreadable
 
 
-def summarize(looks: Sequence[Look], problems: Sequence[str]) -> dict:  # type: ignore[type-arg]
+def summarize(looks: Sequence[Look], problems: Sequence[str], of_all: str) -> Overview:
     """Count classes per split, sizes, modes and formats, and list the files with the same bytes."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     by_content = defaultdict(list)
@@ -73,15 +104,16 @@ def summarize(looks: Sequence[Look], problems: Sequence[str]) -> dict:  # type: 
         counts[look.picture.split][look.picture.class_name] += 1
         by_content[look.sha256].append(look.picture.name)
     sizes = Counter(f"{look.width_px}x{look.height_px}" for look in looks)
-    return {
-        "n_pictures": len(looks),
-        "counts": {split: dict(sorted(of_class.items())) for split, of_class in sorted(counts.items())},
-        "sizes": dict(sizes.most_common()),
-        "modes": dict(Counter(look.mode for look in looks).most_common()),
-        "formats": dict(Counter(look.file_format for look in looks).most_common()),
-        "identical_files": sorted(names for names in by_content.values() if len(names) > 1),
-        "problems": list(problems),
-    }
+    return Overview(
+        n_pictures=len(looks),
+        counts={split: dict(sorted(of_class.items())) for split, of_class in sorted(counts.items())},
+        sizes=dict(sizes.most_common()),
+        modes=dict(Counter(look.mode for look in looks).most_common()),
+        formats=dict(Counter(look.file_format for look in looks).most_common()),
+        identical_files=sorted(names for names in by_content.values() if len(names) > 1),
+        problems=list(problems),
+        fingerprint=of_all,
+    )
 
 
 def _look(picture: Picture) -> Look:
@@ -94,8 +126,8 @@ def _look(picture: Picture) -> Look:
     return Look(picture, width, height, image.format, mode, hashlib.sha256(content).hexdigest(), histogram)
 
 
-def _draw(looks: Sequence[Look], summary: dict, out: Path, seed: int) -> None:  # type: ignore[type-arg]
-    plots.bars_per_split(summary["counts"], out / "counts.png")
+def _draw(looks: Sequence[Look], overview: Overview, out: Path, seed: int) -> None:
+    plots.bars_per_split(overview.counts, out / "counts.png")
     plots.picture_sizes(np.array([(look.width_px, look.height_px) for look in looks]), out / "sizes.png")
     histograms: dict[str, NDArray[np.float64]] = defaultdict(lambda: np.zeros(256))
     for look in looks:
@@ -108,23 +140,22 @@ def _draw(looks: Sequence[Look], summary: dict, out: Path, seed: int) -> None:  
     plots.gallery([read_image(p.path).pixels for p in examples], captions, out / "examples.png")
 
 
-def _write_report(summary: dict, out: Path) -> None:  # type: ignore[type-arg]
-    counts = summary["counts"]
+def _write_report(overview: Overview, out: Path) -> None:
+    counts, identical = overview.counts, overview.identical_files
     classes = sorted({name for of_class in counts.values() for name in of_class})
-    count_rows = [[split, *(of_class.get(c, 0) for c in classes)] for split, of_class in counts.items()]
-    identical = summary["identical_files"]
+    rows = [[split, *(of_class.get(c, 0) for c in classes)] for split, of_class in counts.items()]
     sections = [
-        Section("Pictures per class", (f"Data fingerprint (SHA-256): {summary['fingerprint']}",),
-                Table(["split", *classes], count_rows), {out / "counts.png": "Bar chart of pictures per class"}),
-        Section("Examples", (), None, {out / "examples.png": "Ten pictures drawn at random, with their labels"}),
-        Section("Sizes", (f"{len(summary['sizes'])} different sizes; the most frequent:",),
-                Table(["width x height", "pictures"], list(summary["sizes"].items())[:10]),
+        Section("Pictures per class", (f"Data fingerprint (SHA-256): {overview.fingerprint}",),
+                Table(["split", *classes], rows), {out / "counts.png": "Bar chart of pictures per class"}),
+        Section("Examples", pictures={out / "examples.png": "Ten pictures drawn at random, with their labels"}),
+        Section("Sizes", (f"{len(overview.sizes)} different sizes; the most frequent:",),
+                Table(["width x height", "pictures"], list(overview.sizes.items())[:10]),
                 {out / "sizes.png": "Width against height"}),
         Section("Modes and formats", (), Table(["mode or format", "pictures"],
-                [*summary["modes"].items(), *summary["formats"].items()])),
-        Section("Intensities", (), None, {out / "intensities.png": "Grey level histograms per class"}),
+                [*overview.modes.items(), *overview.formats.items()])),
+        Section("Intensities", pictures={out / "intensities.png": "Grey level histograms per class"}),
         Section("Identical files", (f"{len(identical)} sets of files with the same bytes.",),
                 Table(["file", "the same as"], [[names[0], ", ".join(names[1:])] for names in identical])),
-        Section("Problems", summary["problems"] or ("None.",)),
+        Section("Problems", overview.problems or ("None.",)),
     ]  # fmt: skip
     write_page(out / "report.html", "The data", sections)

@@ -1,5 +1,6 @@
 """Put the best network of a run into the folder that is served, once it was seen to work on both backends."""
 
+import argparse
 import dataclasses
 import json
 import os
@@ -9,32 +10,43 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from model.card import WEIGHTS_FOLDER, ModelCard, read_card
+from model.card import ModelCard, read_card
 from model.errors import ModelFileError
-from model.network.classifier import Classifier
+from model.network.classifier import WEIGHTS_FOLDER, Classifier
 from model.network.self_test import answers_to_known_pictures
 from model.safe_files import write_atomically
-from training.data.split import FILE
-from training.measure.parity import probabilities_on
-from training.steps.card_of_run import card_of_run
-from training.steps.evaluate import gate_of
-
-__all__ = ["WEIGHTS_FOLDER", "PublishError", "publish", "write_known_answers"]
+from training.errors import TrainingError
+from training.fit.run_folder import Json, RunFolder
+from training.measure.parity import answers_on, largest_difference
+from training.steps.card_of_run import card_of_run, published_split
+from training.steps.evaluate import gate_of, metrics_file
 
 BACKENDS = ("tensorflow", "openvino")
 # Rounding differs between backends; a difference that a user could see in four decimals does not.
 LARGEST_DIFFERENCE = 1e-4
 
 
-class PublishError(Exception):
+class PublishError(TrainingError):
     """The network was not published; what was there before still is."""
 
 
-def publish(run: Path, evaluations: Sequence[Path], to: Path, name: str | None, version: str) -> ModelCard:
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Ask for the run, its evaluations, and the model's name and version."""
+    parser.add_argument("--run", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--evaluation", nargs="*", type=Path, default=[], metavar="DIR",
+                        help="folders that evaluate wrote for this run; their figures go into the card")  # fmt: skip
+    parser.add_argument("--name", help="name of the published model (default: the recipe's)")
+    parser.add_argument("--version", default="1.0.0")
+    parser.add_argument("--to", type=Path, default=WEIGHTS_FOLDER, metavar="DIR", help="default: model/weights")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Publish."""
+    publish(RunFolder(options.run), options.evaluation, options.to, options.name, options.version)
+
+
+def publish(run: RunFolder, evaluations: Sequence[Path], to: Path, name: str | None, version: str) -> ModelCard:
     """Check the run's best network in a folder aside, then move its files into place.
 
     Raises:
@@ -45,15 +57,15 @@ def publish(run: Path, evaluations: Sequence[Path], to: Path, name: str | None, 
     _check_evaluations(card)
     _check_place(card, to)
     card = dataclasses.replace(card, weights_file=f"{card.name}.keras")
-    files = {"best.keras": card.weights_file, FILE: split_file(card.name)}
+    files = {run.network_file: card.weights_file, run.split_file: published_split(card.name)}
     if card.gate:
-        files[card.gate.file] = f"{card.name}.gate.npz"
-        card = dataclasses.replace(card, gate=dataclasses.replace(card.gate, file=files[card.gate.file]))
+        files[run.gate_file] = f"{card.name}.gate.npz"
+        card = dataclasses.replace(card, gate=dataclasses.replace(card.gate, file=files[run.gate_file]))
     to.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to, prefix=".publish-") as folder:
         aside = Path(folder)
         for in_run, published in files.items():
-            shutil.copyfile(run / in_run, aside / published)
+            shutil.copyfile(in_run, aside / published)
         (aside / f"{card.name}.json").write_text(card.to_json(), encoding="utf-8")
         difference = _check_backends(aside / f"{card.name}.json")
         write_known_answers(aside / f"{card.name}.json")
@@ -64,11 +76,6 @@ def publish(run: Path, evaluations: Sequence[Path], to: Path, name: str | None, 
         card = read_card(to / f"{card.name}.json")
     print(f"published {card.name} {card.version} to {to}; the backends differ by {difference:.1e} at most")
     return card
-
-
-def split_file(name: str) -> str:
-    """Name the table of a published model's pictures, which lies beside its weights: for `reopen`, not for serving."""
-    return f"{name}.split.csv"
 
 
 def write_known_answers(path: Path) -> None:
@@ -85,11 +92,13 @@ def write_known_answers(path: Path) -> None:
     write_atomically(path, content.encode())
 
 
-def _read_evaluation(folder: Path) -> dict[str, Any]:
+def _read_evaluation(folder: Path) -> Json:
+    file = metrics_file(folder)
     try:
-        return json.loads((folder / "metrics.json").read_text())
+        read: Json = json.loads(file.read_text())
     except (OSError, ValueError) as error:
-        raise PublishError(f"Expected metrics.json of `python -m training evaluate` in {folder}: {error}.") from error
+        raise PublishError(f"Expected {file.name} of `python -m training evaluate` in {folder}: {error}.") from error
+    return read
 
 
 def _check_evaluations(card: ModelCard) -> None:
@@ -126,12 +135,12 @@ def _in_order(version: str) -> list[int]:
 
 def _check_backends(card: Path) -> float:
     try:
-        one, other = (probabilities_on(backend, card) for backend in BACKENDS)
+        one, other = (answers_on(backend, card) for backend in BACKENDS)
     except subprocess.CalledProcessError as error:
         raise PublishError(
             f"Expected the network to run on {' and '.join(BACKENDS)}. It does not:\n{error.stderr}"
         ) from error
-    difference = float(np.abs(one - other).max())
+    difference = largest_difference(one, other)
     if difference > LARGEST_DIFFERENCE:
         raise PublishError(
             f"Expected the same probabilities on {' and '.join(BACKENDS)}. "

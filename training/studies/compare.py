@@ -5,28 +5,29 @@ held out counts once, if neither was trained on a copy of it. The interval of th
 slices of a group are alike; how much another training of the same recipe would differ is not in it.
 """
 
+import argparse
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.card import CLASS_NAMES, Decision
 from model.safe_files import write_atomically
-from training.data.boxes import boxes_of, series_of
 from training.data.copies import Copies, copies_among, first_copies, joined, unknown_to
-from training.data.decoded import COMPARED_SIZE_PX, Decoded, decode
-from training.data.folders import DataError, find_pictures
-from training.data.split import FILE, Row, pictures_of_run, read_rows
+from training.data.decoded import COMPARED_SIZE_PX, Decoded
+from training.data.sources import Sources, add_sources, sources_of
+from training.data.split import Row
+from training.errors import DataError
+from training.figures import Figures
 from training.fit.checkpoints import DONE, Progress
-from training.measure.metrics import interval_by_groups, summarize
+from training.fit.run_folder import RUNS, RunFolder, folds_in
+from training.measure.metrics import Summary, interval_by_groups, summarize
 from training.measure.passes import answers_of
 from training.measure.trust import tumor_presence
-from training.steps.card_of_run import card_of_run
-from training.steps.evaluate import load
+from training.steps.card_of_run import card_of_run, load
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,23 +40,51 @@ class Fold:
     probabilities: dict[str, NDArray[np.float32]]
 
 
-def compare(
-    one: Path, other: Path, folders: Sequence[Path], boxes: Path | None, out: Path, cache: Path | None
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Comparison(Figures):
+    """How two trainings do on the slices that both held out; the gain is the second's."""
+
+    each_slice_once: bool
+    n_pictures: int
+    n_groups: int
+    n_networks: dict[str, int]
+    input_sizes_px: dict[str, list[int]]
+    only_one_right: int
+    only_other_right: int
+    gain: float
+    gain_interval: list[float] | None
+    one: Summary
+    other: Summary
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Ask for two trainings and their images."""
+    add_sources(parser)
+    parser.add_argument("--one", type=Path, required=True, metavar="DIR", help="a run, or a cross-validation")
+    parser.add_argument("--other", type=Path, required=True, metavar="DIR", help="the one that may be better")
+    parser.add_argument("--out", type=Path, default=RUNS / "compare", metavar="DIR")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Compare."""
+    compare(options.one, options.other, sources_of(options), options.out)
+
+
+def compare(one: Path, other: Path, sources: Sources, out: Path) -> Comparison:
     """Compare two runs or cross-validations on the slices of which neither training held a copy; write compare.json.
 
     Raises:
-        DataError: they are of different tasks or not finished, the folders lack some of their pictures, or no picture
+        DataError: they are of different tasks or not finished, the folders lack some of their images, or no image
             was held out by both. ModelFileError: one is no run.
     """
-    sides = {"one": _folds_of(one, folders, cache), "other": _folds_of(other, folders, cache)}
+    sides = {"one": _folds_of(one, sources), "other": _folds_of(other, sources)}
     tasks = {fold.task for folds in sides.values() for fold in folds}
     if len(tasks) > 1:
         raise DataError(f"Expected two runs of one task. {one} and {other} are of {' and '.join(sorted(tasks))}.")
     task = tasks.pop()
     names = {name for folds in sides.values() for fold in folds for name in fold.rows}
-    decoded = decode([p for p in find_pictures(folders, task).pictures if p.name in names], COMPARED_SIZE_PX, cache)
-    copies = copies_among(decoded, series_of(decoded.pictures, boxes_of(boxes, decoded.pictures)))
+    decoded = sources.decode([p for p in sources.find(task).pictures if p.name in names], COMPARED_SIZE_PX)
+    copies = copies_among(decoded, sources.series(decoded.pictures))
     held_out = {key: _held_out(folds, decoded, copies) for key, folds in sides.items()}
     both = np.array(sorted(held_out["one"].keys() & held_out["other"].keys()), np.int64)
     if not both.size:
@@ -67,27 +96,33 @@ def compare(
     raw = {key: np.stack([answers[place] for place in places]) for key, answers in held_out.items()}
     right = {key: probabilities.argmax(axis=1) == labels for key, probabilities in raw.items()}
     gains = right["other"].astype(np.float64) - right["one"]
-    figures: dict[str, Any] = {
-        "each_slice_once": True,
-        "n_pictures": len(places),
-        "n_groups": len(np.unique(groups)),
-        "n_networks": {key: len(folds) for key, folds in sides.items()},
-        "input_sizes_px": {key: sorted({fold.input_size_px for fold in folds}) for key, folds in sides.items()},
-        "only_one_right": int((gains < 0).sum()),
-        "only_other_right": int((gains > 0).sum()),
-        "gain": float(gains.mean()),
-        "gain_interval": interval_by_groups(gains, groups) if len(np.unique(groups)) > 1 else None,
-    }
-    healthy = class_names.index("no_tumor")
-    for key, probabilities in raw.items():
-        figures[key] = summarize(labels, probabilities, class_names, groups)
-        if 0 < (labels == healthy).sum() < len(labels):
-            figures[key]["tumor_presence"] = tumor_presence(
-                labels != healthy, 1 - probabilities[:, healthy], Decision().tumor_from
-            )
-    write_atomically(out / "compare.json", json.dumps(figures, indent=1).encode())
-    _print(figures)
-    return figures
+    comparison = Comparison(
+        each_slice_once=True,
+        n_pictures=len(places),
+        n_groups=len(np.unique(groups)),
+        n_networks={key: len(folds) for key, folds in sides.items()},
+        input_sizes_px={key: sorted({fold.input_size_px for fold in folds}) for key, folds in sides.items()},
+        only_one_right=int((gains < 0).sum()),
+        only_other_right=int((gains > 0).sum()),
+        gain=float(gains.mean()),
+        gain_interval=interval_by_groups(gains, groups) if len(np.unique(groups)) > 1 else None,
+        one=_summary(labels, raw["one"], class_names, groups),
+        other=_summary(labels, raw["other"], class_names, groups),
+    )
+    write_atomically(out / "compare.json", json.dumps(comparison.plain(), indent=1).encode())
+    _tell(comparison)
+    return comparison
+
+
+def _summary(
+    labels: NDArray[np.int64], probabilities: NDArray[np.float32], class_names: tuple[str, ...],
+    groups: NDArray[np.int64],
+) -> Summary:  # fmt: skip
+    summary, healthy = summarize(labels, probabilities, class_names, groups), class_names.index("no_tumor")
+    if not 0 < (labels == healthy).sum() < len(labels):
+        return summary
+    presence = tumor_presence(labels != healthy, 1 - probabilities[:, healthy], Decision().tumor_from)
+    return replace(summary, tumor_presence=presence)
 
 
 def _held_out(folds: Sequence[Fold], decoded: Decoded, copies: Copies) -> dict[int, NDArray[np.float32]]:
@@ -114,39 +149,38 @@ def _groups(sides: Sequence[Sequence[Fold]], decoded: Decoded, copies: Copies) -
     return joined(groups, copies)
 
 
-def _folds_of(run: Path, folders: Sequence[Path], cache: Path | None) -> list[Fold]:
-    """Read what a run says of its held-out pictures, or ask its network; of a cross-validation, all its folds."""
-    runs = [run] if (run / FILE).is_file() else sorted(p.parent for p in run.glob(f"*/{FILE}"))
+def _folds_of(path: Path, sources: Sources) -> list[Fold]:
+    """Read what a run says of its held-out images, or ask its network; of a cross-validation, all its folds."""
+    run = RunFolder(path)
+    runs = [run] if run.has_begun else folds_in(run)
     if not runs:
-        raise DataError(f"Expected a run or a cross-validation in {run}. It holds no {FILE}.")
-    folds = []
-    for fold in runs:
-        if (fold / "progress.json").is_file() and Progress.read(fold).phase != DONE:
-            raise DataError(f"Expected a training that is done. {fold} is not; finish it first.")
-        card, rows = card_of_run(fold), read_rows(fold)
-        names = [name for name, row in rows.items() if row.validation]
-        # All of them, also where nothing is asked: a copy in a folder that is missing would not be found.
-        pictures = {p.name: p for p in pictures_of_run(find_pictures(folders, card.task).pictures, rows, fold)}
-        known = fold / "probabilities.npy"
-        if known.is_file():
-            answers = np.load(known)
-        else:
-            decoded = decode([pictures[name] for name in names], card.input_size_px, cache)
-            answers = answers_of(load(fold), decoded.pixels).probabilities
-        folds.append(Fold(card.task, card.input_size_px, rows, dict(zip(names, answers, strict=True))))
-    return folds
+        raise DataError(f"Expected a run or a cross-validation in {path}. It holds no {run.split_file.name}.")
+    return [_fold(fold, sources) for fold in runs]
 
 
-def _print(figures: dict[str, Any]) -> None:
-    low, high = figures["gain_interval"] or (np.nan, np.nan)
+def _fold(run: RunFolder, sources: Sources) -> Fold:
+    if run.progress_file.is_file() and Progress.read(run).phase != DONE:
+        raise DataError(f"Expected a training that is done. {run.path} is not; finish it first.")
+    card, table = card_of_run(run), run.read_split()
+    names = table.names(validation=True)
+    # All of them, also where nothing is asked: a copy in a folder that is missing would not be found.
+    pictures = {p.name: p for p in table.pictures_among(sources.find(card.task).pictures)}
+    if run.probabilities_file.is_file():
+        answers = np.load(run.probabilities_file)
+    else:
+        decoded = sources.decode([pictures[name] for name in names], card.input_size_px)
+        answers = answers_of(load(run.path), decoded.pixels).probabilities
+    return Fold(card.task, card.input_size_px, table.rows, dict(zip(names, answers, strict=True)))
+
+
+def _tell(figures: Comparison) -> None:
+    low, high = figures.gain_interval or (np.nan, np.nan)
     print(
-        f"{figures['n_pictures']} slices of {figures['n_groups']} groups that both held out: "
-        f"accuracy {figures['one']['accuracy']:.3f} and {figures['other']['accuracy']:.3f}, "
-        f"the second {figures['gain']:+.3f} ({low:+.3f} to {high:+.3f}); "
-        f"only the first right {figures['only_one_right']}, only the second {figures['only_other_right']}"
+        f"{figures.n_pictures} slices of {figures.n_groups} groups that both held out: "
+        f"accuracy {figures.one.accuracy:.3f} and {figures.other.accuracy:.3f}, "
+        f"the second {figures.gain:+.3f} ({low:+.3f} to {high:+.3f}); "
+        f"only the first right {figures.only_one_right}, only the second {figures.only_other_right}"
     )
-    for key in ("one", "other"):
-        recalls = {c: f["recall"] for c, f in figures[key]["per_class"].items() if f["recall"] is not None}
-        presence = figures[key].get("tumor_presence", {})
-        shown = {**recalls, **{k: v for k, v in presence.items() if isinstance(v, float)}}
-        print(f"{key}: " + ", ".join(f"{name} {value:.3f}" for name, value in shown.items()))
+    for key, side in (("one", figures.one), ("other", figures.other)):
+        presence = f"; {side.tumor_presence.in_words()}" if side.tumor_presence else ""
+        print(f"{key}: {side.recalls}{presence}")

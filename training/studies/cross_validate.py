@@ -4,123 +4,159 @@ A single test set of 394 pictures leaves four points of doubt. Here every slice 
 neither it nor its copies; what stands in the training of its network after all is not counted.
 """
 
+import argparse
 import csv
 import dataclasses
 import io
 import json
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from model.answers.calibration import calibrate
 from model.card import CLASS_NAMES, Decision
 from model.network.classifier import Classifier
 from model.safe_files import write_atomically
-from training.data.boxes import Lesion, boxes_of, lesions_of, series_of
-from training.data.copies import Split, copies_among, first_copies, unknown_to
+from training.data.copies import copies_among, first_copies, unknown_to
 from training.data.decoded import Decoded
-from training.data.folders import TRAINING, UNSPLIT, DataError, find_pictures, require_classes
-from training.data.split import FILE as SPLIT_FILE
-from training.data.split import read_rows
+from training.data.folders import TRAINING, UNSPLIT, require_classes
+from training.data.split import Split, folds
+from training.data.usable import drop_conflicts, few_per_class, leave_out
+from training.errors import DataError
+from training.figures import Figures
 from training.fit.checkpoints import Progress
-from training.measure.metrics import summarize
+from training.fit.material import collections_of
+from training.fit.request import Request, add_request, request_of
+from training.fit.run_folder import RunFolder, folds_in
+from training.measure.metrics import Presence, Summary, summarize
 from training.measure.passes import answers_of
 from training.measure.trust import fit_temperature, tumor_presence
+from training.recipes import QUICK_PICTURES_PER_CLASS
 from training.steps.card_of_run import card_of_run
-from training.steps.train import Request, epochs_of, groups_of, require_as_begun, start_run, train, usable_pictures
+from training.steps.train import groups_of, train
 
 # With fewer pictures of a class nothing can be learned about it.
 LEAST_OF_A_CLASS = 50
 _WITHOUT = "without-"
 
 
-def cross_validate(request: Request, n_folds: int, by_collection: bool) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """One training: the places of the images that it uses among all, int64 (n,), and their split among these."""
+
+    name: str
+    request: Request
+    used: NDArray[np.int64]
+    split: Split
+
+
+@dataclass(frozen=True)
+class Trainings(Figures):
+    """What was trained; epoch_chosen_on_scored: without averaged weights the held-out images chose the epoch."""
+
+    left_out: str
+    n_networks: int
+    epochs: int
+    epoch_chosen_on_scored: bool | None = None
+
+
+@dataclass(frozen=True)
+class Scores(Figures):
+    """The figures of all images together and of each collection alone."""
+
+    all: Summary
+    tumor_presence: Presence
+    by_collection: dict[str, Summary]
+
+
+@dataclass(frozen=True)
+class CrossValidation(Scores):
+    """All that is written into metrics.json."""
+
+    each_slice_once: bool
+    not_counted_as_in_training: int
+    training: Trainings
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Ask for everything of a training, and for the folds."""
+    add_request(parser)
+    parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--by-collection", action="store_true", help="leave out one collection at a time instead")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Cross-validate."""
+    cross_validate(request_of(options, f"{options.recipe}-folds"), options.folds, options.by_collection)
+
+
+def cross_validate(request: Request, n_folds: int, by_collection: bool) -> CrossValidation:
     """Train and score every fold below the run folder; write predictions.csv and metrics.json into it.
 
-    A fold that is done is not trained again, so that a killed call goes on when it is repeated, with the folds that it
+    A fold that is done is not trained again, so that a killed call resumes when it is repeated, with the folds that it
     began with. Of several copies of a slice one is counted, and none where the fold's training holds one. With
-    `request.start`, the folder of an earlier cross-validation, each fold goes on from the best network of the same fold
+    `request.start`, the folder of an earlier cross-validation, each fold starts from the best network of the same fold
     there.
 
     Raises:
-        DataError: the folders cannot be used, or an earlier fold held out other pictures.
+        DataError: the folders cannot be used, or an earlier fold held out other images.
     """
     if not by_collection and n_folds < 2:
         raise DataError(f"Expected two folds or more. Received --folds {n_folds}.")
     class_names = CLASS_NAMES[request.recipe.task]
-    found = find_pictures(request.folders, request.recipe.task).of_split(TRAINING, UNSPLIT)
-    boxes = boxes_of(request.boxes, found.pictures)
-    require_classes(found, class_names)
-    decoded, problems = usable_pictures(request, found, boxes)
-    labels, groups = decoded.labels(class_names), groups_of(request, decoded, boxes)
-    collections = collections_of(decoded, boxes)
-    drawn = (
-        by_collection_left_out(labels, groups, collections)
-        if by_collection
-        else list(_by_group(labels, groups, n_folds, request.seed))
-    )
-    folds = _begun(request, decoded, drawn)
+    decoded, problems = usable_images(request)
+    lesions = request.sources.lesions(decoded.pictures)
+    labels, groups = decoded.labels(class_names), groups_of(request, decoded)
+    collections = collections_of(decoded, lesions)
+    if by_collection:
+        drawn = by_collection_left_out(labels, groups, collections)
+    else:
+        splits = enumerate(folds(labels, groups, n_folds, request.seed), start=1)
+        drawn = [(f"fold-{i}", split) for i, split in splits]
+    drawn = _begun(request, decoded, drawn)
+    trainings = [_fold(request, name, split) for name, split in drawn]
     # All tables are written before the first training, so that the folds stay what they are whenever it is killed.
-    for name, split in folds:
-        start = request.start / name if request.start else None
-        used, part = _within(split)
-        fold = dataclasses.replace(request, run=request.run / name, start=start)
-        if start:
-            _require_same_split(decoded.subset(used), part, start)
-        if (request.run / name / SPLIT_FILE).is_file():
-            _require_same_split(decoded.subset(used), part, request.run / name)
-            require_as_begun(fold)
-        else:
-            start_run(fold, decoded.subset(used), groups[used], part, problems)
-    raw, runs, n_without_average = np.full((len(labels), len(class_names)), np.nan, np.float32), [], 0
-    copies = copies_among(decoded, series_of(decoded.pictures, boxes))
-    counted = []
-    for name, split in folds:
-        start = request.start / name if request.start else None
-        fold = dataclasses.replace(request, run=request.run / name, start=start)
-        used, part = _within(split)
-        raw[split.validation] = _fold_probabilities(fold, decoded.subset(used), part)
-        runs.append(json.loads((fold.run / "config.json").read_text()))
-        n_without_average += Progress.read(fold.run).n_averaged == 0
-        counted.append(unknown_to(split.training, split.validation, len(labels), copies))
+    for fold in trainings:
+        _begin(fold, decoded, groups, problems)
+    raw = np.full((len(labels), len(class_names)), np.nan, np.float32)
+    for fold, (_, split) in zip(trainings, drawn, strict=True):
+        raw[split.validation] = _fold_probabilities(fold, decoded)
+    copies = copies_among(decoded, request.sources.series(decoded.pictures))
+    counted = [unknown_to(split.training, split.validation, len(labels), copies) for _, split in drawn]
     # Copies that two folds held out count once, too.
     scored = first_copies(np.sort(np.concatenate(counted)), len(labels), copies)
-    training = {
-        "left_out": "collections" if by_collection else "groups",
-        "n_networks": len(runs),
-        "epochs": max(map(epochs_of, runs)),
-    }
-    if n_without_average:
-        # Without averaged weights the best epoch is kept, and the held-out pictures tell which that was.
-        training["epoch_chosen_on_scored"] = True
-        print("The held-out pictures chose each network's epoch: the figures are a little too kind.")
-    metrics = {
-        "each_slice_once": True,
-        "not_counted_as_in_training": sum(len(split.validation) for _, split in folds) - sum(map(len, counted)),
-        "training": training,
-        **measure(labels[scored], raw[scored], collections[scored], groups[scored], class_names),
-    }
-    write_atomically(request.run / "metrics.json", json.dumps(metrics, indent=1).encode())
-    write_atomically(request.run / "predictions.csv", _table(decoded, collections, raw, scored, class_names).encode())
-    _print(metrics)
-    return metrics
+    figures = CrossValidation(
+        **vars(measure(labels[scored], raw[scored], collections[scored], groups[scored], class_names)),
+        each_slice_once=True,
+        not_counted_as_in_training=sum(len(split.validation) for _, split in drawn) - sum(map(len, counted)),
+        training=_trainings(trainings, by_collection),
+    )
+    out = request.run.path
+    write_atomically(out / "metrics.json", json.dumps(figures.plain(), indent=1).encode())
+    write_atomically(out / "predictions.csv", _table(decoded, collections, raw, scored, class_names).encode())
+    _tell(figures)
+    return figures
 
 
-def collections_of(decoded: Decoded, boxes: dict[str, Lesion]) -> NDArray[np.str_]:
-    """Name the collection of each picture; slices of the numbered series are one, wherever they were found."""
-    lesions = lesions_of(decoded.pictures, boxes)
-    return np.array(["series" if lesion else p.source for p, lesion in zip(decoded.pictures, lesions, strict=True)])
+def usable_images(request: Request) -> tuple[Decoded, list[str]]:
+    """Find and decode the images, less what must stay unseen and what contradicts its source; say what was dropped."""
+    task, sources = request.recipe.task, request.sources
+    found = sources.find(task, TRAINING, UNSPLIT)
+    require_classes(found, CLASS_NAMES[task])
+    pictures = few_per_class(found.pictures, QUICK_PICTURES_PER_CLASS) if request.quick else found.pictures
+    decoded = sources.decode(pictures, request.recipe.input_size_px)
+    left = leave_out(decoded, request.unseen, request.audit, task)
+    usable = drop_conflicts(left, sources.lesions(left.pictures), task)
+    return usable, [*found.problems, *usable.problems]
 
 
 def measure(
     labels: NDArray[np.int64], raw: NDArray[np.float32], collections: NDArray[np.str_], groups: NDArray[np.int64],
     class_names: tuple[str, ...],
-) -> dict[str, Any]:  # fmt: skip
-    """Give the figures of all pictures together and of each collection alone.
+) -> Scores:  # fmt: skip
+    """Return the figures of all images together and of each collection alone.
 
     Of a collection without healthy brains also what is said when only the kind of tumor is asked for, as in studies
     that know tumors alone: without the probability of no tumor.
@@ -137,19 +173,8 @@ def measure(
                 labels[of_it] - (labels[of_it] > healthy), kinds / kinds.sum(axis=1, keepdims=True),
                 tuple(name for name in class_names if name != "no_tumor"), groups[of_it],
             )  # fmt: skip
-    return {
-        "all": summarize(labels, probabilities, class_names, groups),
-        "tumor_presence": tumor_presence(labels != healthy, 1 - probabilities[:, healthy], Decision().tumor_from),
-        "by_collection": by_collection,
-    }
-
-
-def _by_group(
-    labels: NDArray[np.int64], groups: NDArray[np.int64], n_folds: int, seed: int
-) -> Iterator[tuple[str, Split]]:
-    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    for i, (training, validation) in enumerate(folds.split(labels, labels, groups)):
-        yield f"fold-{i + 1}", Split(training, validation)
+    presence = tumor_presence(labels != healthy, 1 - probabilities[:, healthy], Decision().tumor_from)
+    return Scores(summarize(labels, probabilities, class_names, groups), presence, by_collection)
 
 
 def by_collection_left_out(
@@ -182,65 +207,88 @@ def by_collection_left_out(
 
 
 def _begun(request: Request, decoded: Decoded, drawn: list[tuple[str, Split]]) -> list[tuple[str, Split]]:
-    """Give the folds of a call that was killed, also where an earlier version drew others; the drawn ones if it is new.
+    """Return the folds of a call that was killed, also where an earlier version drew others; else the drawn ones.
 
     Raises:
         DataError: they are of another call.
     """
-    tables = {table.parent.name: table.parent for table in request.run.glob(f"*/{SPLIT_FILE}")}
-    if tables.keys() - {name for name, _ in drawn}:
+    begun = {fold.path.name: fold for fold in folds_in(request.run)}
+    if begun.keys() - {name for name, _ in drawn}:
         raise _of_another_call(request.run)
-    if len(tables) < len(drawn):
+    if len(begun) < len(drawn):
         return drawn
-    names = {picture.name: i for i, picture in enumerate(decoded.pictures)}
-    folds = []
-    for name, run in sorted(tables.items()):
-        rows = read_rows(run)
+    places = {picture.name: i for i, picture in enumerate(decoded.pictures)}
+    kept = []
+    for name, run in begun.items():
+        table = run.read_split()
         # A fold without a collection may also lack what is in a group with it.
-        same = names.keys() >= rows.keys() if name.startswith(_WITHOUT) else names.keys() == rows.keys()
-        if not same or json.loads((run / "config.json").read_text())["seed"] != request.seed:
+        same = places.keys() >= table.rows.keys() if name.startswith(_WITHOUT) else places.keys() == table.rows.keys()
+        if not same or run.read_config().seed != request.seed:
             raise _of_another_call(request.run)
-        places = {side: [names[name] for name, row in rows.items() if row.validation == side] for side in (False, True)}
-        folds.append((name, Split(*(np.sort(np.array(places[side], np.int64)) for side in (False, True)))))
-    return folds
+        sides = [sorted(places[name] for name in table.names(validation)) for validation in (False, True)]
+        kept.append((name, Split(*(np.array(side, np.int64) for side in sides))))
+    return kept
 
 
-def _of_another_call(run: Path) -> DataError:
+def _of_another_call(run: RunFolder) -> DataError:
     return DataError(
-        f"Expected in {run} nothing, or what this cross-validation has begun. It holds the folds of another one. "
+        f"Expected in {run.path} nothing, or what this cross-validation has begun. It holds the folds of another one. "
         "Give its data, --folds and --seed, or another --out."
     )
 
 
-def _within(split: Split) -> tuple[NDArray[np.int64], Split]:
-    """Give the places of a fold's pictures, int64 (n,), and its split among these."""
+def _fold(request: Request, name: str, split: Split) -> Fold:
+    start = RunFolder(request.start.path / name) if request.start else None
     used = np.sort(np.concatenate([split.training, split.validation]))
-    return used, Split(np.searchsorted(used, split.training), np.searchsorted(used, split.validation))
+    within = Split(np.searchsorted(used, split.training), np.searchsorted(used, split.validation))
+    of_fold = dataclasses.replace(request, run=RunFolder(request.run.path / name), start=start)
+    return Fold(name, of_fold, used, within)
 
 
-def _require_same_split(decoded: Decoded, split: Split, start: Path) -> None:
-    """A fold must not be scored on pictures that the network which it goes on from was trained on."""
+def _begin(fold: Fold, decoded: Decoded, groups: NDArray[np.int64], problems: Sequence[str]) -> None:
+    """Write what a fold is made of, or check that it began so."""
+    of_fold, request = decoded.subset(fold.used), fold.request
+    if request.start:
+        _require_same_split(of_fold, fold.split, request.start)
+    if request.run.has_begun:
+        _require_same_split(of_fold, fold.split, request.run)
+        request.require_as_begun()
+    n_groups = int(groups[fold.used].max()) + 1
+    config = request.config(of_fold, n_groups, len(fold.split.validation), problems)
+    request.run.begin(config, of_fold.pictures, groups[fold.used], fold.split)
+
+
+def _require_same_split(decoded: Decoded, split: Split, start: RunFolder) -> None:
+    """A fold must not be scored on images that the network which it starts from was trained on."""
     held_out = set(split.validation.tolist())
     sides = {picture.name: i in held_out for i, picture in enumerate(decoded.pictures)}
-    if sides != {name: row.validation for name, row in read_rows(start).items()}:
+    if sides != {name: row.validation for name, row in start.read_split().rows.items()}:
         raise DataError(
-            f"Expected {start} to be trained on and to hold out the same pictures as this fold. It has others. "
+            f"Expected {start.path} to be trained on and to hold out the same pictures as this fold. It has others. "
             "Give the data, --audit, --folds and --seed of that cross-validation, or another --out."
         )
 
 
-def _fold_probabilities(fold: Request, decoded: Decoded, split: Split) -> NDArray[np.float32]:
-    file = fold.run / "probabilities.npy"
-    if not file.is_file():
-        import keras
-
-        train(fold)
-        network = keras.saving.load_model(fold.run / "best.keras", compile=False)
-        answers = answers_of(Classifier(card_of_run(fold.run), network), decoded.pixels[split.validation])
+def _fold_probabilities(fold: Fold, decoded: Decoded) -> NDArray[np.float32]:
+    run = fold.request.run
+    if not run.probabilities_file.is_file():
+        train(fold.request)
+        held_out = decoded.subset(fold.used[fold.split.validation])
+        answers = answers_of(Classifier(card_of_run(run), run.network()), held_out.pixels)
         content = io.BytesIO()
         np.save(content, answers.probabilities)
-        write_atomically(file, content.getvalue())
-    return np.load(file)
+        write_atomically(run.probabilities_file, content.getvalue())
+    return np.load(run.probabilities_file)
+
+
+def _trainings(trainings: Sequence[Fold], by_collection: bool) -> Trainings:
+    runs = [fold.request.run for fold in trainings]
+    chosen = any(Progress.read(run).n_averaged == 0 for run in runs)
+    if chosen:
+        # Without averaged weights the best epoch is kept, and the held-out images tell which that was.
+        print("The held-out pictures chose each network's epoch: the figures are a little too kind.")
+    epochs = max(run.read_config().epochs for run in runs)
+    return Trainings("collections" if by_collection else "groups", len(runs), epochs, chosen or None)
 
 
 def _table(
@@ -262,17 +310,8 @@ def _table(
     return table.getvalue()
 
 
-def _print(metrics: dict[str, Any]) -> None:
-    print(f"{metrics['not_counted_as_in_training']} held-out pictures are not counted: training held a copy")
-    parts = {"all": metrics["all"], **metrics["by_collection"]}
-    for name, figures in parts.items():
-        low, high = figures["accuracy_interval"]
-        recalls = {c: f["recall"] for c, f in figures["per_class"].items() if f["recall"] is not None}
-        print(
-            f"{name}: accuracy {figures['accuracy']:.3f} ({low:.3f} to {high:.3f}) of {figures['n_pictures']}; "
-            + ", ".join(f"{c} {recall:.3f}" for c, recall in recalls.items())
-        )
-    print(
-        "tumor or not: "
-        + ", ".join(f"{k} {v:.3f}" for k, v in metrics["tumor_presence"].items() if isinstance(v, float))
-    )
+def _tell(figures: CrossValidation) -> None:
+    print(f"{figures.not_counted_as_in_training} held-out pictures are not counted: training held a copy")
+    for name, of in {"all": figures.all, **figures.by_collection}.items():
+        print(f"{name}: accuracy {of.with_interval} of {of.n_pictures}; {of.recalls}")
+    print(f"tumor or not: {figures.tumor_presence.in_words()}")

@@ -3,24 +3,26 @@
 A network that knows the look of a collection names the class from the background; one that reads lesions does not.
 """
 
+import argparse
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from model.safe_files import write_atomically
-from training.data.boxes import boxes_in_input, lesions_of, read_boxes
-from training.data.decoded import decode
-from training.data.folders import DataError, find_pictures
-from training.data.split import FILE
+from training.data.boxes import boxes_in_input
+from training.data.sources import Sources, add_sources, sources_of
+from training.errors import DataError
+from training.figures import Figures
+from training.fit.run_folder import RUNS, RunFolder
+from training.fit.run_pictures import read_run_pictures
 from training.measure.metrics import wilson_interval
 from training.measure.passes import answers_of
-from training.steps.calibrate import read_split
-from training.steps.evaluate import load
+from training.steps.card_of_run import load
 
 # The seam between what is shown and what is not, in px: a hard edge would itself be a sign.
 _SEAM_PX = 2.0
@@ -28,50 +30,80 @@ _SEAM_PX = 2.0
 _MARGIN = 0.15
 
 
-def dissect(model: Path, folders: Sequence[Path], boxes: Path, out: Path, cache: Path | None) -> dict[str, Any]:
-    """Classify boxed pictures whole, lesion only, and background only; write dissect.json.
+@dataclass(frozen=True)
+class Shown(Figures):
+    """What a network says of images of which a part is shown."""
 
-    Of a run's own pictures those held out for validation count, each slice once, and none of which training holds a
+    accuracy: float
+    accuracy_interval: list[float] | None
+    called_tumor: float
+    recall: dict[str, float]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Ask for a model and for images with boxes."""
+    add_sources(parser, boxes_required=True)
+    parser.add_argument("--model", type=Path, required=True, metavar="PATH", help="a run folder, or a published card")
+    parser.add_argument("--out", type=Path, default=RUNS / "dissect", metavar="DIR")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Dissect."""
+    dissect(options.model, sources_of(options), options.out)
+
+
+def dissect(model: Path, sources: Sources, out: Path) -> dict[str, Shown]:
+    """Classify boxed images whole, lesion only, and background only; write dissect.json.
+
+    Of a run's own images those held out for validation count, each slice once, and none of which training holds a
     copy; of a published card's all that are given.
 
     Raises:
-        DataError: no picture has a box, or the folders lack some of a run's.
+        DataError: no image has a box, or the folders lack some of a run's.
         ModelFileError: the model cannot be loaded.
     """
     classifier = load(model)
-    card = classifier.card
-    held_out = (model / FILE).is_file()
-    if held_out:
-        decoded = read_split(model, folders, boxes, card, cache).validation
+    card, folder = classifier.card, RunFolder(model)
+    if folder.has_begun:
+        decoded = read_run_pictures(folder, sources, card).validation
     else:
         print("All pictures of the folders are asked about, also those that the network learned from: a run folder, as")
-        print("`reopen` makes it of a published card, restricts them to what was held out.")
-        decoded = decode(find_pictures(folders, card.task).pictures, card.input_size_px, cache)
-    lesions = lesions_of(decoded.pictures, read_boxes(boxes))
+        print("`calibrate --model` makes it of a published card, restricts them to what was held out.")
+        decoded = sources.decode(sources.find(card.task).pictures, card.input_size_px)
+    lesions = sources.lesions(decoded.pictures)
     boxed = np.flatnonzero([lesion is not None for lesion in lesions])
     if not boxed.size:
-        raise DataError(f"Expected pictures with boxes in {boxes}. None of the {len(lesions)} pictures has one.")
+        raise DataError(
+            f"Expected pictures with boxes in {sources.boxes}. None of the {len(lesions)} pictures has one."
+        )
     decoded = decoded.subset(boxed)
-    in_input = boxes_in_input(decoded, [lesions[i] for i in boxed])
-    masks = [_mask(box, card.input_size_px) for box in in_input]
+    masks = [_mask(box, card.input_size_px) for box in boxes_in_input(decoded, [lesions[i] for i in boxed])]
     labels = decoded.labels(card.class_names)
-    present = [(i, name) for i, name in enumerate(card.class_names) if (labels == i).any()]
-    figures: dict[str, Any] = {
-        "model": {"name": card.name, "sha256": card.sha256}, "held_out": held_out, "n_pictures": len(labels),
-    }  # fmt: skip
+    shown = {}
     for name, change in SHOWN.items():
-        shown = np.stack([change(p, m) for p, m in zip(decoded.pixels, masks, strict=True)])
-        predicted = answers_of(classifier, shown).probabilities.argmax(axis=1)
-        right = predicted == labels
-        figures[name] = {
-            "accuracy": float(right.mean()),
-            "accuracy_interval": wilson_interval(int(right.sum()), len(right)),
-            "called_tumor": float((predicted != card.class_names.index("no_tumor")).mean()),
-            "recall": {name: float(right[labels == i].mean()) for i, name in present},
-        }
-        print(f"{name}: accuracy {right.mean():.3f}, called tumor {figures[name]['called_tumor']:.3f}")
+        pixels = np.stack([change(p, m) for p, m in zip(decoded.pixels, masks, strict=True)])
+        predicted = answers_of(classifier, pixels).probabilities.argmax(axis=1)
+        shown[name] = _figures(predicted, labels, card.class_names)
+        print(f"{name}: accuracy {shown[name].accuracy:.3f}, called tumor {shown[name].called_tumor:.3f}")
+    figures = {
+        "model": {"name": card.name, "sha256": card.sha256},
+        "held_out": folder.has_begun,
+        "n_pictures": len(labels),
+        **{name: of.plain() for name, of in shown.items()},
+    }
     write_atomically(out / "dissect.json", json.dumps(figures, indent=1).encode())
-    return figures
+    return shown
+
+
+def _figures(predicted: NDArray[np.int64], labels: NDArray[np.int64], class_names: Sequence[str]) -> Shown:
+    right = predicted == labels
+    present = [(i, name) for i, name in enumerate(class_names) if (labels == i).any()]
+    return Shown(
+        float(right.mean()),
+        wilson_interval(int(right.sum()), len(right)),
+        float((predicted != class_names.index("no_tumor")).mean()),
+        {name: float(right[labels == i].mean()) for i, name in present},
+    )
 
 
 def lesion_only(pixels: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.uint8]:

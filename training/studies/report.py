@@ -3,6 +3,7 @@
 The templates stand in training/studies/pages and docs/studies/source; a test writes all texts again and compares.
 """
 
+import argparse
 import json
 import re
 from pathlib import Path
@@ -18,7 +19,7 @@ TOP = Path(__file__).parents[2]
 SERVED = "training/results/served.json"
 # The table between these marks is in English in both.
 READMES = ("README.md", "docs/fr/README.md")
-README_BEGIN = "<!-- figures: made by `python -m training report` -->"
+README_BEGIN = "<!-- figures: made by `python -m training study report` -->"
 README_END = "<!-- end of figures -->"
 # Which images of an evaluation: the whole published set, and by copies in what the network was trained on.
 PARTS = {
@@ -27,6 +28,15 @@ PARTS = {
     "also_in_training": "with a near-duplicate in the training folders",
 }
 _SCORES = ("n_pictures", "n_correct", "accuracy", "accuracy_interval", "balanced_accuracy", "macro_f1", "per_class")
+
+
+def arguments(_: argparse.ArgumentParser) -> None:
+    """Ask for nothing."""
+
+
+def run(_: argparse.Namespace) -> None:
+    """Write the report."""
+    write_report()
 
 
 def write_report(top: Path = TOP) -> None:

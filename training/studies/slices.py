@@ -1,5 +1,6 @@
 """Write the slices of volumes as pictures of a class, to score a network on heads of other sources."""
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,10 +11,28 @@ from PIL import Image
 from model.errors import ImageError
 from model.reading.contents import MriVolume
 from model.reading.many_files import read_files
-from training.data.folders import DataError
+from model.reading.orientation import PLANES
+from training.errors import DataError
 
 # Voxels whose sides differ by less than this share are cubes: such a volume can be cut in any plane.
 _CUBE_TOLERANCE = 0.05
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Ask for volumes and their class."""
+    parser.add_argument("--volumes", nargs="+", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--class", dest="class_name", required=True, metavar="CLASS", help="the folder's name: no_tumor"
+    )
+    parser.add_argument("--planes", nargs="+", choices=PLANES, default=["axial"], help="default: axial")
+    parser.add_argument("--every-mm", type=float, default=5.0, metavar="MM", help="between slices (default: 5)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write the slices."""
+    counts = write_slices(options.volumes, options.class_name, options.planes, options.every_mm, options.out)
+    print(f"{sum(counts.values())} pictures in {options.out / options.class_name}: {counts}")
 
 
 def write_slices(

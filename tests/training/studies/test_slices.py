@@ -1,4 +1,4 @@
-"""Slices of volumes become labelled pictures, as the page shows them."""
+"""Slices of volumes become labelled images, as the page shows them."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def pictures(folder: Path) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("plane", ["axial", "coronal", "sagittal"])
 def test_a_volume_of_cubes_is_cut_in_every_plane_as_the_page_shows_it(plane: str, tmp_path: Path) -> None:
     (tmp_path / "head.nii.gz").write_bytes(heads.nifti("LIP", compressed=True))
-    arguments = ["slices", "--volumes", tmp_path / "head.nii.gz", "--class", "no_tumor", "--planes", plane]
+    arguments = ["study", "slices", "--volumes", tmp_path / "head.nii.gz", "--class", "no_tumor", "--planes", plane]
     assert main([*map(str, arguments), "--every-mm", "1", "--out", str(tmp_path / "out")]) == 0
     written = pictures(tmp_path / "out" / "no_tumor")
     expected = heads.grey(heads.upright(plane))
@@ -35,8 +35,8 @@ def test_slices_lie_as_far_apart_as_asked(tmp_path: Path) -> None:
     counts = []
     for every_mm in ("2", "8"):
         out = tmp_path / every_mm
-        assert main(["slices", "--volumes", str(tmp_path / "head.nii"), "--class", "glioma", "--every-mm", every_mm,
-                     "--out", str(out)]) == 0  # fmt: skip
+        volumes = ["--volumes", str(tmp_path / "head.nii"), "--class", "glioma"]
+        assert main(["study", "slices", *volumes, "--every-mm", every_mm, "--out", str(out)]) == 0
         counts.append(len(pictures(out / "glioma")))
     assert counts[1] == -(-counts[0] // 4)
 
@@ -61,9 +61,8 @@ def test_volumes_that_cannot_be_cut_so_are_refused_in_one_line(
     ):
         volumes = [str(tmp_path / name) for name in files]
         out = tmp_path / "out"
-        assert (
-            main(["slices", "--volumes", *volumes, "--class", "no_tumor", "--planes", *planes, "--out", str(out)]) == 2
-        )
+        arguments = ["--volumes", *volumes, "--class", "no_tumor", "--planes", *planes, "--out", str(out)]
+        assert main(["study", "slices", *arguments]) == 2
         said = capsys.readouterr().err
         assert reason in said
         assert len(said.splitlines()) == 1

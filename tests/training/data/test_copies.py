@@ -1,0 +1,99 @@
+"""Copies are found, and images that must not be parted are grouped."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from tests.support.training import as_decoded, smooth_pictures, write
+from training.data.copies import (
+    SAME_SLICE,
+    copies_among,
+    copies_of,
+    first_copies,
+    group,
+    joined,
+    near_duplicates,
+    unknown_to,
+)
+from training.data.decoded import decode
+from training.data.folders import find_pictures
+
+
+def reencoded(pixels: np.ndarray, quality: int) -> np.ndarray:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+    return np.asarray(Image.open(buffer))
+
+
+def test_copies_reencoded_or_mirrored_are_near_duplicates_and_others_are_not() -> None:
+    originals = smooth_pictures(6)
+    copies = np.stack([reencoded(originals[0], 40), originals[1][:, ::-1], smooth_pictures(7)[6]])
+    rows, columns = near_duplicates(copies, originals, SAME_SLICE)
+    assert list(zip(rows.tolist(), columns.tolist(), strict=True)) == [(0, 0), (1, 1)]
+
+
+def test_of_the_copies_of_a_slice_the_first_is_kept() -> None:
+    originals = smooth_pictures(5)
+    pixels = np.stack([*originals, reencoded(originals[3], 40), originals[1][:, ::-1]])
+    every = np.arange(7)
+    assert first_copies(every, 7, copies_among(as_decoded(pixels))).tolist() == [0, 1, 2, 3, 4]
+    assert first_copies(every, 7, copies_among(as_decoded(pixels[::-1]))).tolist() == [0, 1, 2, 4, 6]
+    assert first_copies(np.array([1, 5, 6]), 7, copies_among(as_decoded(pixels))).tolist() == [1, 5]
+
+
+def test_copies_in_other_greys_are_copies_and_stand_in_one_group() -> None:
+    originals = smooth_pictures(30)
+    dark = (255 * (originals[4] / 255.0) ** 3).astype(np.uint8)
+    decoded = as_decoded(np.stack([*originals, dark]))
+    assert [pair.tolist() for pair in copies_among(decoded)] == [[4], [30]]
+    groups = group(decoded)
+    assert groups[4] == groups[30]
+    assert len(np.unique(groups)) == 30
+
+
+def test_held_out_pictures_with_a_copy_in_training_do_not_count() -> None:
+    copies = (np.array([0, 2, 3]), np.array([4, 5, 6]))
+    assert unknown_to(np.array([0, 1, 5]), np.array([2, 3, 4, 6]), 7, copies).tolist() == [3, 6]
+    assert joined(np.array([0, 1, 2, 3, 9, 9, 9]), copies).tolist() == [0, 1, 0, 0, 0, 0, 0]
+
+
+def test_copies_are_told_from_pictures_that_differ(collections: Path) -> None:
+    first, second = (
+        decode(find_pictures([collections / name], "tumor_type").pictures, 80) for name in ("first", "second")
+    )
+    copies = copies_of(second, first)
+    names = {p.path.name for p, copied in zip(second.pictures, copies, strict=True) if copied}
+    assert names == {"mirrored.jpg", "copy.png"}
+
+
+def test_groups_do_not_depend_on_the_input_size_of_the_network(tmp_path: Path) -> None:
+    # Pictures about as much alike as the bound between two groups, which fine grain tips to one side or the other.
+    random, base = (
+        np.random.default_rng(0),
+        np.asarray(Image.fromarray(smooth_pictures(1)[0]).resize((150, 150)), float),
+    )
+    for i in range(30):
+        grain = random.normal(0, 1, (38, 38)).repeat(4, 0).repeat(4, 1)[:150, :150]
+        grainy = np.clip(base + 30 * grain, 1, 255).astype(np.uint8)
+        write(tmp_path / "data" / "glioma" / f"{i}.png", Image.fromarray(grainy))
+    pictures = find_pictures([tmp_path / "data"], "tumor_type").pictures
+    small, usual, large = (decode(pictures, size) for size in (80, 160, 208))
+    assert len({str(group(as_decoded(d.pixels))) for d in (small, usual, large)}) > 1
+    assert len({str(group(d)) for d in (small, usual, large)}) == 1
+    assert [d.pixels.shape[1] for d in (small, usual, large)] == [80, 160, 208]
+    kept, again = decode(pictures, 208, tmp_path / "cache"), decode(pictures, 208, tmp_path / "cache")
+    assert np.array_equal(kept.heads, again.heads)
+    assert np.array_equal(again.subset(np.array([3, 5])).heads, large.heads[[3, 5]])
+
+
+def test_neighbours_in_a_series_share_a_group_and_far_slices_do_not() -> None:
+    pixels = smooth_pictures(80)
+    groups = group(as_decoded(pixels), np.arange(80))
+    sizes = np.bincount(groups)
+    assert 3 <= len(sizes) <= 7
+    assert sizes.max() <= 30
+    assert groups[0] == groups[1]
+    assert groups[0] != groups[79]
+    assert len(np.unique(group(as_decoded(pixels)))) == 80

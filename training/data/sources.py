@@ -1,0 +1,74 @@
+"""Where a step's images come from: folders by class, a table of lesion boxes, and a cache of decoded images."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.data.boxes import Lesion, boxes_of, lesions_of, read_boxes, series_of
+from training.data.decoded import Decoded, decode
+from training.data.folders import Collection, Picture, find_pictures, folder_name
+
+CACHE = Path("runs/cache")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The folders, the table of boxes and slice numbers (None: there is none), and the cache (None: keep nothing)."""
+
+    folders: tuple[Path, ...]
+    boxes: Path | None = None
+    cache: Path | None = None
+
+    def find(self, task: str, *splits: str) -> Collection:
+        """Find the images under the class names of the task; of these splits, if some are named.
+
+        Raises:
+            DataError: a folder cannot be used, or the table of boxes is not of these images.
+        """
+        found = find_pictures(self.folders, task)
+        boxes_of(self.boxes, found.pictures)
+        return found.of_split(*splits) if splits else found
+
+    def decode(self, pictures: Sequence[Picture], input_size_px: int) -> Decoded:
+        """Preprocess every readable image."""
+        return decode(pictures, input_size_px, self.cache)
+
+    def lesions(self, pictures: Sequence[Picture]) -> list[Lesion | None]:
+        """Return the row of each image in the table of boxes; None where it has none."""
+        return lesions_of(pictures, read_boxes(self.boxes))
+
+    def series(self, pictures: Sequence[Picture]) -> NDArray[np.int64]:
+        """Return the slice number of each image, -1 where none is known: int64 (n,)."""
+        return series_of(pictures, read_boxes(self.boxes))
+
+    @property
+    def names(self) -> list[str]:
+        """The last two parts of each folder's path, which say the same on every machine."""
+        return [folder_name(folder) for folder in self.folders]
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Ask for the folders."""
+    parser.add_argument(
+        "--data", nargs="+", type=Path, required=True, action="extend", metavar="DIR",
+        help="a folder per class, or Training/ and Testing/ folders of them; may be given several times",
+    )  # fmt: skip
+
+
+def add_sources(parser: argparse.ArgumentParser, boxes_required: bool = False) -> None:
+    """Ask for folders, boxes and cache."""
+    add_data(parser)
+    parser.add_argument(
+        "--boxes", type=Path, metavar="FILE", required=boxes_required,
+        help="CSV of lesion boxes and slice numbers: lesions are pasted, neighbours kept together",
+    )  # fmt: skip
+    parser.add_argument("--cache", type=Path, default=CACHE, metavar="DIR", help="where decoded images are kept")
+
+
+def sources_of(options: argparse.Namespace) -> Sources:
+    """Return what `add_sources` asked for."""
+    return Sources(tuple(options.data), options.boxes, options.cache)

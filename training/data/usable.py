@@ -1,0 +1,70 @@
+"""Which of the images found may be trained on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from model.card import CLASS_NAMES, TUMOR_TYPE
+from training.data.audit_result import read_audit
+from training.data.boxes import Lesion
+from training.data.copies import copies_of
+from training.data.decoded import Decoded
+from training.data.folders import Picture
+from training.data.sources import Sources
+from training.errors import DataError
+
+
+def few_per_class(pictures: Sequence[Picture], n: int) -> tuple[Picture, ...]:
+    """Keep n images spread evenly over each class: neighbours in a folder are often the same patient."""
+    kept: list[Picture] = []
+    for name in sorted({p.class_name for p in pictures}):
+        of_class = [p for p in pictures if p.class_name == name]
+        kept.extend(of_class[:: max(1, len(of_class) // n)][:n])
+    return tuple(kept)
+
+
+def leave_out(decoded: Decoded, unseen: Sources, audit: Path | None, task: str) -> Decoded:
+    """Drop every image that is, as itself or nearly, in the folders that must stay unseen.
+
+    audit: a folder that `audit` wrote, whose copies count as near-duplicates too.
+    """
+    if not unseen.folders:
+        return decoded
+    against = unseen.decode(unseen.find(task).pictures, decoded.pixels.shape[1])
+    copies = copies_of(decoded, against)
+    if audit:
+        copies |= read_audit(audit).copies_of(decoded.pictures, against.pictures)
+    return decoded.without(copies, f"{copies.sum()} pictures left out as near-duplicates of {', '.join(unseen.names)}.")
+
+
+def drop_conflicts(decoded: Decoded, lesions: Sequence[Lesion | None], task: str) -> Decoded:
+    """Drop images whose label is not the one that their first source gave them.
+
+    Raises:
+        DataError: a class has no image left, after this and what was dropped before.
+    """
+    conflicts = [
+        lesion is not None and lesion.class_name != p.class_name and task == TUMOR_TYPE
+        for p, lesion in zip(decoded.pictures, lesions, strict=True)
+    ]
+    usable = decoded.without(
+        np.array(conflicts, bool),
+        *(
+            f"{p.name}: its first source calls it {lesion.class_name}."
+            for p, lesion, differs in zip(decoded.pictures, lesions, conflicts, strict=True)
+            if lesion and differs
+        ),
+    )
+    _require_left(usable, task)
+    return usable
+
+
+def _require_left(usable: Decoded, task: str) -> None:
+    left = {picture.class_name for picture in usable.pictures}
+    missing = [name for name in CLASS_NAMES[task] if name not in left]
+    if missing:
+        raise DataError(
+            "Expected pictures of every class. None is left of "
+            f"{', '.join(missing)} without what cannot be read or is to stay unseen. Add pictures."
+        )

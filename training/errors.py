@@ -1,0 +1,9 @@
+"""What a user can mend. The command prints the message alone, without a traceback."""
+
+
+class TrainingError(Exception):
+    """A step cannot be done; the message says what was expected, what was received, and what to do."""
+
+
+class DataError(TrainingError):
+    """The data folders cannot be used; the message lists every problem found."""

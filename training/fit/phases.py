@@ -1,0 +1,167 @@
+"""The two phases of a training: the head on cached features, then the upper blocks on changing images."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from model.card import CLASS_NAMES
+from model.network.features import FeatureGrid
+from training.feed.batches import AugmentedPictures, FeatureBatches
+from training.feed.devices import equal_shares
+from training.feed.frozen_features import cached_features
+from training.feed.mixing import MixedPictures, box_mask
+from training.fit import networks
+from training.fit.checkpoints import DONE, FINE_TUNE, Progress, SaveEachEpoch, read_average
+from training.fit.material import Material
+from training.fit.request import Request
+from training.fit.run_folder import RunFolder
+from training.recipes import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class Phase:
+    """How many epochs, the peak learning rate, what is fed, and the inputs and targets of validation."""
+
+    epochs: int
+    rate: float
+    batches: keras.utils.PyDataset
+    validation: tuple[NDArray[np.float32], Any]
+
+
+def train_frozen(request: Request, material: Material, network: keras.Model, progress: Progress) -> None:
+    """Train what comes after the cached layer, on features that the frozen part gave once."""
+    recipe, run = request.recipe, request.run
+    if recipe.frozen_epochs:
+        cut = network.get_layer(recipe.cached_layer).output
+        frozen, upper = keras.Model(network.input, cut), keras.Model(cut, network.output)
+        phase = _frozen_phase(request, material, frozen, progress)
+        _fit(upper, phase, request, progress, SaveEachEpoch(run, network, progress, recipe.patience))
+    progress.start_phase(run, FINE_TUNE if recipe.fine_tune_epochs else DONE)
+    for side in ("training", "validation"):
+        run.features_file(side).unlink(missing_ok=True)
+
+
+def fine_tune(request: Request, material: Material, network: keras.Model, progress: Progress) -> None:
+    """Train the upper blocks of the base too, from the best head on, with augmented images."""
+    recipe, run = request.recipe, request.run
+    if recipe.frozen_epochs:
+        network.set_weights(run.network().get_weights())
+    twin = network
+    if request.precision != "float32":
+        twin = networks.build(recipe, "random", request.precision)
+        twin.set_weights(network.get_weights())
+    networks.unfreeze(twin, recipe.fine_tune_from)
+    phase = Phase(
+        recipe.fine_tune_epochs, recipe.fine_tune_rate, fine_tuning_batches(request, material, twin, progress),
+        _validation(recipe, material, twin),
+    )  # fmt: skip
+    average_from = recipe.fine_tune_epochs - recipe.averaged_epochs if recipe.averaged_epochs else None
+    saving = SaveEachEpoch(run, network, progress, recipe.patience, average_from, twin)
+    _fit(networks.with_class_maps(twin) if recipe.synthesis else twin, phase, request, progress, saving)
+    if progress.average_file:
+        network.set_weights(read_average(run.path / progress.average_file))
+        run.save_network(network)
+    progress.start_phase(run, DONE)
+
+
+def fine_tuning_batches(
+    request: Request, material: Material, network: keras.Model, progress: Progress
+) -> keras.utils.PyDataset:
+    """Return the batches of the remaining epochs. A resumed run, or one that starts from another, repeats no draw."""
+    recipe, training = request.recipe, material.split.training
+    seed, epoch = request.seed + 1, _earlier_epochs(request.start) + progress.finished_epochs
+    if recipe.synthesis:
+        grid = FeatureGrid.of_network(network, recipe.feature_layer)
+        return MixedPictures(material.known.subset(training), recipe, grid, seed, epoch)
+    return AugmentedPictures(
+        material.decoded.pixels[training], material.labels[training], recipe.augmentation, **_settings(recipe),
+        seed=seed, first_epoch=epoch,
+    )  # fmt: skip
+
+
+def _earlier_epochs(start: RunFolder | None) -> int:
+    """Count the epochs whose draws were seen before this run."""
+    return start.read_config().epochs if start else 0
+
+
+def _frozen_phase(request: Request, material: Material, frozen: keras.Model, progress: Progress) -> Phase:
+    recipe, split = request.recipe, material.split
+    features = {
+        side: cached_features(
+            frozen, material.decoded.subset(places), views, recipe.augmentation, recipe.batch_size,
+            request.seed, request.run.features_file(side),
+        )
+        for side, places, views in (
+            ("training", split.training, recipe.frozen_views), ("validation", split.validation, 1),
+        )
+    }  # fmt: skip
+    batches = FeatureBatches(
+        features["training"], material.labels[split.training], **_settings(recipe), seed=request.seed,
+        first_epoch=progress.finished_epochs,
+    )  # fmt: skip
+    watched = _watched(material)
+    validation = features["validation"][0][watched].astype(np.float32), _targets(material, recipe)[watched]
+    return Phase(recipe.frozen_epochs, recipe.frozen_rate, batches, validation)
+
+
+def _validation(recipe: Recipe, material: Material, network: keras.Model) -> tuple[NDArray[np.float32], Any]:
+    watched = _watched(material)
+    chosen = material.known.subset(material.split.validation[watched])
+    targets = _targets(material, recipe)[watched]
+    pixels = chosen.pixels[..., None].astype(np.float32)
+    if not recipe.synthesis:
+        return pixels, targets
+    grid = FeatureGrid.of_network(network, recipe.feature_layer)
+    masks = np.stack([box_mask(box, grid) for box in chosen.boxes])
+    return pixels, {"probabilities": targets, "maps": masks[..., None] * targets[:, None, None]}
+
+
+def _watched(material: Material) -> NDArray[np.int64]:
+    return equal_shares(np.arange(len(material.split.validation)))
+
+
+def _targets(material: Material, recipe: Recipe) -> NDArray[np.float32]:
+    return np.eye(len(CLASS_NAMES[recipe.task]), dtype=np.float32)[material.labels[material.split.validation]]
+
+
+def _settings(recipe: Recipe) -> dict[str, int]:
+    return {"n_classes": len(CLASS_NAMES[recipe.task]), "batch_size": recipe.batch_size}
+
+
+def _fit(
+    trainee: keras.Model, phase: Phase, request: Request, progress: Progress, saving: keras.callbacks.Callback
+) -> None:
+    """Train one phase, from the last finished epoch on; `saving` knows what is kept."""
+    recipe = request.recipe
+    if progress.finished_epochs >= phase.epochs or progress.epochs_without_gain >= recipe.patience:
+        return
+    _compile(trainee, phase, recipe)
+    if progress.weights_file:
+        trainee.optimizer.build(trainee.trainable_variables)
+        trainee.load_weights(request.run.path / progress.weights_file)
+    trainee.fit(
+        phase.batches, validation_data=phase.validation, epochs=phase.epochs, initial_epoch=progress.finished_epochs,
+        callbacks=[saving], verbose=1 if request.bars else 2, batch_size=recipe.batch_size,
+    )  # fmt: skip
+
+
+def _compile(trainee: keras.Model, phase: Phase, recipe: Recipe) -> None:
+    """Prepare for Adam, whose rate warms up over a twentieth of the steps and then falls along a cosine."""
+    steps = phase.epochs * len(phase.batches)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.1 * phase.rate, steps - steps // 20, alpha=recipe.last_rate_share, warmup_target=phase.rate,
+        warmup_steps=steps // 20,
+    )  # fmt: skip
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
+    two_outputs = isinstance(trainee.output, dict)
+    trainee.compile(
+        optimizer=keras.optimizers.Adam(schedule),
+        loss={"probabilities": loss, "maps": networks.attention_loss} if two_outputs else loss,
+        loss_weights={"probabilities": 1.0, "maps": recipe.attention_weight} if two_outputs else None,
+        metrics={"probabilities": ["accuracy"]} if two_outputs else ["accuracy"],
+        # TensorFlow's XLA is several times slower on processors.
+        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
+    )
