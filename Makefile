@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .DEFAULT_GOAL := help
 .PHONY: help venv run test test-all test-faults reliability fuzz check lint format train benchmarks screenshots
-.PHONY: translations lock sbom kubernetes lint-docker clean
+.PHONY: translations lock sbom kubernetes lint-docker lint-javascript clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,10 +43,19 @@ fuzz: $(VENV)/.dev-stamp ## Feed the decoders damaged files for SECONDS=120 (Lin
 
 check: lint test ## Run what a commit must pass: formatting, ruff, mypy, quick tests
 
-lint: $(VENV)/.dev-stamp ## Check formatting, style and types
+lint: $(VENV)/.dev-stamp lint-javascript ## Check formatting, style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+ifeq ($(shell command -v npm),)
+lint-javascript:
+	@echo "static/main.js is not checked: there is no npm here"
+else
+lint-javascript: $(VENV)/node/.stamp ## Check the types in the page's script
+	$(VENV)/node/node_modules/.bin/tsc --noEmit --allowJs --checkJs --strict --target es2023 --lib es2023,dom,dom.iterable \
+		static/main.js
+endif
 
 format: $(VENV)/.dev-stamp ## Rewrite the code in the project's format
 	$(BIN)/ruff check --fix .
@@ -119,6 +128,12 @@ $(VENV)/.bench-stamp: requirements/bench.txt | $(VENV)/bin/python
 
 $(VENV)/.dev-stamp: requirements/dev.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/node/.stamp: requirements/javascript/package.json requirements/javascript/package-lock.json | $(VENV)/bin/python
+	mkdir -p $(@D)
+	cp requirements/javascript/*.json $(@D)
+	cd $(@D) && npm ci --no-audit --no-fund
 	@touch $@
 
 $(VENV)/.scan-stamp: requirements/scan.txt requirements.txt | $(VENV)/bin/python

@@ -3,52 +3,101 @@
 
 /**
  * What is sent at once: one file, or the files of a DICOM series; and its row in the list while it waits.
- * @typedef {{name: string, files: File[], sample: string, item: HTMLElement, request: XMLHttpRequest | null, nCards: number, find: (part: string) => any}} Job
+ * @typedef {object} Job
+ * @property {string} name
+ * @property {File[]} files
+ * @property {string} sample its name, where a sample is asked for instead of files
+ * @property {HTMLElement} item the row
+ * @property {XMLHttpRequest | null} request
+ * @property {number} nCards how many cards came so far
  */
+
+/**
+ * What is under way: at most one job, whose files are on their way to the server or with it.
+ * @typedef {{is: "idle"} | {is: "sending" | "classifying", job: Job}} State
+ */
+
+/** One line of an answer. @typedef {{done: number, of: number} | {card: string}} Line */
 
 /** @type {HTMLFormElement | null} */
 const form = document.querySelector("[data-upload]");
-const texts = form?.dataset ?? {};
-const status = document.querySelector("[data-status]");
-const resultsSection = document.querySelector("[data-results]");
-const resultList = document.querySelector("[data-result-list]");
-const pageTitle = document.title.split(" - ").at(-1);
-/** Object URLs of the previews on show; each is revoked when its picture goes. */
+/** The sentences, in the page's language. @type {Record<string, string>} */
+const texts = JSON.parse(document.querySelector("#texts")?.textContent ?? "{}");
+const pageTitle = document.title.split(" - ").at(-1) ?? "";
+/** Object URLs of the previews on show; each is revoked when its picture goes. @type {string[]} */
 let previewUrls = [];
 /** The files that were chosen, dropped or pasted last. @type {File[]} */
 let chosenFiles = [];
-/** What waits to be sent, in order; one is under way at a time. @type {Job[]} */
+/** What waits to be sent, in order. @type {Job[]} */
 const queue = [];
-/** @type {Job | null} */
-let current = null;
+/** @type {State} */
+let state = { is: "idle" };
 /** How much of what was asked for since the queue was last empty is done. */
 let batch = { nDone: 0, nAll: 0 };
 
-/** Say something in the live region. @param {string} text */
-function say(text) {
-  status.textContent = text;
+/**
+ * Return an element that is certain to be there.
+ * @template {Element} T
+ * @param {new () => T} kind
+ * @param {string} selector
+ * @param {ParentNode} within
+ * @returns {T}
+ */
+function the(kind, selector, within = document) {
+  const found = within.querySelector(selector);
+  if (found instanceof kind) return found;
+  throw new TypeError(`Expected ${kind.name} at ${selector}.`);
 }
 
-/** Fill the {names} of a sentence. @param {string} template @param {Record<string, string | number>} values @returns {string} */
+/** Return all cards of the list. @returns {HTMLElement[]} */
+function allCards() {
+  return [...document.querySelectorAll("article")].filter((card) => "card" in card.dataset);
+}
+
+/** Return a part of a job's row. @param {Job} job @param {string} part @returns {HTMLElement} */
+function partOf(job, part) {
+  return the(HTMLElement, `[data-pending-${part}]`, job.item);
+}
+
+/** Return the progress bar of a job's row. @param {Job} job @returns {HTMLProgressElement} */
+function progressOf(job) {
+  return the(HTMLProgressElement, "[data-pending-progress]", job.item);
+}
+
+/** Say something in the live region. @param {string} text */
+function say(text) {
+  the(HTMLElement, "[data-status]").textContent = text;
+}
+
+/**
+ * Fill the {names} of a sentence.
+ * @param {string} template
+ * @param {Record<string, string | number>} values
+ * @returns {string}
+ */
 function fill(template, values) {
   return template.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
-/** Why files cannot be sent together, or nothing. @param {File[]} files @returns {string} */
+/** Return why files cannot be sent together, or nothing. @param {File[]} files @returns {string} */
 function problemWith(files) {
   const nBytes = files.reduce((sum, file) => sum + file.size, 0);
-  if (files.length > Number(texts.maxFiles)) return texts.textTooMany;
-  if (nBytes > Number(texts.maxBytes)) return texts.textTooLarge;
+  if (files.length > Number(form?.dataset.maxFiles)) return texts.tooMany;
+  if (nBytes > Number(form?.dataset.maxBytes)) return texts.tooLarge;
   return "";
 }
 
-/** Whether a file shows the mark of DICOM after its preamble. @param {File} file @returns {Promise<boolean>} */
+/** Return whether a file shows the mark of DICOM after its preamble. @param {File} file @returns {Promise<boolean>} */
 async function isDicom(file) {
   const mark = new Uint8Array(await file.slice(128, 132).arrayBuffer());
   return String.fromCharCode(...mark) === "DICM";
 }
 
-/** Put all DICOM files together, since a series is many files; every other file alone. @param {File[]} files @returns {Promise<File[][]>} */
+/**
+ * Put all DICOM files together, since a series is many files; every other file alone.
+ * @param {File[]} files
+ * @returns {Promise<File[][]>}
+ */
 async function grouped(files) {
   const groups = [];
   let series = null;
@@ -67,15 +116,15 @@ async function grouped(files) {
 
 /** Name files that were read together. @param {File[]} files @returns {string} */
 function nameOf(files) {
-  if (files.length < 2) return files[0]?.name ?? "";
-  return fill(texts.textSeries, { first: files[0].name, last: files.at(-1).name, n: files.length });
+  const [first, last] = [files[0]?.name ?? "", files.at(-1)?.name ?? ""];
+  return files.length < 2 ? first : fill(texts.series, { first, last, n: files.length });
 }
 
 /** Show the chosen pictures; a file that a browser cannot draw (TIFF, DICOM) shows none. @param {File[]} files */
 function showPreviews(files) {
   previewUrls.forEach((url) => URL.revokeObjectURL(url));
   previewUrls = files.slice(0, 24).map((file) => URL.createObjectURL(file));
-  form.querySelector("[data-previews]").replaceChildren(...previewUrls.map(pictureOf));
+  the(HTMLElement, "[data-previews]").replaceChildren(...previewUrls.map(pictureOf));
 }
 
 /** Make a preview that removes itself where it cannot be drawn. @param {string} url */
@@ -91,7 +140,7 @@ function pictureOf(url) {
 /** Name a few files and count the others. @param {File[]} files @returns {string} */
 function namesOf(files) {
   const names = files.slice(0, 5).map((file) => file.name).join(", ");
-  return files.length > 5 ? fill(texts.textMore, { names, n: files.length - 5 }) : names;
+  return files.length > 5 ? fill(texts.more, { names, n: files.length - 5 }) : names;
 }
 
 /** Remember and show a choice of files, however it was made. @param {File[]} files */
@@ -100,12 +149,16 @@ function choose(files) {
   showPreviews(files);
   if (!files.length) return;
   blameField(false);
-  say(fill(texts.textChosen, { names: namesOf(files) }));
+  say(fill(texts.chosen, { names: namesOf(files) }));
 }
 
-/** Take files that were dropped or pasted. @param {DataTransfer | null} transfer @returns {boolean} whether there were any */
+/**
+ * Take files that were dropped or pasted.
+ * @param {DataTransfer | null} transfer
+ * @returns {boolean} whether there were any
+ */
 function take(transfer) {
-  const entries = [...(transfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  const entries = [...(transfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.()).filter((entry) => !!entry);
   const files = [...(transfer?.files ?? [])];
   if (entries.some((entry) => entry.isDirectory)) {
     Promise.all(entries.map(filesIn)).then((found) => choose(found.flat()));
@@ -115,15 +168,15 @@ function take(transfer) {
   return files.length > 0 || entries.length > 0;
 }
 
-/** Give the files of a dropped folder, hidden ones left out. @param {FileSystemEntry} entry @returns {Promise<File[]>} */
+/** Return all files of a dropped folder but hidden ones. @param {FileSystemEntry} entry @returns {Promise<File[]>} */
 async function filesIn(entry) {
   if (entry.name.startsWith(".")) return [];
-  if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
-  const reader = entry.createReader();
+  if (entry.isFile) return [await fileOf(/** @type {FileSystemFileEntry} */ (entry))];
+  const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
   const inside = [];
   for (;;) {
     // A folder gives its entries in portions; an empty one is the last.
-    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    const some = await nextEntries(reader);
     if (!some.length) break;
     inside.push(...some);
   }
@@ -131,9 +184,22 @@ async function filesIn(entry) {
   return (await Promise.all(inside.map(filesIn))).flat();
 }
 
-/** Let files be dropped anywhere: beside the field, a browser would open the file in place of the page. @param {HTMLElement} field */
+/** @param {FileSystemFileEntry} entry @returns {Promise<File>} */
+function fileOf(entry) {
+  return new Promise((resolve, reject) => entry.file(resolve, reject));
+}
+
+/** @param {FileSystemDirectoryReader} reader @returns {Promise<FileSystemEntry[]>} */
+function nextEntries(reader) {
+  return new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+}
+
+/**
+ * Let files be dropped anywhere: beside the field, a browser would open the file in place of the page.
+ * @param {HTMLElement} field
+ */
 function listenForDrops(field) {
-  const mark = (over) => field.classList.toggle("drop-over", over);
+  const mark = (/** @type {boolean} */ over) => field.classList.toggle("drop-over", over);
   document.addEventListener("dragover", (event) => { event.preventDefault(); mark(true); });
   document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) mark(false); });
   document.addEventListener("drop", (event) => { event.preventDefault(); mark(false); take(event.dataTransfer); });
@@ -141,9 +207,9 @@ function listenForDrops(field) {
 
 /** Mark the field as wrong, or as right again. @param {boolean} isWrong */
 function blameField(isWrong) {
-  const input = form.querySelector("#files");
-  form.querySelector("[data-field-error]").hidden = !isWrong;
-  input.closest(".field").classList.toggle("field-wrong", isWrong);
+  const input = the(HTMLInputElement, "#files");
+  the(HTMLElement, "[data-field-error]").hidden = !isWrong;
+  input.closest(".field")?.classList.toggle("field-wrong", isWrong);
   input.toggleAttribute("aria-invalid", isWrong);
   if (isWrong) input.setAttribute("aria-invalid", "true");
   input.setAttribute("aria-describedby", isWrong ? "files-hint files-error" : "files-hint");
@@ -156,44 +222,71 @@ async function onSubmit(event) {
   const files = chosenFiles;
   blameField(!files.length);
   if (!files.length) return;
-  form.reset();
+  form?.reset();
   choose([]);
   const jobs = (await grouped(files)).map((group) => enqueue(nameOf(group), group));
-  jobs[0].find("name").focus();
+  partOf(jobs[0], "name").focus();
 }
 
 /** Send a sample, with the same progress. @param {SubmitEvent} event */
 function onSample(event) {
   event.preventDefault();
-  const { submitter } = event;
-  const name = fill(texts.textSample, { name: submitter.textContent.trim() });
-  enqueue(name, [], submitter.value).find("name").focus();
+  const button = /** @type {HTMLButtonElement} */ (event.submitter);
+  const name = fill(texts.sample, { name: button.textContent.trim() });
+  partOf(enqueue(name, [], button.value), "name").focus();
 }
 
-/** Put a row into the list and what it stands for into the queue. @param {string} name @param {File[]} files @param {string} sample @returns {Job} */
+/**
+ * Put a row into the list and what it stands for into the queue.
+ * @param {string} name
+ * @param {File[]} files
+ * @param {string} sample
+ * @returns {Job}
+ */
 function enqueue(name, files, sample = "") {
-  resultsSection.hidden = false;
-  const item = document.querySelector("[data-pending]").content.firstElementChild.cloneNode(true);
-  const find = (part) => item.querySelector(`[data-pending-${part}]`);
-  const job = { name, files, sample, item, find, request: null, nCards: 0 };
-  find("name").textContent = name;
-  ["cancel", "retry", "remove"].forEach((part) => find(part).setAttribute("aria-label", `${find(part).textContent} - ${name}`));
-  find("progress").setAttribute("aria-label", name);
-  find("state").textContent = texts.textWaiting;
-  find("cancel").addEventListener("click", () => cancel(job));
-  find("remove").addEventListener("click", () => { item.remove(); tell(); resultsSection.querySelector("h2").focus(); });
-  find("retry").addEventListener("click", () => { const again = enqueue(name, files, sample); item.replaceWith(again.item); again.find("name").focus(); });
-  showPendingPicture(find("picture"), files);
-  resultList.append(item);
+  the(HTMLElement, "[data-results]").hidden = false;
+  const job = { name, files, sample, item: pendingRow(), request: null, nCards: 0 };
+  fillRow(job);
+  the(HTMLElement, "[data-result-list]").append(job.item);
   batch.nAll += 1;
   const problem = problemWith(files);
   if (problem) {
     refuse(job, problem);
   } else {
     queue.push(job);
-    work();
+    if (state.is === "idle") startNext();
   }
   return job;
+}
+
+/** Return a new row for the list. @returns {HTMLElement} */
+function pendingRow() {
+  const row = the(HTMLTemplateElement, "[data-pending]").content.cloneNode(true);
+  return the(HTMLElement, "li", /** @type {DocumentFragment} */ (row));
+}
+
+/** Name a job in its row, and let its buttons do what they say. @param {Job} job */
+function fillRow(job) {
+  const { name, files, sample, item } = job;
+  const [cancelButton, retry, remove] = ["cancel", "retry", "remove"].map((part) => partOf(job, part));
+  partOf(job, "name").textContent = name;
+  partOf(job, "state").textContent = texts.waiting;
+  progressOf(job).setAttribute("aria-label", name);
+  for (const button of [cancelButton, retry, remove]) {
+    button.setAttribute("aria-label", `${button.textContent} - ${name}`);
+  }
+  cancelButton.addEventListener("click", () => cancel(job));
+  retry.addEventListener("click", () => {
+    const again = enqueue(name, files, sample);
+    item.replaceWith(again.item);
+    partOf(again, "name").focus();
+  });
+  remove.addEventListener("click", () => {
+    item.remove();
+    tell();
+    the(HTMLElement, "#results-heading").focus();
+  });
+  showPendingPicture(the(HTMLImageElement, "[data-pending-picture]", item), files);
 }
 
 /** @param {HTMLImageElement} picture @param {File[]} files */
@@ -205,82 +298,101 @@ function showPendingPicture(picture, files) {
   picture.src = url;
 }
 
-/** Work through the queue. */
-async function work() {
-  if (current) return;
-  while ((current = queue.shift() ?? null)) {
-    say(fill(texts.textBusy, { n: queue.length + 1 }));
-    await send(current);
-  }
+/** Send what waits longest, or rest: called when nothing is under way any more. */
+function startNext() {
+  const job = queue.shift();
+  state = job ? { is: "sending", job } : { is: "idle" };
   tell();
+  if (!job) return;
+  say(fill(texts.busy, { n: queue.length + 1 }));
+  send(job);
 }
 
 /** Say how much is done; the title says it to whoever looks at another tab. */
 function tell() {
-  const n = document.querySelectorAll("[data-card]").length;
-  document.title = n ? `${resultsSection.dataset.textTitle} (${n}) - ${pageTitle}` : pageTitle;
+  const n = allCards().length;
+  document.title = n ? `${texts.results} (${n}) - ${pageTitle}` : pageTitle;
   prepareDownloads();
-  if (current || queue.length) {
-    say(fill(texts.textDone, { n: batch.nDone, of: batch.nAll }));
+  if (state.is !== "idle") {
+    say(fill(texts.done, { n: batch.nDone, of: batch.nAll }));
   } else if (batch.nAll) {
-    say(n ? texts.textAllDone : "");
+    say(n ? texts.allDone : "");
     batch = { nDone: 0, nAll: 0 };
   }
 }
 
-/** Send one job and show its cards as they come. @param {Job} job @returns {Promise<void>} */
+/** Send one job and show its cards as they come. @param {Job} job */
 function send(job) {
+  const request = new XMLHttpRequest();
+  job.request = request;
+  let nRead = 0;
+  const readLines = () => {
+    if (request.status !== 200) return;
+    const whole = request.responseText.lastIndexOf("\n") + 1;
+    const lines = request.responseText.slice(nRead, whole).split("\n").filter(Boolean);
+    lines.forEach((line) => onLine(job, JSON.parse(line)));
+    nRead = whole;
+  };
+  progressOf(job).removeAttribute("value");
+  request.upload.addEventListener("progress", (event) => onSent(job, event));
+  request.upload.addEventListener("load", () => onAllSent(job));
+  request.addEventListener("progress", readLines);
+  request.addEventListener("abort", startNext);
+  request.addEventListener("load", () => { readLines(); finish(job, request); });
+  request.addEventListener("error", () => finish(job, request));
+  request.open("POST", form?.dataset.stream ?? "");
+  request.setRequestHeader("Accept", "application/x-ndjson, application/problem+json");
+  request.send(bodyOf(job));
+}
+
+/** @param {Job} job @returns {FormData} */
+function bodyOf(job) {
   const body = new FormData();
   job.files.forEach((file) => body.append("files", file));
   if (job.sample) body.append("sample", job.sample);
   body.append("number", String(nextNumber()));
-  const request = new XMLHttpRequest();
-  job.request = request;
-  let nRead = 0;
-  return new Promise((resolve) => {
-    const readLines = () => {
-      const whole = request.responseText.lastIndexOf("\n") + 1;
-      request.responseText.slice(nRead, whole).split("\n").filter(Boolean).forEach((line) => onLine(job, JSON.parse(line)));
-      nRead = whole;
-    };
-    job.find("progress").removeAttribute("value");
-    request.upload.addEventListener("progress", (event) => onSent(job, event));
-    request.upload.addEventListener("load", () => { job.find("state").textContent = texts.textReading; job.find("progress").removeAttribute("value"); });
-    request.addEventListener("progress", () => { if (request.status === 200) readLines(); });
-    request.addEventListener("abort", resolve);
-    request.addEventListener("load", () => { if (request.status === 200) readLines(); finish(job); resolve(); });
-    request.addEventListener("error", () => { finish(job); resolve(); });
-    request.open("POST", texts.stream);
-    request.setRequestHeader("Accept", "application/x-ndjson, application/problem+json");
-    request.send(body);
-  });
+  return body;
 }
 
-/** The number that the next card gets. @returns {number} */
+/** Return the number that the next card gets. @returns {number} */
 function nextNumber() {
-  return 1 + document.querySelectorAll("[data-card]").length;
+  return 1 + allCards().length;
 }
 
 /** @param {Job} job @param {ProgressEvent} event */
 function onSent(job, event) {
   if (!event.lengthComputable) return;
   const share = event.loaded / event.total;
-  job.find("progress").value = share;
-  job.find("state").textContent = fill(texts.textSending, { percent: Math.round(100 * share) });
+  progressOf(job).value = share;
+  partOf(job, "state").textContent = fill(texts.sending, { percent: Math.round(100 * share) });
 }
 
-/** Show progress or a card that came. @param {Job} job @param {{done?: number, of?: number, card?: string}} line */
+/** The server has all. @param {Job} job */
+function onAllSent(job) {
+  state = { is: "classifying", job };
+  progressOf(job).removeAttribute("value");
+  partOf(job, "state").textContent = texts.reading;
+}
+
+/** Show progress or a card that came. @param {Job} job @param {Line} line */
 function onLine(job, line) {
-  if (!line.card) {
-    job.find("progress").value = line.done / line.of;
-    job.find("state").textContent = fill(texts.textSlices, line);
+  if ("card" in line) {
+    showCard(job, line.card);
     return;
   }
+  progressOf(job).value = line.done / line.of;
+  partOf(job, "state").textContent = fill(texts.slices, line);
+}
+
+/** Put a card before the row of its job. @param {Job} job @param {string} html */
+function showCard(job, html) {
   // The server's own template, without a word that a user wrote; the names are put in here, as text.
-  const card = new DOMParser().parseFromString(line.card, "text/html").querySelector("[data-card]");
-  const files = JSON.parse(card.dataset.record).files.map((place) => job.files[place]).filter(Boolean);
+  const card = the(HTMLElement, "[data-card]", new DOMParser().parseFromString(html, "text/html"));
+  /** @type {number[]} */
+  const places = JSON.parse(card.dataset.record ?? "{}").files;
+  const files = places.map((place) => job.files[place]).filter(Boolean);
   const name = job.sample ? job.name : nameOf(files);
-  card.querySelectorAll("[data-file-name]").forEach((place) => { place.textContent = fill(texts.textNamed, { name }); });
+  card.querySelectorAll("[data-file-name]").forEach((place) => { place.textContent = fill(texts.named, { name }); });
   card.dataset.file = job.sample ? "" : files.map((file) => file.name).join("; ");
   const item = document.createElement("li");
   item.append(document.adoptNode(card));
@@ -288,19 +400,18 @@ function onLine(job, line) {
   job.item.before(item);
   improve(card);
   job.nCards += 1;
-  if (hasFocus && job.nCards === 1) card.querySelector("h3").focus();
+  if (hasFocus && job.nCards === 1) the(HTMLElement, "h3", card).focus();
 }
 
-/** The answer is whole, or broke off. @param {Job} job */
-function finish(job) {
-  if (job.request.status !== 200 || !job.nCards) {
-    refuse(job, problemDetail(job.request) || texts.textBroken);
-    return;
+/** End a job whose answer is whole, or broke off. @param {Job} job @param {XMLHttpRequest} request */
+function finish(job, request) {
+  if (request.status === 200 && job.nCards) {
+    job.item.remove();
+    batch.nDone += 1;
+  } else {
+    refuse(job, problemDetail(request) || texts.broken);
   }
-  job.item.remove();
-  batch.nDone += 1;
-  current = queue.length ? current : null;
-  tell();
+  startNext();
 }
 
 /** @param {XMLHttpRequest} request @returns {string} */
@@ -312,16 +423,16 @@ function problemDetail(request) {
   }
 }
 
-/** Leave the reason in the row, which counts as a result without an answer. @param {Job} job @param {string} reason */
+/** Leave the reason in the row: it counts as a result without an answer. @param {Job} job @param {string} reason */
 function refuse(job, reason) {
   const number = nextNumber();
   const date = new Date().toISOString().replace(/\.\d+/, "");
-  const card = job.item.firstElementChild;
+  const card = the(HTMLElement, "article", job.item);
   card.dataset.card = "";
   card.dataset.file = job.files.map((file) => file.name).join("; ");
   card.dataset.record = JSON.stringify({ date, error: { code: "not_sent", detail: reason } });
   card.dataset.rows = JSON.stringify([{ number, kind: "refused", error: reason, date }]);
-  job.find("name").textContent = fill(texts.textNumbered, { n: number, name: job.name });
+  partOf(job, "name").textContent = fill(texts.numbered, { n: number, name: job.name });
   stop(job, reason);
 }
 
@@ -329,52 +440,63 @@ function refuse(job, reason) {
 function cancel(job) {
   const place = queue.indexOf(job);
   if (place >= 0) queue.splice(place, 1);
+  stop(job, texts.cancelled);
+  // Where it is under way, this starts the next.
   job.request?.abort();
-  stop(job, texts.textCancelled);
 }
 
 /** @param {Job} job @param {string} reason */
 function stop(job, reason) {
   const hadFocus = job.item.contains(document.activeElement);
-  ["progress", "state", "cancel"].forEach((part) => { job.find(part).hidden = true; });
-  ["retry", "remove", "refusal"].forEach((part) => { job.find(part).hidden = false; });
-  job.find("refusal").textContent = reason;
-  if (hadFocus) job.find("name").focus();
+  ["progress", "state", "cancel"].forEach((part) => { partOf(job, part).hidden = true; });
+  ["retry", "remove", "refusal"].forEach((part) => { partOf(job, part).hidden = false; });
+  partOf(job, "refusal").textContent = reason;
+  if (hadFocus) partOf(job, "name").focus();
   batch.nDone += 1;
   tell();
 }
 
 /** Give a card what only a script can: the opacity of its heat maps. @param {Element} card */
 function improve(card) {
-  card.querySelectorAll("[data-opacity-field]").forEach((field) => {
-    field.hidden = false;
-    field.querySelector("[data-opacity]").addEventListener("input", (event) => {
-      field.parentElement.querySelectorAll("[data-layer]").forEach((layer) => { layer.style.opacity = String(event.target.value / 100); });
+  for (const field of card.querySelectorAll("[data-opacity-field]")) {
+    const slider = the(HTMLInputElement, "[data-opacity]", field);
+    /** @type {NodeListOf<HTMLElement> | undefined} */
+    const layers = field.parentElement?.querySelectorAll("[data-layer]");
+    field.removeAttribute("hidden");
+    slider.addEventListener("input", () => {
+      layers?.forEach((layer) => { layer.style.opacity = String(slider.valueAsNumber / 100); });
     });
-  });
+  }
 }
 
 /** Bring the two links up to date with the list; they are files made here, of this page alone. */
 function prepareDownloads() {
-  const cards = [...document.querySelectorAll("[data-card]")];
-  const records = cards.map((card) => ({ file: card.dataset.file ?? "", ...JSON.parse(card.dataset.record) }));
-  const rows = cards.flatMap((card) => JSON.parse(card.dataset.rows).map((row) => ({ ...row, file: card.dataset.file ?? "" })));
-  const disclaimer = document.querySelector(".disclaimer").textContent.trim();
-  setDownload("json", "application/json", JSON.stringify({ results: records, disclaimer }, null, 2));
+  const cards = allCards().map(({ dataset }) => ({
+    file: dataset.file ?? "", record: JSON.parse(dataset.record ?? "{}"), rows: JSON.parse(dataset.rows ?? "[]"),
+  }));
+  const results = cards.map(({ file, record }) => ({ file, ...record }));
+  const rows = cards.flatMap(({ file, rows }) => rows.map((/** @type {object} */ row) => ({ ...row, file })));
+  const disclaimer = the(HTMLElement, ".disclaimer").textContent.trim();
+  setDownload("json", "application/json", JSON.stringify({ results, disclaimer }, null, 2));
   setDownload("csv", "text/csv", csvOf(rows));
 }
 
 /** @param {string} kind @param {string} type @param {string} text */
 function setDownload(kind, type, text) {
-  const link = document.querySelector(`[data-download=${kind}]`);
+  const link = the(HTMLAnchorElement, `[data-download=${kind}]`);
   if (link.href.startsWith("blob:")) URL.revokeObjectURL(link.href);
   link.href = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
 }
 
-/** Write rows as CSV, as web/records.py does; a cell that a spreadsheet would run as a formula becomes text. @param {Record<string, unknown>[]} rows @returns {string} */
+/**
+ * Write rows as CSV, as the server does; a cell that a spreadsheet would run as a formula becomes text.
+ * @param {Record<string, unknown>[]} rows
+ * @returns {string}
+ */
 function csvOf(rows) {
-  const columns = JSON.parse(document.querySelector("[data-columns]").dataset.columns);
-  const cell = (value) => {
+  /** @type {string[]} */
+  const columns = JSON.parse(the(HTMLElement, "[data-columns]").dataset.columns ?? "[]");
+  const cell = (/** @type {unknown} */ value) => {
     const text = String(value ?? "").replace(/^[=+\-@\t\r]/, "'$&");
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
@@ -385,13 +507,13 @@ function csvOf(rows) {
 /** Empty the list: everything of it is gone, there is no other copy. */
 function clearResults() {
   queue.length = 0;
-  current?.request?.abort();
-  resultList.replaceChildren();
-  resultsSection.hidden = true;
+  the(HTMLElement, "[data-result-list]").replaceChildren();
+  the(HTMLElement, "[data-results]").hidden = true;
   batch = { nDone: 0, nAll: 0 };
+  if (state.is !== "idle") state.job.request?.abort();
   document.title = pageTitle;
   say("");
-  document.querySelector("#main").focus();
+  the(HTMLElement, "#main").focus();
 }
 
 /** Details that were opened for the printer. @type {HTMLDetailsElement[]} */
@@ -399,7 +521,7 @@ let openedDetails = [];
 
 /** Open every detail before printing, however it was asked for; a report without the model's version is none. */
 function openDetails() {
-  openedDetails = [...document.querySelectorAll(".details:not([open])")];
+  openedDetails = [...document.querySelectorAll("details")].filter((details) => !details.open);
   openedDetails.forEach((details) => { details.open = true; });
 }
 
@@ -408,30 +530,51 @@ function closeDetails() {
   openedDetails.forEach((details) => { details.open = false; });
 }
 
+/** Return whether the page is dark now: as chosen, else as the system says. @returns {boolean} */
+function isDark() {
+  const chosen = document.documentElement.dataset.theme;
+  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
 /** Switch between the light page and the dark room; forgotten with the page. @param {HTMLButtonElement} button */
 function offerThemes(button) {
-  const isDark = () => (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-  const name = () => { button.textContent = isDark() ? button.dataset.textLight : button.dataset.textDark; };
+  const name = () => { button.textContent = (isDark() ? button.dataset.textLight : button.dataset.textDark) ?? ""; };
   button.hidden = false;
-  button.addEventListener("click", () => { document.documentElement.dataset.theme = isDark() ? "light" : "dark"; name(); });
+  button.addEventListener("click", () => {
+    document.documentElement.dataset.theme = isDark() ? "light" : "dark";
+    name();
+  });
   name();
 }
 
-document.querySelector("[data-focus]")?.focus();
-offerThemes(document.querySelector("[data-theme-switch]"));
-document.querySelectorAll("[data-card]").forEach(improve);
-if (form) {
-  const fields = form.querySelectorAll("[type=file]");
-  fields.forEach((field) => field.addEventListener("change", () => choose([...fields].flatMap((each) => [...each.files]))));
+/** Let the form send its files one by one, with progress. @param {HTMLFormElement} form */
+function improveForm(form) {
+  const fields = [...form.querySelectorAll("input")].filter((input) => input.type === "file");
+  const allFiles = () => fields.flatMap((field) => [...(field.files ?? [])]);
+  fields.forEach((field) => field.addEventListener("change", () => choose(allFiles())));
   form.addEventListener("submit", onSubmit);
-  document.querySelector("[data-samples]").addEventListener("submit", onSample);
-  listenForDrops(form.querySelector("[data-drop]"));
+  the(HTMLFormElement, "[data-samples]").addEventListener("submit", onSample);
+  listenForDrops(the(HTMLElement, "[data-drop]", form));
   document.addEventListener("paste", (event) => { if (take(event.clipboardData)) event.preventDefault(); });
-  document.querySelectorAll("[data-print], [data-clear]").forEach((button) => { button.hidden = false; });
-  document.querySelector("[data-print]").addEventListener("click", () => window.print());
+}
+
+/** Let the list of results be printed and emptied. */
+function improveList() {
+  const [print, clear] = ["[data-print]", "[data-clear]"].map((name) => the(HTMLButtonElement, name));
+  print.hidden = false;
+  clear.hidden = false;
+  print.addEventListener("click", () => window.print());
+  clear.addEventListener("click", clearResults);
   window.addEventListener("beforeprint", openDetails);
   window.addEventListener("afterprint", closeDetails);
-  document.querySelector("[data-clear]").addEventListener("click", clearResults);
   // There is no other copy of the list: ask before a link or a reload takes it away.
-  window.addEventListener("beforeunload", (event) => { if (document.querySelector("[data-card]")) event.preventDefault(); });
+  window.addEventListener("beforeunload", (event) => { if (allCards().length) event.preventDefault(); });
+}
+
+/** @type {HTMLElement | null} */ (document.querySelector("[data-focus]"))?.focus();
+offerThemes(the(HTMLButtonElement, "[data-theme-switch]"));
+allCards().forEach(improve);
+if (form) {
+  improveForm(form);
+  improveList();
 }
