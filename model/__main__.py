@@ -1,30 +1,22 @@
 """Classify files and folders from the command line: `python -m model PATH... [--csv out.csv] [--model NAME]`."""
 
 import argparse
-import csv
+import hashlib
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from tqdm import tqdm
 
-from model.answers.answer import NOT_BRAIN_MRI
-from model.answers.prediction import Prediction
-from model.answers.volume import VolumeSummary, summarize
+from model.answering import SlicesDone, answers
 from model.card import DEFAULT_MODELS, DISCLAIMER, WEIGHTS_FOLDER
-from model.errors import ImageError, ModelFileError
+from model.errors import UNREADABLE_FILE, ModelFileError
 from model.network.classifier import Classifier, load_classifier
-from model.reading.contents import Limits, MriImage, MriVolume
-from model.reading.dicom.series import series_of
-from model.reading.many_files import read_files
-from model.reading.signatures import is_dicom
-from model.reading.sizes import MAX_VOXELS
+from model.reading.contents import OWN_MACHINE
+from model.reading.many_files import BEGINNING_BYTES, by_series, read_files
+from model.records import Row, command_columns, refused_cells, row_of, write_csv
 from model.scan.command import main as scan
-
-# On one's own machine a series may be larger than what a server takes from strangers.
-LIMITS = Limits(max_voxels=4 * MAX_VOXELS, max_files=20_000)
-# Slices of a volume that are classified in one pass.
-BATCH = 16
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -83,73 +75,44 @@ def _files_of(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
 
 
-def _together(files: Sequence[Path]) -> list[list[Path]]:
-    """Put the files of one DICOM series together, so that one series is in memory at a time; others stand alone."""
-    groups: dict[str | Path, list[Path]] = {}
-    for file in files:
-        try:
-            content = file.read_bytes()
-        except OSError:
-            content = b""
-        series = series_of(content) if is_dicom(content) else ""
-        groups.setdefault(series or file, []).append(file)
-    return list(groups.values())
-
-
 def _write_rows(classifier: Classifier, files: Sequence[Path], csv_path: Path | None) -> int:
-    output = csv_path.open("w", newline="", encoding="utf-8") if csv_path else sys.stdout
     n_rows = n_failed = 0
-    try:
-        probabilities = [f"p_{name}" for name in classifier.card.class_names]
-        writer = csv.DictWriter(output, ["path", "answer", "predicted_class", *probabilities, "n_slices", "error"])
-        writer.writeheader()
-        for group in tqdm(_together(files), unit="file", file=sys.stderr):
-            for row in _rows(classifier, group):
+
+    def counted() -> Iterator[Row]:
+        nonlocal n_rows, n_failed
+        # One series is in memory at a time.
+        for places in tqdm(by_series(map(_beginning, files)), unit="file", file=sys.stderr):
+            for row in _rows(classifier, [files[place] for place in places]):
                 n_rows += 1
-                n_failed += bool(row["error"])
-                writer.writerow(row)
-    finally:
-        if csv_path:
-            output.close()
+                n_failed += bool(row.get("error"))
+                yield row
+
+    with csv_path.open("w", newline="", encoding="utf-8") if csv_path else nullcontext(sys.stdout) as output:
+        write_csv(output, command_columns(classifier.card.class_names), counted())
     print(f"{n_rows - n_failed} of {n_rows} pictures and volumes classified, {n_failed} failed.", file=sys.stderr)
     return 1 if n_failed else 0
 
 
-def _rows(classifier: Classifier, files: Sequence[Path]) -> Iterator[dict[str, str]]:
-    """Give a row per picture and per volume, with the path of its first file."""
+def _beginning(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(BEGINNING_BYTES)
+    except OSError:
+        return b""
+
+
+def _rows(classifier: Classifier, files: Sequence[Path]) -> Iterator[Row]:
+    """Yield a row per image and per volume, with the path of its first file."""
     try:
         contents = [file.read_bytes() for file in files]
     except OSError as error:
-        yield from ({"path": str(file), "error": f"The file cannot be read: {error.strerror}."} for file in files)
+        sentence = f"The file cannot be read: {error.strerror}."
+        yield from ({"path": str(file), **refused_cells(UNREADABLE_FILE, sentence)} for file in files)
         return
-    for reading in read_files(contents, LIMITS):
-        path = str(files[reading.files[0]])
-        try:
-            yield {"path": path, "error": "", **_row(classifier, reading.content)}
-        except ImageError as error:
-            yield {"path": path, "error": str(error)}
-
-
-def _row(classifier: Classifier, content: MriImage | MriVolume | ImageError) -> dict[str, str]:
-    if isinstance(content, ImageError):
-        raise content
-    if isinstance(content, MriVolume):
-        n_slices = len(content.slices)
-        judged: Prediction | VolumeSummary = summarize(_predict(classifier, content), content.brain_slices())
-    else:
-        n_slices, judged = 1, classifier.predict([content])[0]
-    row = {"answer": judged.answer, "n_slices": str(n_slices)}
-    if judged.answer == NOT_BRAIN_MRI:
-        return row
-    probabilities = {f"p_{name}": f"{p:.4f}" for name, p in judged.by_class().items()}
-    return row | {"predicted_class": judged.predicted_class, **probabilities}
-
-
-def _predict(classifier: Classifier, volume: MriVolume) -> list[Prediction]:
-    """Classify the slices with brain in them, some at a time."""
-    indices = volume.brain_slices()
-    batches = [indices[i : i + BATCH] for i in range(0, len(indices), BATCH)]
-    return [prediction for batch in batches for prediction in classifier.predict([volume.image(i) for i in batch])]
+    sha256 = [hashlib.sha256(content).hexdigest() for content in contents]
+    for step in answers(read_files(contents, OWN_MACHINE), classifier):
+        if not isinstance(step, SlicesDone):
+            yield {"path": str(files[step.files[0]]), **row_of(step, sha256)}
 
 
 if __name__ == "__main__":

@@ -2,6 +2,9 @@
 
 from model.sentences import Sentence
 
+# The code of a file that the system does not give: not the fault of its content.
+UNREADABLE_FILE = "unreadable_file"
+
 
 class ImageError(Exception):
     """A picture that cannot be classified. `str(error)` is fit to be shown to the person who sent it.
@@ -53,7 +56,12 @@ class UnsuitableImage(ImageError):
 
 
 class Busy(Exception):
-    """The network was so busy with pictures that came before that this one's time ran out."""
+    """The network was so busy with images that came before that this one's time ran out."""
+
+    code = "overloaded"
+    sentence = Sentence(
+        "Expected fewer requests at once. This server has all that it can do. Try again in a few seconds."
+    )
 
 
 class ModelFileError(Exception):

@@ -489,7 +489,7 @@ function setDownload(kind, type, text) {
 }
 
 /**
- * Write rows as CSV, as the server does; a cell that a spreadsheet would run as a formula becomes text.
+ * Write rows as CSV, as model/records.py does; a cell that a spreadsheet would run as a formula becomes text.
  * @param {Record<string, unknown>[]} rows
  * @returns {string}
  */

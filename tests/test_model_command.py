@@ -27,8 +27,9 @@ def test_folder_of_good_pictures_gives_a_row_each_and_exit_code_0(folder: Path, 
     rows = csv_rows(table)
     assert [Path(row["path"]).name for row in rows] == ["a.png", "b.jpg"]
     assert list(rows[0]) == [
-        "path", "answer", "predicted_class", "p_glioma", "p_meningioma", "p_no_tumor", "p_pituitary",
-        "n_slices", "error",
+        "path", "sha256", "kind", "format", "n_files", "n_slices", "slice", "first_slice", "last_slice", "answer",
+        "predicted_class", "p_glioma", "p_meningioma", "p_no_tumor", "p_pituitary", "tumor_probability", "reason",
+        "notes", "error_code", "error", "model", "model_version", "model_sha256",
     ]  # fmt: skip
     assert sum(float(rows[0][f"p_{c}"]) for c in ("glioma", "meningioma", "no_tumor", "pituitary")) == pytest.approx(
         1, abs=1e-3
@@ -66,7 +67,9 @@ def test_folder_of_a_dicom_series_gives_one_row_with_the_number_of_its_slices(
     assert sum(float(rows[0][f"p_{c}"]) for c in ("glioma", "meningioma", "no_tumor", "pituitary")) == pytest.approx(
         1, abs=1e-3
     )
-    assert rows[0] == {**rows[1], "path": rows[0]["path"]}
+    said = ("answer", "predicted_class", "p_glioma", "tumor_probability", "slice", "first_slice", "last_slice")
+    assert [rows[0][name] for name in said] == [rows[1][name] for name in said]
+    assert [(row["n_files"], len(row["sha256"].split())) for row in rows] == [("1", 1), ("22", 22), ("1", 1)]
 
 
 def test_slice_that_fails_in_a_series_gets_a_row_of_its_own(tmp_path: Path, tiny_models: Path) -> None:

@@ -90,6 +90,10 @@ class Limits:
     max_files: int = 600
 
 
+# On one's own machine a series may be larger than what a server takes from strangers.
+OWN_MACHINE = Limits(max_voxels=4 * MAX_VOXELS, max_files=20_000)
+
+
 @dataclass(frozen=True, eq=False)
 class Reading:
     """One picture, one volume, or one refusal.

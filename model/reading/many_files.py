@@ -1,6 +1,6 @@
 """Read files that belong together or not: pictures, volumes, DICOM series in any order, and zip archives of these."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from model.errors import ImageError, TooManyFiles, UnsupportedFormat
@@ -12,7 +12,8 @@ from model.sentences import Sentence
 
 # Unpacked bytes of an archive per voxel that is let through: scanners write 16 bits; half as much again for headers.
 _BYTES_PER_VOXEL = 3
-
+# The series' id of a DICOM file stands before its pixels, and before the long elements of most makers.
+BEGINNING_BYTES = 65_536
 
 _DEFAULT_LIMITS = Limits()
 
@@ -40,6 +41,26 @@ def read_files(contents: Sequence[bytes], limits: Limits = _DEFAULT_LIMITS) -> l
     found.sort(key=lambda placed: placed[0][0])
     readings = [Reading(_places(indices, pieces), content) for indices, content in found]
     return sorted([*refusals, *readings], key=lambda reading: reading.files[0])
+
+
+def by_series(beginnings: Iterable[bytes]) -> list[list[int]]:
+    """Return the places of files that belong to one DICOM series together, those of each other file alone.
+
+    beginnings: the first BEGINNING_BYTES of each file.
+    """
+    groups: dict[str | int, list[int]] = {}
+    for place, beginning in enumerate(beginnings):
+        groups.setdefault(_series_of(beginning) or place, []).append(place)
+    return list(groups.values())
+
+
+def _series_of(beginning: bytes) -> str:
+    if not is_dicom(beginning):
+        return ""
+    # Not before there is a DICOM file: see model.reading.signatures.
+    from model.reading.dicom.series import series_of
+
+    return series_of(beginning)
 
 
 def _unpack(contents: Sequence[bytes], limits: Limits) -> tuple[list[_Piece], list[Reading]]:

@@ -1,7 +1,6 @@
 """What stops a scan as a whole. What is wrong with one file becomes its row instead."""
 
 # Of a file whose bytes cannot be had. Reading it may work another time: --resume tries again.
-UNREADABLE_FILE = "unreadable_file"
 
 
 class ScanError(Exception):

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
+from model.records import Row
 from model.safe_files import write_atomically
 from model.scan.errors import ScanError
 from model.scan.listing.inputs import Input
@@ -22,7 +23,7 @@ from model.scan.listing.sources import list_inputs
 from model.scan.scan_folder import ScanFolder
 from model.scan.table.done import Done
 from model.scan.table.merging import SUMMARY, Summary, merge
-from model.scan.table.parts import Parts, Row
+from model.scan.table.parts import Parts
 from model.scan.table.report import REPORT, write_report
 
 # A part holds at most so many rows.

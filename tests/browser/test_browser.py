@@ -13,6 +13,7 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
+from model.records import PAGE_COLUMNS, write_csv
 from tests.support.heads import series
 from tests.support.networks import models_that_answer
 from tests.support.page_states import FLAGS, made_volume, open_state
@@ -171,8 +172,26 @@ def test_saved_table_and_document_hold_every_result_of_the_page(opened: Any, tmp
     download.value.save_as(tmp_path / "results.json")
     document = json.loads((tmp_path / "results.json").read_text())
     assert [result.get("answer") is None for result in document["results"]] == [False, True, False]
-    assert document["results"][0]["input_sha256"] == rows[0]["picture_sha256"]
+    assert document["results"][0]["input_sha256"] == rows[0]["sha256"]
     assert "Not a medical device" in document["disclaimer"]
+
+
+def test_table_made_in_the_browser_is_the_one_that_the_server_would_write(opened: Any, tmp_path: Path) -> None:
+    (tmp_path / '=1+1,"x".jpg').write_bytes((SAMPLES / "glioma.jpg").read_bytes())
+    classify(opened, tmp_path / '=1+1,"x".jpg')
+    classify(opened, made_volume(tmp_path, n_slices=4))
+    wait_for_cards(opened, 2)
+    with opened.expect_download() as download:
+        opened.get_by_role("link", name="CSV").click()
+    download.value.save_as(tmp_path / "results.csv")
+    cards = opened.evaluate(
+        "() => [...document.querySelectorAll('[data-card]')].map((card) => [card.dataset.file, card.dataset.rows])"
+    )
+    expected = io.StringIO(newline="")
+    write_csv(expected, PAGE_COLUMNS, ({**row, "file": name} for name, rows in cards for row in json.loads(rows)))
+    written = (tmp_path / "results.csv").read_bytes().decode("utf-8-sig")
+    assert written == expected.getvalue()
+    assert "'=1+1" in written
 
 
 def test_files_of_one_upload_keep_their_own_names(opened: Any, tmp_path: Path) -> None:

@@ -6,17 +6,19 @@ from datetime import UTC, datetime
 
 from flask import Blueprint, Response, jsonify, request
 
+from model.answering import AnsweredImage, Refused, Result
 from model.card import DISCLAIMER
 from model.evidence.explainer import Explainer
+from model.network.classifier import Classifier
+from model.records import record_of
 from model.sentences import Sentence
-from web.answering import Answer, Refused, Result, results_of
+from web.answering import hashes_of, refusal_of, results_of
 from web.api import examples
 from web.api.openapi import V1_PREFIX, Operation
 from web.api.schemas import ModelsSchema, PredictionsSchema, ResultsSchema, UploadSchema
 from web.guards.overload import admitted
 from web.guards.uploads import uploaded_files
 from web.languages.languages import say
-from web.records import record_of
 from web.refusals import Refusal
 from web.service import this_service
 
@@ -45,11 +47,11 @@ def predictions() -> Response:
     _refuse_other_bodies()
     contents = uploaded_files(request, service.settings.max_files)
     classifier = service.classifier(request.form.get("model"))
-    records, refusals = [], []
-    # One result after the other: each holds its picture and its feature maps.
+    hashes, records, refusals = hashes_of(contents), [], []
+    # One result after the other: each holds its image and its feature maps.
     for result in results_of(contents, classifier, service):
-        records.append({**record_of(result), **_heatmap(result)})
-        refusals += [result.refusal] if isinstance(result, Refused) else []
+        records.append({**record_of(result, hashes, say), **_heatmap(result, classifier)})
+        refusals += [refusal_of(result)] if isinstance(result, Refused) else []
     if len(refusals) == len(records):
         raise refusals[0]
     answer = {
@@ -84,12 +86,12 @@ def results() -> Response:
     return jsonify(found)
 
 
-def _heatmap(result: Result) -> dict[str, str]:
-    if request.form.get("heatmap", "no") != "yes" or not isinstance(result, Answer):
+def _heatmap(result: Result, classifier: Classifier) -> dict[str, str]:
+    if request.form.get("heatmap", "no") != "yes" or not isinstance(result, AnsweredImage):
         return {}
-    if not result.prediction.is_brain_mri:
+    if not result.answer.is_brain_mri:
         return {}
-    jpeg = Explainer(result.classifier).heatmap_jpeg(result.image, result.prediction)
+    jpeg = Explainer(classifier).heatmap_jpeg(result.content, result.answer)
     return {"heatmap": "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Response, make_response
 
-from model.sentences import Sentence
+from model.errors import Busy
 from web.refusals import Refusal
 
 # All that is in work is done by then, unless it is volumes.
@@ -34,11 +34,7 @@ class Places:
 
 def overloaded() -> Refusal:
     """Give the refusal of what there is no room or no time for."""
-    return Refusal(
-        "overloaded",
-        Sentence("Expected fewer requests at once. This server has all that it can do. Try again in a few seconds."),
-        [("Retry-After", str(_RETRY_AFTER_SECONDS))],
-    )
+    return Refusal(Busy.code, Busy.sentence, [("Retry-After", str(_RETRY_AFTER_SECONDS))])
 
 
 def admitted(places: Callable[[], Places]) -> Callable[[View], View]:

@@ -3,8 +3,10 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from model.answering import AnsweredImage, AnsweredVolume, Opinion, Refused, Result, SlicesDone
 from model.answers.answer import Answer, disagree
 from model.answers.prediction import Prediction
 from model.answers.volume import VolumeSummary
@@ -13,11 +15,10 @@ from model.evidence.drawing import picture_webp, shrink
 from model.evidence.explainer import DISPLAY_SIDE_PX, Explainer
 from model.network.classifier import Classifier
 from model.reading.contents import MriImage
+from model.records import notes_of, page_rows, record_of
 from model.sentences import Sentence
-from web.answering import Answer as ImageAnswer
-from web.answering import Opinion, Refused, Result, SlicesDone, VolumeAnswer
+from web.languages.languages import say
 from web.page.wording import LABELS, Description, describe
-from web.records import now, record_of, rows_of
 
 # Evidence has ten places or fewer along a side: this many pixels show all of it.
 _LAYER_SIDE_PX = 96
@@ -85,7 +86,7 @@ class ResultCard:
 
     number: int
     date: str
-    sha256: tuple[str, ...]
+    sha256: Sequence[str]
     record: dict[str, Any]
     rows: list[dict[str, Any]]
     refusal: Sentence | None = None
@@ -112,6 +113,7 @@ class CardMaker:
     """Makes cards from results as they come; keeps the drawn slices of the volume that is under way."""
 
     classifier: Classifier
+    sha256: Sequence[str]
     first_number: int = 1
     _slices: list[SliceCard] = field(default_factory=list)
     _n_made: int = 0
@@ -126,47 +128,35 @@ class CardMaker:
 
     def card(self, result: Result) -> ResultCard:
         """Make the card of a result."""
-        number, date, record = self.first_number + self._n_made, now(), record_of(result)
+        number, date = self.first_number + self._n_made, _now()
         self._n_made += 1
-        rows, slices = rows_of(record, number, date), tuple(self._slices)
-        self._slices.clear()
-        common: dict[str, Any] = {"number": number, "date": date, "record": {**record, "date": date}, "rows": rows,
-                                  "sha256": result.source.sha256}  # fmt: skip
+        common: dict[str, Any] = {
+            "number": number,
+            "date": date,
+            "record": {**record_of(result, self.sha256, say), "date": date},
+            "rows": page_rows(result, self.sha256, number, date, say),
+            "sha256": [self.sha256[i] for i in result.files],
+        }
+        slices, self._slices = tuple(self._slices), []
         if isinstance(result, Refused):
-            return ResultCard(**common, refusal=result.refusal.detail)
-        if isinstance(result, VolumeAnswer):
-            return ResultCard(**common, **self._of_volume(result, slices))
-        return ResultCard(**common, **self._of_image(result))
-
-    def _of_image(self, result: ImageAnswer) -> dict[str, Any]:
-        prediction = result.prediction
-        by_probability = [name for name, _ in prediction.ranked()]
-        return {
-            **self._of_any(prediction, result.second),
-            "view": self._view(result.image, prediction, DISPLAY_SIDE_PX, by_probability),
-            "steps": _steps(result.image, prediction, self.classifier.card.input_size_px),
-            "notes": result.notes,
+            return ResultCard(**common, refusal=result.error.sentence)
+        answered: dict[str, Any] = {
+            "model": result.card,
+            "answer": result.answer,
+            "description": describe(result.answer.answer, isinstance(result, AnsweredVolume)),
+            "second": _second(result.answer, result.second) if result.second else None,
+            "notes": notes_of(result.content),
             "seconds": result.seconds,
         }
+        if isinstance(result, AnsweredVolume):
+            return ResultCard(**common, **answered, **_of_volume(result), slices=slices)
+        return ResultCard(**common, **answered, **self._of_image(result))
 
-    def _of_volume(self, result: VolumeAnswer, slices: tuple[SliceCard, ...]) -> dict[str, Any]:
-        summary = result.summary
+    def _of_image(self, result: AnsweredImage) -> dict[str, Any]:
+        image, prediction = result.content, result.answer
         return {
-            **self._of_any(summary, result.second),
-            "steps": _volume_steps(result),
-            "notes": result.notes,
-            "seconds": result.seconds,
-            "slices": slices,
-            "chart": _chart(result),
-            "key_number": summary.key_slice + 1,
-        }
-
-    def _of_any(self, answer: Prediction | VolumeSummary, second: Opinion | None) -> dict[str, Any]:
-        return {
-            "model": self.classifier.card,
-            "answer": answer,
-            "description": describe(answer.answer, isinstance(answer, VolumeSummary)),
-            "second": _second(answer, second) if second else None,
+            "view": self._view(image, prediction, DISPLAY_SIDE_PX, [name for name, _ in prediction.ranked()]),
+            "steps": _steps(image, prediction, result.card.input_size_px),
         }
 
     def _view(self, image: MriImage, prediction: Prediction, side_px: int, class_names: Sequence[str]) -> View:
@@ -182,7 +172,11 @@ class CardMaker:
 
 
 def _second(first: Answer, second: Opinion) -> SecondOpinion:
-    return SecondOpinion(second.classifier.card, second.prediction, disagree(first, second.prediction))
+    return SecondOpinion(second.card, second.answer, disagree(first, second.answer))
+
+
+def _of_volume(result: AnsweredVolume) -> dict[str, Any]:
+    return {"steps": _volume_steps(result), "chart": _chart(result), "key_number": result.answer.key_slice + 1}
 
 
 def _steps(image: MriImage, prediction: Prediction, side_px: int) -> tuple[Sentence, ...]:
@@ -198,8 +192,8 @@ def _steps(image: MriImage, prediction: Prediction, side_px: int) -> tuple[Sente
     )  # fmt: skip
 
 
-def _volume_steps(result: VolumeAnswer) -> tuple[Sentence, ...]:
-    summary, volume = result.summary, result.volume
+def _volume_steps(result: AnsweredVolume) -> tuple[Sentence, ...]:
+    summary, volume = result.answer, result.content
     _, height, width = volume.slices.shape
     read = Sentence(
         "Read as {format}: {n} slices of {width} × {height} pixels, {k} of them with brain in them classified.",
@@ -229,8 +223,9 @@ def _rests_on(summary: VolumeSummary) -> Sentence:
     )  # fmt: skip
 
 
-def _chart(result: VolumeAnswer) -> Chart:
-    indices, slices = result.summary.slice_indices, result.summary.slices
+def _chart(result: AnsweredVolume) -> Chart:
+    summary = result.answer
+    indices = summary.slice_indices
     first, last = indices[0], indices[-1]
 
     def place(index: int) -> float:
@@ -240,7 +235,7 @@ def _chart(result: VolumeAnswer) -> Chart:
         return round((1 - probability) * CHART_HEIGHT, 1)
 
     runs: list[list[tuple[float, float]]] = [[]]
-    for index, prediction in zip(indices, slices, strict=True):
+    for index, prediction in zip(indices, summary.slices, strict=True):
         if prediction.is_brain_mri:
             runs[-1].append((place(index), height(prediction.tumor_probability)))
         elif runs[-1]:
@@ -248,11 +243,15 @@ def _chart(result: VolumeAnswer) -> Chart:
     return Chart(
         tuple(" ".join(f"{x},{y}" for x, y in run) for run in runs if run),
         tuple(point for run in runs for point in run),
-        place(result.summary.key_slice),
-        height(result.summary.decision.tumor_from),
+        place(summary.key_slice),
+        height(summary.decision.tumor_from),
         first + 1,
         last + 1,
     )
+
+
+def _now() -> str:
+    return datetime.now(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
 def _picture_url(image: MriImage, side_px: int) -> str:

@@ -1,6 +1,7 @@
 """The page: a form, and above it what came of the files that were sent."""
 
 import base64
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,17 +10,18 @@ from typing import Any
 from flask import Blueprint, Response, current_app, render_template, request, stream_with_context
 from flask.typing import ResponseReturnValue
 
+from model.answering import Refused, SlicesDone
 from model.card import DISCLAIMER
 from model.network.classifier import Classifier
+from model.records import PAGE_COLUMNS, write_csv
 from model.sentences import Sentence
-from web.answering import Refused, SlicesDone, classify
+from web.answering import classify, hashes_of, refusal_of
 from web.errors import note_refusal
 from web.guards.overload import admitted
 from web.guards.uploads import uploaded_files
 from web.languages.languages import keep_language, say
 from web.page.result_cards import CHART_HEIGHT, CHART_WIDTH, CardMaker, ResultCard
 from web.page.wording import LABELS
-from web.records import CSV_COLUMNS, csv_of
 from web.refusals import Refusal, concerns_the_form
 from web.routes import Mark, marked
 from web.service import Service, this_service
@@ -48,13 +50,13 @@ def predict() -> ResponseReturnValue:
     """Show the results of the uploaded files, or of a sample: the whole page, for a browser without JavaScript."""
     service = this_service()
     contents = _sample() or uploaded_files(request, service.settings.max_files)
-    maker, cards, refusals = CardMaker(_first(service)), [], []
+    maker, cards, refusals = CardMaker(_first(service), hashes_of(contents)), [], []
     for step in classify(contents, _first(service), service, _second(service)):
         if isinstance(step, SlicesDone):
             maker.take(step)
             continue
         cards.append(maker.card(step))
-        refusals += [step.refusal] if isinstance(step, Refused) else []
+        refusals += [refusal_of(step)] if isinstance(step, Refused) else []
     if len(refusals) == len(cards):
         first = refusals[0]
         note_refusal(first.code)
@@ -72,7 +74,7 @@ def stream_cards() -> Response:
     contents = _sample() or uploaded_files(request, service.settings.max_files)
     number = request.form.get("number", "1")
     first_number = int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 1
-    lines = _lines(contents, service, CardMaker(_first(service), first_number))
+    lines = _lines(contents, service, CardMaker(_first(service), hashes_of(contents), first_number))
     return Response(stream_with_context(lines), mimetype="application/x-ndjson", headers={"X-Accel-Buffering": "no"})
 
 
@@ -93,7 +95,7 @@ def show_page(code: str = "", error: str = "", cards: list[ResultCard] | None = 
         cards=cards or [],
         downloads=_downloads(cards or []),
         model_cards=[c.card for c in service.classifiers.values()],
-        csv_columns=CSV_COLUMNS,
+        csv_columns=[column.name for column in PAGE_COLUMNS],
         samples=SAMPLES,
         settings=service.settings,
         error=error,
@@ -129,9 +131,12 @@ def _downloads(cards: list[ResultCard]) -> dict[str, str]:
     """Give the results of the page as files to save, in data: URLs, since nothing is kept here to be fetched."""
     if not cards:
         return {}
-    rows = [row for card in cards for row in card.rows]
+    table = io.StringIO(newline="")
+    # This mark tells spreadsheets that the table is UTF-8.
+    table.write("\ufeff")
+    write_csv(table, PAGE_COLUMNS, (row for card in cards for row in card.rows))
     document = {"results": [card.record for card in cards], "disclaimer": say(DISCLAIMER)}
-    return {"csv": _data_url("text/csv", csv_of(rows)), "json": _data_url("application/json", json.dumps(document))}
+    return {"csv": _data_url("text/csv", table.getvalue()), "json": _data_url("application/json", json.dumps(document))}
 
 
 def _data_url(kind: str, text: str) -> str:

@@ -80,7 +80,10 @@ def read_dicom_slice(content: bytes, max_pixels: int) -> MriImage:
 
 
 def series_of(content: bytes) -> str:
-    """Give what the files of one series have in common, to be compared and forgotten; "" where it cannot be read."""
+    """Return what the files of one series have in common, to be compared and forgotten; "" where it cannot be read.
+
+    The beginning of a file will do, as far as the id stands in it.
+    """
     try:
         return read_header(content).series
     except ImageError:

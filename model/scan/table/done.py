@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.scan.errors import UNREADABLE_FILE
+from model.errors import UNREADABLE_FILE
 from model.scan.listing.inputs import Input
 from model.scan.table.parts import Parts
 

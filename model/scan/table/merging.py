@@ -1,7 +1,6 @@
 """From the parts of all shards to one table, sorted by path, as Parquet and CSV; and to what it says in all."""
 
 import contextlib
-import csv
 import importlib
 import os
 import tempfile
@@ -14,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from model.scan.table.parts import PARTS, arrow, columns, schema
+from model.records import Row, scan_columns, write_csv
+from model.scan.table.parts import PARTS, arrow, schema
 
 TABLE, SPREADSHEET, SUMMARY = "results.parquet", "results.csv", "summary.json"
 # Rows that are sorted in memory at a time: some hundred megabytes.
@@ -58,13 +58,15 @@ def merge(folder: Path, class_names: Sequence[str]) -> Summary:
     with _aside(folder / TABLE) as parquet, _aside(folder / SPREADSHEET) as spreadsheet:
         writer = arrow().parquet.ParquetWriter(parquet, schema(class_names), compression="zstd")
         with writer, spreadsheet.open("w", newline="", encoding="utf-8") as text:
-            lines = csv.DictWriter(text, list(columns(class_names)))
-            lines.writeheader()
-            for table in _sorted_tables(files, class_names):
-                writer.write_table(table)
-                for rows in _in_python(table):
-                    counts.add(rows)
-                    lines.writerows(rows)
+
+            def rows() -> Iterator[Row]:
+                for table in _sorted_tables(files, class_names):
+                    writer.write_table(table)
+                    for some in _in_python(table):
+                        counts.add(some)
+                        yield from some
+
+            write_csv(text, scan_columns(class_names), rows())
     return counts.summary()
 
 

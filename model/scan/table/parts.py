@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from model.records import Row, scan_columns
 from model.safe_files import write_atomically
 from model.scan.errors import MissingPackage
 from model.scan.listing.inputs import Shard
@@ -16,7 +17,6 @@ from model.scan.listing.remote import REQUIREMENTS
 PARTS = "parts"
 # Of a file written aside by `write_atomically`, which a kill leaves behind.
 _ASIDE = ".*.parquet.*"
-Row = dict[str, Any]
 
 
 def arrow() -> Any:
@@ -32,27 +32,10 @@ def arrow() -> Any:
         raise MissingPackage("pyarrow", REQUIREMENTS) from error
 
 
-def columns(class_names: Sequence[str]) -> dict[str, str]:
-    """Give the type of each column, in order.
-
-    id: of the path, stable. version: size and time, ETag or checksum. answer: a class, "uncertain", "not_a_brain_mri",
-    or "" for a file that failed, whose error_code and error say why; reason: why no class is given.
-    n_slices: of the volume, 1 for a picture. slice_index: which of them to look at.
-    """
-    probabilities = {f"p_{name}": "float64" for name in class_names}
-    return {
-        "id": "string", "path": "string", "sha256": "string", "size_bytes": "int64", "version": "string",
-        "kind": "string", "format": "string", "n_slices": "int32", "slice_index": "int32", "answer": "string",
-        "predicted_class": "string", **probabilities, "tumor_probability": "float64", "reason": "string",
-        "notes": "string", "error_code": "string", "error": "string", "model": "string", "model_version": "string",
-        "model_sha256": "string",
-    }  # fmt: skip
-
-
 def schema(class_names: Sequence[str]) -> Any:
     """Give the columns as Arrow knows them."""
     pyarrow = arrow()
-    return pyarrow.schema([(name, getattr(pyarrow, kind)()) for name, kind in columns(class_names).items()])
+    return pyarrow.schema([(column.name, getattr(pyarrow, column.kind)()) for column in scan_columns(class_names)])
 
 
 def encoded(table: Any) -> bytes:

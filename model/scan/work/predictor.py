@@ -6,21 +6,21 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from model.answers.answer import NOT_BRAIN_MRI
 from model.answers.prediction import Prediction
-from model.answers.volume import VolumeSummary, summarize
+from model.answers.volume import summarize
 from model.errors import ImageError
 from model.network.classifier import Classifier
 from model.preprocessing import HeadBox
+from model.records import Row, answer_cells, model_cells, refused_cells
 from model.sandbox.readers import Readers
 from model.scan.listing.inputs import Input
-from model.scan.table.parts import Row
 from model.scan.work.ahead import ahead
 from model.scan.work.preparing import Prepared, Preparer
 
-_DIGITS = 6
 # Inputs that are begun before their turn, at least: enough to bridge a slow one.
 _FEWEST_WAITING = 32
+# What a row says that got no further.
+_BLANK: Row = {"format": "", "n_slices": 0, "notes": "", "answer": "", "error_code": "", "error": ""}
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,10 @@ class Predictor:
 
     def __init__(self, classifier: Classifier, effort: Effort) -> None:
         self._classifier, self._batch = classifier, effort.batch
-        card = classifier.card
-        self._model = {"model": card.name, "model_version": card.version, "model_sha256": card.sha256}
         memory_bytes = 1_000_000 * effort.decoder_memory_mb
         # What a decoder has to say of a strange file goes to the scan's own log.
         self._readers = Readers(effort.n_decoders, effort.seconds_per_file, memory_bytes, log=None)
-        self._prepare, self._n_threads = Preparer(card.input_size_px, self._readers), effort.n_decoders
+        self._prepare, self._n_threads = Preparer(classifier.card.input_size_px, self._readers), effort.n_decoders
 
     def __enter__(self) -> "Predictor":
         return self
@@ -99,18 +97,17 @@ class Predictor:
 
     def _row(self, prepared: Prepared, predictions: Sequence[Prediction]) -> Row:
         item = prepared.item
-        row: Row = {
-            "id": item.id, "path": item.shown, "sha256": prepared.sha256, "size_bytes": item.size_bytes,
-            "version": item.version, "kind": prepared.kind, "format": prepared.format, "n_slices": prepared.n_slices,
-            "notes": prepared.notes, "error_code": prepared.error_code, "error": prepared.error, "answer": "",
-            **self._model,
+        row: Row = _BLANK | {
+            "id": item.id, "path": item.shown, "size_bytes": item.size_bytes, "version": item.version,
+            "sha256": prepared.sha256, "n_files": 1, **prepared.cells, **model_cells(self._classifier.card),
         }  # fmt: skip
-        if prepared.error_code:
+        if row["error_code"]:
             return row
         try:
-            return row | _said(prepared, predictions)
+            is_volume = row["kind"] == "volume"
+            return row | answer_cells(summarize(predictions, prepared.slice_indices) if is_volume else predictions[0])
         except ImageError as error:
-            return row | {"error_code": error.code, "error": str(error)}
+            return row | refused_cells(error.code, error.sentence)
 
 
 def predictions_of(classifier: Classifier, inputs: NDArray[np.uint8]) -> list[Prediction]:
@@ -124,23 +121,3 @@ def predictions_of(classifier: Classifier, inputs: NDArray[np.uint8]) -> list[Pr
     return [prediction.without_maps() for prediction in predictions]
 
 
-def _said(prepared: Prepared, predictions: Sequence[Prediction]) -> Row:
-    """Give the answer's columns.
-
-    Raises:
-        ImageError: no slice of a volume has contrast.
-    """
-    if prepared.kind == "volume":
-        judged: Prediction | VolumeSummary = summarize(predictions, prepared.slice_indices)
-    else:
-        judged = predictions[0]
-    row: Row = {"answer": judged.answer, "reason": str(judged.reason)}
-    if judged.answer == NOT_BRAIN_MRI:
-        return row
-    by_class = judged.by_class()
-    return row | {
-        "predicted_class": judged.predicted_class,
-        "tumor_probability": round(judged.tumor_probability, _DIGITS),
-        "slice_index": judged.key_slice if isinstance(judged, VolumeSummary) else 0,
-        **{f"p_{name}": round(probability, _DIGITS) for name, probability in by_class.items()},
-    }

@@ -3,23 +3,21 @@
 import hashlib
 import sys
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.errors import ImageError
+from model.errors import UNREADABLE_FILE, ImageError
 from model.preprocessing import preprocess
 from model.reading.archives import is_zip
-from model.reading.contents import Content, Limits, MriImage, MriVolume
-from model.reading.sizes import MAX_VOXELS
+from model.reading.contents import OWN_MACHINE, Content, MriImage, MriVolume
+from model.records import Row, read_cells, refused_cells
 from model.sandbox.readers import DecoderFailed, Readers
-from model.scan.errors import UNREADABLE_FILE, ScanError
+from model.scan.errors import ScanError
 from model.scan.listing.contents import Contents, refuse_archive
 from model.scan.listing.inputs import Input
 
-# As for `python -m model` on one's own machine.
-LIMITS = Limits(max_voxels=4 * MAX_VOXELS, max_files=20_000)
 _TRIES = 2
 
 
@@ -27,21 +25,16 @@ _TRIES = 2
 class Prepared:
     """An input, ready for the network, or why it is not.
 
-    sha256: of its bytes, "" where they cannot be read. kind: "image", "volume" or "".
+    sha256: of its bytes, "" where they cannot be read. cells: what its row says of what was read, or of why not.
     slice_indices: which of the volume's slices are to be classified; (0,) for a picture.
     pixels: uint8, shape (len(slice_indices), size, size), 0..255, preprocessed.
     """
 
     item: Input
     sha256: str = ""
-    kind: str = ""
-    format: str = ""
-    n_slices: int = 0
+    cells: Row = field(default_factory=dict)
     slice_indices: tuple[int, ...] = ()
     pixels: NDArray[np.uint8] | None = None
-    notes: str = ""
-    error_code: str = ""
-    error: str = ""
 
 
 class Preparer:
@@ -60,18 +53,18 @@ class Preparer:
             return self._prepare(item, self._read(item, content), sha256)
         except DecoderFailed as error:
             sentence = f"This file cannot be decoded here: it {error.why}, and did so again at a second try."
-            return Prepared(item, sha256, error_code=error.code, error=sentence)
+            return Prepared(item, sha256, refused_cells(error.code, sentence))
         except ImageError as error:
-            return Prepared(item, sha256, error_code=error.code, error=str(error))
+            return Prepared(item, sha256, refused_cells(error.code, error.sentence))
         except OSError as error:
             # The system's own word for it; other libraries' messages may repeat the address.
             reason = error.strerror or str(error)
             sentence = f"The file cannot be read: {reason}. See whether it is there and open to you; then --resume."
-            return Prepared(item, sha256, error_code=UNREADABLE_FILE, error=sentence)
+            return Prepared(item, sha256, refused_cells(UNREADABLE_FILE, sentence))
         except Exception as error:  # noqa: BLE001 - one file of millions must not end the scan
             traceback.print_exc(file=sys.stderr)
             sentence = f"This file cannot be decoded here: {type(error).__name__}. The log has more."
-            return Prepared(item, sha256, error_code=DecoderFailed.code, error=sentence)
+            return Prepared(item, sha256, refused_cells(DecoderFailed.code, sentence))
 
     def require_readers(self) -> None:
         """Try a child process on nothing, so that no file is blamed for what is wrong with all of them.
@@ -79,7 +72,7 @@ class Preparer:
         Raises:
             ScanError: it does not start.
         """
-        (reading,) = self._readers.read([b""], LIMITS)
+        (reading,) = self._readers.read([b""], OWN_MACHINE)
         if isinstance(reading.content, DecoderFailed):
             raise ScanError(
                 f"Expected decoding processes to start. One did not: it {reading.content.why}. "
@@ -94,9 +87,9 @@ class Preparer:
             OSError: nothing is wrong with it, its store did not give the part that lists its files.
         """
         if is_zip(content):
-            refuse_archive(item, content, LIMITS.max_files)
+            refuse_archive(item, content, OWN_MACHINE.max_files)
         for _ in range(_TRIES):
-            read = largest([reading.content for reading in self._readers.read([content], LIMITS)])
+            read = largest([reading.content for reading in self._readers.read([content], OWN_MACHINE)])
             if not isinstance(read, DecoderFailed):
                 break
         if isinstance(read, ImageError):
@@ -107,13 +100,11 @@ class Preparer:
         if isinstance(read, MriVolume):
             indices = tuple(int(i) for i in read.brain_slices())
             slices = [read.slices[i] for i in indices]
-            kind, n_slices = "volume", len(read.slices)
         else:
-            indices, slices, kind, n_slices = (0,), [read.pixels], "image", 1
+            indices, slices = (0,), [read.pixels]
         pixels = [preprocess(p, self._size_px).pixels for p in slices]
         stacked = np.stack(pixels) if pixels else np.zeros((0, self._size_px, self._size_px), np.uint8)
-        notes = " ".join(read.notes)
-        return Prepared(item, sha256, kind, read.format, n_slices, indices, stacked, notes)
+        return Prepared(item, sha256, read_cells(read), indices, stacked)
 
 
 def largest(contents: list[Content]) -> Content:

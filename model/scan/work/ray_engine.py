@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from model.network.classifier import load_classifier
+from model.records import Row
 from model.scan.errors import MissingPackage, ScanError
 from model.scan.listing.inputs import Input
-from model.scan.table.parts import Row, arrow, schema
+from model.scan.table.parts import arrow, schema
 from model.scan.work.predictor import Effort, Predictor
 
 REQUIREMENTS = "requirements/ray.txt"

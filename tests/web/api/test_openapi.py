@@ -30,13 +30,13 @@ from werkzeug.serving import make_server
 from app import create_app
 from model.errors import ImageError
 from model.network.classifier import Classifier
+from model.records import record_of
 from tests.support.client import multipart
 from tests.support.page_states import made_volume
 from tests.support.samples import SAMPLES, TOP
-from web.answering import results_of
+from web.answering import hashes_of, results_of
 from web.api.openapi import V1_PREFIX
 from web.api.schemas import ImageReadingSchema, PredictionsSchema, RefusedSchema, SliceSchema, VolumeReadingSchema
-from web.records import record_of
 from web.refusals import CODES
 from web.service import service_of
 
@@ -205,8 +205,9 @@ def test_records_have_exactly_the_fields_of_their_schema(client: FlaskClient, tm
     app = service_of(client.application)
     volume = made_volume(tmp_path, n_slices=4).read_bytes()
     with client.application.test_request_context():
-        found = results_of([SAMPLE.read_bytes(), b"no", volume], app.classifier(None), app)
-        records = [record_of(result) for result in found]
+        contents = [SAMPLE.read_bytes(), b"no", volume]
+        found = results_of(contents, app.classifier(None), app)
+        records = [record_of(result, hashes_of(contents)) for result in found]
     schemas = (ImageReadingSchema, RefusedSchema, VolumeReadingSchema)
     # The heat map is added where it was asked for.
     assert [set(record) for record in records] == [set(schema().fields) - {"heatmap"} for schema in schemas]

@@ -90,7 +90,7 @@ def test_results_can_be_saved_as_csv_and_json_without_a_script(client: FlaskClie
     results = json.loads(saved["application/json"])["results"]
     assert [row["kind"] for row in rows] == ["image", "refused"]
     assert float(rows[0]["p_glioma"]) == pytest.approx(results[0]["probabilities"]["glioma"], abs=5e-5)
-    assert rows[0]["picture_sha256"] == results[0]["input_sha256"]
+    assert rows[0]["sha256"] == results[0]["input_sha256"]
     assert rows[0]["model_version"] == "0.1"
     assert rows[0]["disclaimer"] == DISCLAIMER
     assert "another kind" in rows[1]["error"]

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app import create_app
-from model.answers.answer import UNCERTAIN
+from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
 from model.network.classifier import load_classifiers
 from tests.support.client import post
 from tests.support.networks import models_that_answer
@@ -49,3 +49,13 @@ def test_uncertain_volume_is_not_told_to_try_the_neighbouring_slice(uncertain: F
     assert "Try a neighbouring slice or another sequence" in image
     assert "Try another sequence" in volume
     assert "Try a neighbouring slice" not in volume
+
+
+def test_volume_without_a_head_is_refused_in_words_for_a_volume(tiny_models: Path, tmp_path: Path) -> None:
+    models = models_that_answer(NOT_BRAIN_MRI, tiny_models, tmp_path / "models")
+    client = create_app({}, load_classifiers(models)).test_client()
+    image = post(client, sample_bytes(), path="/").text
+    volume = post(client, made_volume(tmp_path, n_slices=4).read_bytes(), path="/").text
+    assert "Expected an MRI slice of a head." in image
+    assert "Expected MR slices of a head." in volume
+    assert "Expected an MRI slice of a head." not in volume
