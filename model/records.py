@@ -107,9 +107,14 @@ def read_cells(content: MriImage | MriVolume, say: Say = str) -> Row:
     }
 
 
-def said_cells(answer: Answer, say: Say = str) -> Row:
-    """Return what a row says of an answer: no class and no probability of what is not a brain MRI."""
-    row: Row = {"answer": answer.answer, "reason": say(answer.reason)}
+def answer_cells(answer: Answer, say: Say = str) -> Row:
+    """Return what a row says of an answer, and why it is no class."""
+    return {**_said_cells(answer), "reason": say(answer.reason)}
+
+
+def _said_cells(answer: Answer) -> Row:
+    """Return the answer's cells: no class and no probability of what is not a brain MRI."""
+    row: Row = {"answer": answer.answer}
     if isinstance(answer, VolumeSummary):
         places = {"slice": answer.key_slice, "first_slice": answer.first_slice, "last_slice": answer.last_slice}
         row |= {name: index + 1 for name, index in places.items()}
@@ -144,7 +149,7 @@ def row_of(result: Result, sha256: Sequence[str], say: Say = str) -> Row:
     row: Row = {"n_files": len(result.files), "sha256": " ".join(sha256[i] for i in result.files)}
     if isinstance(result, Refused):
         return row | refused_cells(result.error.code, say(result.error.sentence))
-    said = said_cells(result.answer, say)
+    said = answer_cells(result.answer, say)
     return row | read_cells(result.content, say) | said | model_cells(result.card)
 
 
@@ -158,7 +163,7 @@ def page_rows(result: Result, sha256: Sequence[str], number: int, date: str, say
     if isinstance(result, AnsweredVolume):
         of_all = common | {name: first[name] for name in ("format", *model_cells(result.card))}
         rows += [
-            of_all | {"kind": "slice", "slice": index + 1} | said_cells(said, say)
+            of_all | {"kind": "slice", "slice": index + 1} | _said_cells(said)
             for index, said in zip(result.answer.slice_indices, result.answer.slices, strict=True)
         ]
     return [
@@ -169,7 +174,7 @@ def page_rows(result: Result, sha256: Sequence[str], number: int, date: str, say
 def _second_cells(second: Opinion | None) -> Row:
     if second is None:
         return {}
-    said = said_cells(second.answer)
+    said = _said_cells(second.answer)
     return {
         "second_model": second.card.name,
         "second_answer": said["answer"],

@@ -23,7 +23,19 @@ ARROWS = {
 }
 # The way of an image through a part: what stands later may import what stands earlier, never the reverse.
 FLOW = {
-    "model": ("sentences", "errors", "safe_files", "card", "preprocessing", "processes", "reading", "answers", "scan"),
+    "model": (
+        "sentences",
+        "errors",
+        "safe_files",
+        "card",
+        "preprocessing",
+        "processes",
+        "reading",
+        "answers",
+        "answering",
+        "records",
+        "scan",
+    ),
     "web": (
         "routes",
         "settings",
@@ -33,7 +45,6 @@ FLOW = {
         "guards",
         "errors",
         "answering",
-        "records",
         "api",
     ),
     "training": ("data", "feed", "fit", "measure", "drawing", "steps", "studies", "command_line"),
@@ -62,7 +73,7 @@ ENVIRONMENT_READERS = {
 }
 ENVIRONMENT = {f"os.{name}" for name in ("environ", "environb", "getenv", "getenvb", "putenv", "unsetenv")}
 # The clock of the day is for dates, and for what the rate limit's library counts by it.
-READERS_OF_THE_DATE = {"web/api/views.py", "web/records.py", "web/guards/rate_limit.py", "model/scan/run.py"}
+READERS_OF_THE_DATE = {"web/api/views.py", "web/page/result_cards.py", "web/guards/rate_limit.py", "model/scan/run.py"}
 JUMPING_CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today"}
 TEST_MODULE = re.compile(
     r"^(from|import) tests\.\S*\b(test_\w+|conftest)|^from tests\S* import .*\b(test_\w+|conftest)\b", re.MULTILINE
