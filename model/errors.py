@@ -2,7 +2,7 @@
 
 from model.sentences import Sentence
 
-# The code of a file that the system does not give: not the fault of its content.
+# The code of a file whose bytes cannot be had. Reading it may work another time: a scan tries again with --resume.
 UNREADABLE_FILE = "unreadable_file"
 
 

@@ -1,7 +1,5 @@
 """What stops a scan as a whole. What is wrong with one file becomes its row instead."""
 
-# Of a file whose bytes cannot be had. Reading it may work another time: --resume tries again.
-
 
 class ScanError(Exception):
     """The scan cannot start or go on. `str(error)` tells the person who started it what to do."""

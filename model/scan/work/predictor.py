@@ -119,5 +119,3 @@ def predictions_of(classifier: Classifier, inputs: NDArray[np.uint8]) -> list[Pr
     outputs = classifier.predict_inputs(inputs)
     predictions = classifier.predictions(outputs, [HeadBox(0, size, 0, size)] * len(inputs))
     return [prediction.without_maps() for prediction in predictions]
-
-
