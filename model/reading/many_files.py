@@ -89,10 +89,10 @@ def _read_pieces(pieces: Sequence[_Piece], limits: Limits) -> list[tuple[tuple[i
     n_left = limits.max_voxels - sum(_n_voxels(content) for _, content in found)
     for i, piece in enumerate(pieces):
         if i not in dicom:
-            content = _read_one(piece, limits.max_pixels, max(n_left, 0))
-            found.append(((i,), content))
-            if piece.is_packed or isinstance(content, MriVolume):
-                n_left -= _n_voxels(content)
+            for content in _read_one(piece, limits.max_pixels, max(n_left, 0)):
+                found.append(((i,), content))
+                if piece.is_packed or isinstance(content, MriVolume):
+                    n_left -= _n_voxels(content)
     return found
 
 
@@ -103,7 +103,7 @@ def _read_dicom(contents: Mapping[int, bytes], limits: Limits) -> list[tuple[tup
     return [*read_dicom_files(contents, limits.max_pixels, limits.max_voxels)]
 
 
-def _read_one(piece: _Piece, max_pixels: int, n_left: int) -> Content:
+def _read_one(piece: _Piece, max_pixels: int, n_left: int) -> Sequence[Content]:
     try:
         if piece.is_packed and is_zip(piece.content):
             raise UnsupportedFormat(
@@ -113,9 +113,9 @@ def _read_one(piece: _Piece, max_pixels: int, n_left: int) -> Content:
             from model.reading.nifti import read_nifti
 
             return read_nifti(piece.content, max_pixels, n_left)
-        return read_image(piece.content, min(max_pixels, n_left) if piece.is_packed else max_pixels)
+        return [read_image(piece.content, min(max_pixels, n_left) if piece.is_packed else max_pixels)]
     except ImageError as error:
-        return error
+        return [error]
 
 
 def _n_voxels(content: Content) -> int:

@@ -5,6 +5,7 @@ Source: NIfTI-1.1 and NIfTI-2 headers, https://nifti.nimh.nih.gov.
 """
 
 import logging
+import math
 import zlib
 from dataclasses import dataclass
 from typing import Any, cast
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from model.errors import UnreadableImage, UnsuitableImage
 from model.reading.contents import MriImage, MriVolume, a_volume
+from model.reading.labels import check_no_labels
 from model.reading.orientation import BY_PERCENTILES, MAX_MEASURED_SLICES, Stack, grey_range, to_content, to_grey
 from model.reading.signatures import GZIP, GZIP_BITS, NIFTI_MAGICS, first_bytes, header_size
 from model.reading.sizes import MAX_VOXELS, check_size, check_voxels
@@ -38,6 +40,8 @@ _ISOTROPIC = 0.10
 _RAS_TO_LPS = np.array([-1.0, -1.0, 1.0])
 # xyzt_units: millimetres in a unit of space; unknown ones are taken for millimetres.
 _MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
+# Sequences of one head in a 4-D file; more are times or directions, which are no images of their own.
+MAX_SETS = 8
 ORIENTATION_NOTE = Sentence(
     "The NIfTI file does not say how the head lies; its slices are shown as if it were stored in the usual order."
 )
@@ -45,9 +49,10 @@ ORIENTATION_NOTE = Sentence(
 
 @dataclass(frozen=True, eq=False)
 class _Header:
-    """What is used of a header: shape of three axes, dtype and place of the voxels, scaling, affine in mm (RAS)."""
+    """What is used of a header: three axes, how many sets of such voxels, dtype, place, scaling, affine in mm (RAS)."""
 
     shape: tuple[int, int, int]
+    n_sets: int
     dtype: np.dtype[Any]
     offset: int
     slope: float
@@ -62,30 +67,37 @@ class _Header:
     @property
     def end(self) -> int:
         """The number of bytes up to the end of the voxels."""
-        return self.offset + self.n_voxels * self.dtype.itemsize
+        return self.offset + self.n_sets * self.n_voxels * self.dtype.itemsize
 
 
-def read_nifti(content: bytes, max_pixels: int, max_voxels: int = MAX_VOXELS) -> MriImage | MriVolume:
-    """Read a file that `is_nifti` recognised.
+def read_nifti(content: bytes, max_pixels: int, max_voxels: int = MAX_VOXELS) -> list[MriImage | MriVolume]:
+    """Read a file that `is_nifti` recognised: one volume, or one for each sequence of a 4-D file.
 
     Slices are cut across the axis of the largest spacing, in which they were acquired, and as axial ones where that
     is not larger than the spacing from foot to head.
 
     Raises:
         TooManyPixels: the header claims more; nothing is decoded.
-        UnsuitableImage: 4-D, coloured or complex, or a header without its voxels.
+        UnsuitableImage: of more sequences than MAX_SETS, coloured or complex, labels in place of grey levels, or a
+            header without its voxels.
         UnreadableImage: cut off or damaged.
     """
     header = _read_header(content)
     axis, shape = _slice_axis(header), _oriented_shape(header)
     height, width = (n for i, n in enumerate(shape) if i != axis)
     check_size(width, height, max_pixels)
-    check_voxels(header.n_voxels * header.dtype.itemsize // _BYTES_PER_VOXEL, max_voxels)
-    check_voxels(header.n_voxels, max_voxels)
-    voxels = apply_orientation(_voxels(content, header), io_orientation(header.affine))
-    stack = _stack(header, np.moveaxis(voxels, axis, 0), axis)
-    notes = () if header.knows_orientation else (ORIENTATION_NOTE,)
-    return to_content(stack, "NIfTI", notes, BY_PERCENTILES)
+    n_voxels = header.n_sets * header.n_voxels
+    check_voxels(n_voxels * header.dtype.itemsize // _BYTES_PER_VOXEL, max_voxels)
+    check_voxels(n_voxels, max_voxels)
+    known = () if header.knows_orientation else (ORIENTATION_NOTE,)
+    contents = []
+    for i, stored in enumerate(_sets(content, header)):
+        check_no_labels(stored)
+        voxels = apply_orientation(stored, io_orientation(header.affine))
+        set_note = Sentence("Sequence {i} of {n} in the file.", i=i + 1, n=header.n_sets)
+        notes = (*((set_note,) if header.n_sets > 1 else ()), *known)
+        contents.append(to_content(_stack(header, np.moveaxis(voxels, axis, 0), axis), "NIfTI", notes, BY_PERCENTILES))
+    return contents
 
 
 def read_nifti_slice(content: bytes, max_pixels: int) -> MriImage:
@@ -95,10 +107,10 @@ def read_nifti_slice(content: bytes, max_pixels: int) -> MriImage:
         UnsuitableImage: a volume.
     """
     header = _read_header(content)
-    n_slices = _oriented_shape(header)[_slice_axis(header)]
+    n_slices = header.n_sets * _oriented_shape(header)[_slice_axis(header)]
     if n_slices > 1:
         raise a_volume(n_slices)
-    return cast(MriImage, read_nifti(content, max_pixels))
+    return cast(MriImage, read_nifti(content, max_pixels)[0])
 
 
 def _read_header(content: bytes) -> _Header:
@@ -124,7 +136,8 @@ def _read_header(content: bytes) -> _Header:
 
 def _interpret(raw: nibabel.Nifti1Header) -> _Header:
     slope, intercept = raw.get_slope_inter()
-    affine = np.array(raw.get_best_affine(), np.float64)
+    shape, n_sets = _axes(raw.get_data_shape())
+    affine, knows_orientation = _affine(raw, shape)
     affine[:3] *= _MILLIMETRES.get(raw.get_xyzt_units()[0], 1.0)
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     if not (np.isfinite(affine).all() and spacing.min() > 1 / _MAX_SPACING_MM and spacing.max() < _MAX_SPACING_MM):
@@ -139,12 +152,14 @@ def _interpret(raw: nibabel.Nifti1Header) -> _Header:
                 "Export a grey volume and try again."
             )
         )
-    knows_orientation = bool(raw["qform_code"] > 0 or raw["sform_code"] > 0)
     offset = int(raw.get_data_offset())
     if not 0 <= offset <= _MAX_OFFSET:
         raise ValueError("the voxels start outside of the file")
+    # Voxels never lie in the header: some writers leave the offset at 0. Four bytes behind it tell of extensions.
+    offset = max(offset, int(raw["sizeof_hdr"]) + 4)
     return _Header(
-        _three_axes(raw.get_data_shape()),
+        shape,
+        n_sets,
         dtype,
         offset,
         1.0 if slope is None else float(slope),
@@ -154,24 +169,52 @@ def _interpret(raw: nibabel.Nifti1Header) -> _Header:
     )
 
 
-def _three_axes(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Leave out trailing axes of one place, and fill up to three."""
-    received, shape = shape, tuple(int(n) for n in shape)
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    if len(shape) > 3:
-        raise UnsuitableImage(
-            Sentence(
-                "Expected one MR slice or a 3-D volume. Received a {n_axes}-D NIfTI of shape {shape}. "
-                "Export one volume and try again.",
-                n_axes=len(shape),
-                shape=str(tuple(map(int, received))),
-            )
-        )
+def _affine(raw: nibabel.Nifti1Header, shape: tuple[int, int, int]) -> tuple[NDArray[np.float64], bool]:
+    """Return the affine, RAS, and whether the file means it.
+
+    An sform of zeros gives way to a valid qform. A unit matrix is what programs write that know nothing of the head;
+    then the axis that differs from two equal ones, or else in length, counts slices, whose rows and columns are those
+    of an array: down and to the right.
+    """
+    affine = np.array(raw.get_best_affine(), np.float64)
+    if not affine[:3, :3].any() and raw["qform_code"] > 0:
+        affine = np.array(raw.get_qform(), np.float64)
+    if (raw["qform_code"] > 0 or raw["sform_code"] > 0) and not np.array_equal(affine, np.eye(4)):
+        return affine, True
+    axis = _odd_axis(shape)
+    if axis != 2 and min(shape) > 1:
+        mm = np.linalg.norm(affine[:3, :3], axis=0)
+        rows, columns = (i for i in range(3) if i != axis)
+        affine = np.diag([0.0, 0.0, 0.0, 1.0])
+        affine[2, axis], affine[1, rows], affine[0, columns] = mm[axis], -mm[rows], -mm[columns]
+    return affine, False
+
+
+def _odd_axis(shape: tuple[int, int, int]) -> int:
+    """Return the axis whose length is furthest from the other two, which are alike; the last where none is."""
+    distances = [min(abs(n - other) for i, other in enumerate(shape) if i != axis) for axis, n in enumerate(shape)]
+    axis = int(np.argmax(distances))
+    others = [n for i, n in enumerate(shape) if i != axis]
+    return axis if 2 * abs(others[0] - others[1]) < distances[axis] else 2
+
+
+def _axes(shape: tuple[int, ...]) -> tuple[tuple[int, int, int], int]:
+    """Return the three axes of a volume, filled up with ones, and how many volumes the others count."""
+    shape = tuple(int(n) for n in shape)
     if len(shape) < 2 or min(shape) < 1:
         raise ValueError("there are no voxels")
+    n_sets = math.prod(shape[3:])
+    if n_sets > MAX_SETS:
+        raise UnsuitableImage(
+            Sentence(
+                "Expected one MR volume, or at most {most} sequences of it. This NIfTI has shape {shape}. "
+                "Export one volume and try again.",
+                most=MAX_SETS,
+                shape=" x ".join(map(str, shape)),
+            )
+        )
     first, second, third = (*shape, 1)[:3]
-    return first, second, third
+    return (first, second, third), n_sets
 
 
 def _oriented_shape(header: _Header) -> tuple[int, int, int]:
@@ -195,14 +238,14 @@ def _slice_axis(header: _Header) -> int:
     return 2 if spacing[2] >= (1 - _ISOTROPIC) * spacing.max() else int(spacing.argmax())
 
 
-def _voxels(content: bytes, header: _Header) -> NDArray[Any]:
-    """Give the stored values, shape as in the header; a view of the content where it is not compressed."""
+def _sets(content: bytes, header: _Header) -> list[NDArray[Any]]:
+    """Return the stored values of each volume, shape as in the header; views of the content if not compressed."""
     if content.startswith(GZIP):
         content = _unzipped(content, header.end + _MAX_BYTES_AFTER)
     if len(content) < header.end:
         raise _damaged()
-    stored = np.frombuffer(content, header.dtype, header.n_voxels, header.offset)
-    return stored.reshape(header.shape, order="F")
+    stored = np.frombuffer(content, header.dtype, header.n_sets * header.n_voxels, header.offset)
+    return [one.reshape(header.shape, order="F") for one in np.split(stored, header.n_sets)]
 
 
 def _unzipped(content: bytes, max_bytes: int) -> bytes:

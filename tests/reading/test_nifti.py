@@ -22,7 +22,7 @@ MAX_PIXELS = 1_000_000
 
 
 def read(content: bytes) -> MriVolume:
-    volume = read_nifti(content, MAX_PIXELS)
+    (volume,) = read_nifti(content, MAX_PIXELS)
     assert isinstance(volume, MriVolume)
     return volume
 
@@ -104,11 +104,46 @@ def test_volume_is_refused_where_one_slice_is_expected() -> None:
         read_image(nifti())
 
 
-def test_4d_with_one_volume_is_read_and_with_more_is_refused_with_its_shape() -> None:
-    single = nibabel.Nifti1Image(head()[::-1, ::-1, :, None], np.eye(4)).to_bytes()
-    np.testing.assert_array_equal(read(single).slices, grey(upright("axial")))
-    with pytest.raises(UnsuitableImage, match=r"4-D NIfTI of shape \(128, 96, 24, 2\)"):
-        read_image(Path(data_path) / "example4d.nii.gz")
+@pytest.mark.parametrize("n_sequences", [1, 2, 4])
+def test_each_sequence_of_a_4d_file_is_a_volume_of_its_own(n_sequences: int) -> None:
+    stored = np.stack([head()[::-1, ::-1] * (i + 1) % 1000 for i in range(n_sequences)], axis=3)
+    readings = read_files([nibabel.Nifti1Image(stored, np.diag([1.0, 1, 1.01, 1])).to_bytes()])
+    assert [reading.files for reading in readings] == [(0,)] * n_sequences
+    for i, reading in enumerate(readings):
+        np.testing.assert_array_equal(reading.content.slices, grey(upright("axial") * (i + 1) % 1000))
+        assert (f"Sequence {i + 1} of {n_sequences}" in "".join(reading.content.notes)) == (n_sequences > 1)
+
+
+def test_4d_file_of_more_than_sequences_is_refused_with_its_shape() -> None:
+    times = nibabel.Nifti1Image(np.zeros((4, 5, 6, 9), np.int16), np.eye(4)).to_bytes()
+    with pytest.raises(UnsuitableImage, match="4 x 5 x 6 x 9"):
+        read_nifti(times, MAX_PIXELS)
+
+
+def test_voxels_follow_the_header_where_the_offset_says_zero() -> None:
+    np.testing.assert_array_equal(read(changed(nifti(), 108, "<f", 0)).slices, grey(upright("axial")))
+
+
+def test_qform_is_used_where_the_sform_is_empty() -> None:
+    image = nibabel.Nifti1Image.from_bytes(nifti("LPI"))
+    image.set_qform(image.affine, code=1)
+    emptied = changed(image.to_bytes(), 280, "<12f", *[0.0] * 12)
+    np.testing.assert_array_equal(read(emptied).slices, grey(upright("axial")))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_odd_axis_of_an_array_without_orientation_counts_the_slices(axis: int) -> None:
+    stack = upright("axial")[8:12]
+    volume = read(nibabel.Nifti1Image(np.moveaxis(stack, 0, axis), np.eye(4)).to_bytes())
+    np.testing.assert_array_equal(volume.slices, grey(stack))
+    assert volume.notes == (ORIENTATION_NOTE,)
+
+
+@pytest.mark.parametrize("n_labels", [1, 6])
+def test_label_map_is_named_as_such(n_labels: int) -> None:
+    labels = np.kron(np.arange(8).reshape(2, 2, 2) % (n_labels + 1), np.ones((10, 10, 10))).astype(np.int16)
+    with pytest.raises(UnsuitableImage, match="label map"):
+        read(nifti(values=labels))
 
 
 def test_nibabels_own_volume_is_read() -> None:

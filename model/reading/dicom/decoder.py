@@ -19,11 +19,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import JPEGExtended12Bit, JPEGLosslessSV1
 
 from model.errors import ImageError
 from model.processes.core_dumps import forbid_core_dumps
 from model.processes.pipes import limit_memory, private_output, receive, send
-from model.reading.dicom.header import PIXEL_TAGS, damage_translated, damaged, read_dataset
+from model.reading.dicom.header import PIXEL_TAGS, damage_translated, damaged, read_dataset, with_usual_values
 
 # A file that takes longer is given up. The largest that is let through, 64 million voxels, takes some seconds.
 SECONDS_PER_FILE = 20
@@ -108,7 +109,12 @@ def _decoded(content: bytes) -> bytes:
     buffer = io.BytesIO()
     try:
         with damage_translated():
-            np.save(buffer, pixel_array(read_dataset(content, PIXEL_TAGS)), allow_pickle=False)
+            dataset = read_dataset(content, PIXEL_TAGS)
+            with_usual_values(dataset)
+            if dataset.file_meta.TransferSyntaxUID == JPEGExtended12Bit:
+                # pydicom's plug-in refuses 12 bits under this name. gdcm goes by the codestream, whatever it is called.
+                dataset.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+            np.save(buffer, pixel_array(dataset), allow_pickle=False)
     except ImageError:
         return b""
     return buffer.getvalue()

@@ -24,11 +24,12 @@ from model.sentences import Sentence
 logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
 
 HEADER_TAGS = (
-    "Modality", "BodyPartExamined", "BurnedInAnnotation", "SeriesInstanceUID", "InstanceNumber",
-    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SpacingBetweenSlices",
-    "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PixelPaddingValue",
-    "PixelRepresentation", "WindowCenter", "WindowWidth", "VOILUTFunction", "RescaleIntercept", "RescaleSlope",
-    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    "SOPClassUID", "Modality", "BodyPartExamined", "BurnedInAnnotation", "SeriesInstanceUID", "InstanceNumber",
+    "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SpacingBetweenSlices", "Rows", "Columns",
+    "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PresentationLUTShape", "PixelPaddingValue",
+    "PixelPaddingRangeLimit", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "WindowCenter",
+    "WindowWidth", "VOILUTFunction", "RescaleIntercept", "RescaleSlope", "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
 )  # fmt: skip
 _PALETTE_TAGS = tuple(
     f"{prefix}{colour}PaletteColorLookupTable{kind}"
@@ -36,8 +37,8 @@ _PALETTE_TAGS = tuple(
     for colour in ("Red", "Green", "Blue")
 )
 PIXEL_TAGS = (
-    *HEADER_TAGS, *_PALETTE_TAGS, "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
-    "PlanarConfiguration", "ModalityLUTSequence", "PixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
+    *HEADER_TAGS, *_PALETTE_TAGS, "PlanarConfiguration", "ModalityLUTSequence", "PixelData", "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
 )  # fmt: skip
 # In an enhanced multi-frame file these stand in a macro of the frame's or the shared functional groups.
 # Source: DICOM PS3.3, C.7.6.16.2.
@@ -52,6 +53,8 @@ _MACROS = {
     "WindowWidth": "FrameVOILUTSequence",
     "VOILUTFunction": "FrameVOILUTSequence",
 }
+# Photometric interpretations of one sample for each pixel; "" where the tag is missing.
+_ONE_SAMPLE = {"", "MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"}
 # Deflated Explicit VR Little Endian: pydicom would inflate it whole, however much that is.
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 
@@ -90,9 +93,11 @@ class Header:
     """What is used of a file besides its pixels.
 
     series: only to be compared; it goes nowhere. modality, body_part: as coded, "" where missing.
-    padding: stored value of pixels outside of the picture, None where there is none.
+    padding: lowest and highest stored value of pixels outside of the image, None where there are none.
+    is_completed: whether tags that it lacks were given their usual values; see `with_usual_values`.
     """
 
+    sop_class: str
     series: str
     instance_number: int
     modality: str
@@ -103,7 +108,8 @@ class Header:
     n_frames: int
     is_coloured: bool
     is_inverted: bool
-    padding: int | None
+    padding: tuple[int, int] | None
+    is_completed: bool
     dataset: Dataset
 
     @property
@@ -136,8 +142,10 @@ def read_header(content: bytes) -> Header:
     """
     dataset = read_dataset(content, HEADER_TAGS)
     with damage_translated():
+        is_completed = with_usual_values(dataset)
         interpretation = _code(dataset, "PhotometricInterpretation")
         return Header(
+            sop_class=_code(dataset, "SOPClassUID"),
             series=_code(dataset, "SeriesInstanceUID"),
             instance_number=int(_number(dataset.get("InstanceNumber"), 0)),
             modality=_code(dataset, "Modality"),
@@ -147,10 +155,34 @@ def read_header(content: bytes) -> Header:
             columns=int(dataset.get("Columns") or 0),
             n_frames=max(int(dataset.get("NumberOfFrames") or 1), 1),
             is_coloured=not interpretation.startswith("MONOCHROME"),
-            is_inverted=interpretation == "MONOCHROME1",
+            # Source: DICOM PS3.3, C.11.6: the shape INVERSE says the same as MONOCHROME1.
+            is_inverted=interpretation == "MONOCHROME1" or _code(dataset, "PresentationLUTShape") == "INVERSE",
             padding=_padding(dataset),
+            is_completed=is_completed,
             dataset=dataset,
         )
+
+
+def with_usual_values(dataset: Dataset) -> bool:
+    """Give tags on the pixels that writers often leave out the values that viewers take; return whether any lacked.
+
+    Source: DICOM PS3.3, C.7.6.3; all of them are required there.
+    """
+    if not dataset.get("Rows"):
+        return False
+    n_bits = dataset.get("BitsAllocated") or 16
+    n_stored = dataset.get("BitsStored") or n_bits
+    usual = {
+        "PhotometricInterpretation": "RGB" if dataset.get("SamplesPerPixel") == 3 else "MONOCHROME2",
+        "SamplesPerPixel": 1 if _code(dataset, "PhotometricInterpretation") in _ONE_SAMPLE else 3,
+        "BitsAllocated": n_bits, "BitsStored": n_stored, "HighBit": n_stored - 1, "PixelRepresentation": 0,
+    }  # fmt: skip
+    lacking = [keyword for keyword in usual if dataset.get(keyword) in (None, "")]
+    for keyword in lacking:
+        setattr(dataset, keyword, usual[keyword])
+    if dataset.SamplesPerPixel > 1 and dataset.get("PlanarConfiguration") is None:
+        dataset.PlanarConfiguration = 0
+    return bool(lacking)
 
 
 def read_dataset(content: bytes, tags: tuple[str, ...]) -> Dataset:
@@ -260,6 +292,24 @@ def _code(dataset: Dataset, keyword: str) -> str:
     return value.strip().upper() if isinstance(value, str) else ""
 
 
-def _padding(dataset: Dataset) -> int | None:
-    value = dataset.get("PixelPaddingValue")
-    return value if isinstance(value, int) else None
+def _padding(dataset: Dataset) -> tuple[int, int] | None:
+    """Return the lowest and highest stored value of the padding, as pixels of this representation hold them.
+
+    Writers store it unsigned beside signed pixels, or as bytes: what counts are its bits.
+    Source: DICOM PS3.3, C.7.5.1.1.2.
+    """
+    value, limit = (_stored(dataset, dataset.get(k)) for k in ("PixelPaddingValue", "PixelPaddingRangeLimit"))
+    if value is None:
+        return None
+    limit = value if limit is None else limit
+    return min(value, limit), max(value, limit)
+
+
+def _stored(dataset: Dataset, value: Any) -> int | None:
+    if isinstance(value, bytes):
+        value = int.from_bytes(value, "little")
+    n_bits = int(dataset.get("BitsAllocated") or 0)
+    if not isinstance(value, int) or n_bits not in (8, 16, 32):
+        return None
+    value %= 1 << n_bits
+    return int(value - (1 << n_bits) if dataset.get("PixelRepresentation") == 1 and value >> (n_bits - 1) else value)

@@ -15,7 +15,16 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, Implic
 
 from model.errors import UnreadableImage, UnsuitableImage, UnsupportedFormat
 from model.reading.dicom.decoder import Decoder
-from model.reading.dicom.header import PIXEL_TAGS, Frame, Header, damage_translated, damaged, read_dataset
+from model.reading.dicom.header import (
+    PIXEL_TAGS,
+    Frame,
+    Header,
+    damage_translated,
+    damaged,
+    read_dataset,
+    with_usual_values,
+)
+from model.reading.dicom.suitability import SLICES, SOP_CLASSES
 from model.sentences import Sentence
 
 # Luma of red, green and blue. Source: ITU-R BT.601, as Pillow's grey.
@@ -43,7 +52,11 @@ class Slice:
                 np.float32
             )
         if self.header.padding is not None and not self.header.is_coloured:
-            values[self.stored == self.header.padding] = np.nan
+            low, high = self.header.padding
+            is_padding = (self.stored >= low) & (self.stored <= high)
+            # A file whose padding would leave nothing does not mean it.
+            if not is_padding.all():
+                values[is_padding] = np.nan
         return values
 
 
@@ -57,6 +70,7 @@ def decode(content: bytes, header: Header, decoder: Decoder) -> list[Slice]:
     """
     dataset = read_dataset(content, PIXEL_TAGS)
     with damage_translated():
+        with_usual_values(dataset)
         if not dataset.get("PixelData"):
             raise no_pixels(header)
         syntax = _transfer_syntax(dataset)
@@ -65,19 +79,19 @@ def decode(content: bytes, header: Header, decoder: Decoder) -> list[Slice]:
             _check_codestreams(dataset)
             decoded = decoder.pixels(content)
         else:
-            decoded = pixel_array(dataset)
+            decoded = _all_bits(dataset)
         stored = _stored_values(decoded, dataset, header)
         return [Slice(s, frame, header) for s, frame in zip(stored, header.frames(), strict=True)]
 
 
 def no_pixels(header: Header) -> UnreadableImage | UnsuitableImage:
-    """Give the refusal of a file without pixels: damaged if it describes some, else of another purpose."""
-    if header.rows or header.modality == "MR":
+    """Return the refusal of a file without pixels: damaged if it describes some, else what it is."""
+    if header.rows or header.sop_class in SLICES:
         return damaged()
     return UnsuitableImage(
         Sentence(
-            "Expected a DICOM file with a picture. Received one without: a report, a directory, or the first part of "
-            "a file. Send the slices themselves."
+            "This DICOM file holds no image: it is {kind}. Send the slices themselves.",
+            kind=SOP_CLASSES.get(header.sop_class, Sentence("a report, a directory, or the first part of a file")),
         )
     )
 
@@ -141,15 +155,25 @@ def _stored_values(decoded: NDArray[Any], dataset: Dataset, header: Header) -> l
     if header.is_coloured:
         return list(decoded.reshape(*shape, 3).astype(np.float32) @ _LUMA)
     decoded = _masked(decoded.reshape(shape), dataset)
-    if dataset.get("ModalityLUTSequence"):
+    if any("LUTData" in item for item in dataset.get("ModalityLUTSequence") or ()):
         decoded = apply_modality_lut(decoded, dataset)
     return list(decoded)
 
 
+def _all_bits(dataset: Dataset) -> NDArray[Any]:
+    """Return uncompressed pixels with all their bits; pydicom alone drops those above BitsStored, whatever HighBit."""
+    described = dataset.BitsStored, dataset.HighBit
+    dataset.BitsStored, dataset.HighBit = dataset.BitsAllocated, dataset.BitsAllocated - 1
+    decoded: NDArray[Any] = pixel_array(dataset)
+    dataset.BitsStored, dataset.HighBit = described
+    return decoded
+
+
 def _masked(decoded: NDArray[Any], dataset: Dataset) -> NDArray[Any]:
-    """Drop the bits above the stored ones, where old files keep overlays. Source: DICOM PS3.5, 8.1.1."""
-    unused = decoded.dtype.itemsize * 8 - int(dataset.BitsStored)
-    if decoded.dtype.kind not in "iu" or unused <= 0 or dataset.get("HighBit") != dataset.BitsStored - 1:
+    """Drop the bits above and below the stored ones, where old files keep overlays. Source: DICOM PS3.5, 8.1.1."""
+    n_bits, n_stored = decoded.dtype.itemsize * 8, int(dataset.BitsStored)
+    n_above = n_bits - 1 - int(dataset.HighBit)
+    if decoded.dtype.kind not in "iu" or not (0 <= n_above <= n_bits - n_stored and 0 < n_stored < n_bits):
         return decoded
-    masked: NDArray[Any] = np.right_shift(np.left_shift(decoded, unused), unused)
+    masked: NDArray[Any] = np.right_shift(np.left_shift(decoded, n_above), n_bits - n_stored)
     return masked

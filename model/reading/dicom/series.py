@@ -27,14 +27,20 @@ _SAME_ORIENTATION = 0.02
 _SAME_PLACE_MM = 0.01
 
 # The places of files and what was read from them.
+_Placed = tuple[tuple[int, ...], Slice]
 Placed = tuple[tuple[int, ...], MriImage | MriVolume | ImageError]
+
+_ONE_PLACE = Sentence("All slices of the series claim the same place; they were put in order by their numbers.")
+_SEVERAL_SETS = Sentence(
+    "The series holds several images of the same places, such as echoes or times; each set is answered apart."
+)
 
 
 @dataclass(frozen=True, eq=False)
 class _Source:
-    """A file of a series: its place among the files given, its bytes and its header."""
+    """A file of a series: its places among the files given (more than one where it came again), bytes and header."""
 
-    place: int
+    places: tuple[int, ...]
     content: bytes
     header: Header
 
@@ -55,7 +61,7 @@ def read_dicom_files(contents: Mapping[int, bytes], max_pixels: int, max_voxels:
             _check_header(group[0].header, max_pixels)
             check_voxels(n_voxels + claimed, max_voxels)
         except ImageError as error:
-            results.append((tuple(source.place for source in group), error))
+            results.append((tuple(place for source in group for place in source.places), error))
             continue
         n_voxels += claimed
         results += _read_group(group)
@@ -76,7 +82,7 @@ def read_dicom_slice(content: bytes, max_pixels: int) -> MriImage:
         raise a_volume(header.n_frames)
     # One frame gives one slice, which is an image.
     with Decoder() as decoder:
-        return cast(MriImage, _to_content(decode(content, header, decoder)))
+        return cast(MriImage, _to_content(decode(content, header, decoder), float("nan"), ()))
 
 
 def series_of(content: bytes) -> str:
@@ -97,14 +103,18 @@ def _check_header(header: Header, max_pixels: int) -> None:
 
 
 def _read_headers(contents: Mapping[int, bytes]) -> tuple[list[_Source], list[Placed]]:
-    sources: list[_Source] = []
+    """Read the headers; a file that was sent twice is one source."""
+    sources: dict[bytes, _Source] = {}
     refused: list[Placed] = []
     for place, content in contents.items():
         try:
-            sources.append(_Source(place, content, read_header(content)))
+            header = read_header(content)
         except ImageError as error:
             refused.append(((place,), error))
-    return sources, refused
+            continue
+        earlier = sources[content].places if content in sources else ()
+        sources[content] = _Source((*earlier, place), content, header)
+    return list(sources.values()), refused
 
 
 def _by_series(sources: Sequence[_Source]) -> list[list[_Source]]:
@@ -113,7 +123,7 @@ def _by_series(sources: Sequence[_Source]) -> list[list[_Source]]:
     for source in sources:
         header = source.header
         alike = (header.modality, header.body_part, header.rows, header.columns)
-        key = (header.series, *alike) if header.series else source.place
+        key = (header.series, *alike) if header.series else source.places
         groups.setdefault(key, []).append(source)
     return list(groups.values())
 
@@ -121,21 +131,22 @@ def _by_series(sources: Sequence[_Source]) -> list[list[_Source]]:
 def _read_group(group: Sequence[_Source]) -> list[Placed]:
     """Decode the files of a series, and give a content per orientation and an error per file that failed."""
     results: list[Placed] = []
-    decoded: list[tuple[int, Slice]] = []
+    decoded: list[_Placed] = []
     with Decoder() as decoder:
         for source in group:
             try:
-                decoded += [(source.place, piece) for piece in decode(source.content, source.header, decoder)]
+                decoded += [(source.places, piece) for piece in decode(source.content, source.header, decoder)]
             except ImageError as error:
-                results.append(((source.place,), error))
-    for placed in _by_orientation(decoded):
-        places = tuple(sorted({place for place, _ in placed}))
-        results.append((places, _to_content([piece for _, piece in placed])))
+                results.append(((*source.places,), error))
+    for alike in _by_orientation(decoded):
+        for placed, spacing_mm, notes in _volumes(alike):
+            places = tuple(sorted({place for own, _ in placed for place in own}))
+            results.append((places, _to_content([piece for _, piece in placed], spacing_mm, notes)))
     return results
 
 
-def _by_orientation(decoded: Sequence[tuple[int, Slice]]) -> list[list[tuple[int, Slice]]]:
-    groups: list[list[tuple[int, Slice]]] = []
+def _by_orientation(decoded: Sequence[_Placed]) -> list[list[_Placed]]:
+    groups: list[list[_Placed]] = []
     for placed in decoded:
         like = (group for group in groups if _have_same_orientation(group[0][1], placed[1]))
         group = next(like, None)
@@ -153,43 +164,42 @@ def _have_same_orientation(one: Slice, other: Slice) -> bool:
     return bool(np.abs(first - second).max() <= _SAME_ORIENTATION)
 
 
-def _to_content(pieces: Sequence[Slice]) -> MriImage | MriVolume:
-    """Put slices of one size and orientation in order, make them grey under one window, and turn them upright."""
-    ordered, spacing_mm, notes = _in_order(pieces)
+def _to_content(ordered: Sequence[Slice], spacing_mm: float, notes: Sequence[Sentence]) -> MriImage | MriVolume:
+    """Make slices of one size and orientation grey under one window, and turn them upright."""
     frame = ordered[0].frame
     directions = None
     if frame.orientation is not None:
         along_row, along_column = frame.orientation
         directions = np.stack([np.cross(along_row, along_column), along_column, along_row])
-    grey, step = grey_slices(ordered)
+    grey, step, window_notes = grey_slices(ordered)
     stack = Stack(grey, directions, (spacing_mm, frame.row_mm, frame.column_mm))
-    return to_content(stack, "DICOM", [*notes, *notes_on([piece.header for piece in ordered])], step)
+    return to_content(stack, "DICOM", [*notes, *notes_on([piece.header for piece in ordered]), *window_notes], step)
 
 
-def _in_order(pieces: Sequence[Slice]) -> tuple[list[Slice], float, list[Sentence]]:
-    """Sort by position along the normal, else by InstanceNumber; of several slices at one place keep the first.
+def _volumes(placed: Sequence[_Placed]) -> list[tuple[list[_Placed], float, list[Sentence]]]:
+    """Part slices of one orientation into volumes of one slice for each place along the normal, in anatomical order.
 
-    Returns the slices, the spacing between their centres in mm, nan where unknown, and notes.
+    Slices without position keep the order of InstanceNumber. So do those that all claim one place. Of echoes, contrasts
+    or times of the same places, the first of each place make the first volume, and so on: none is left out.
+
+    Returns, by volume, its slices, the spacing between their centres in mm, nan where unknown, and notes.
     """
-    numbered = sorted(pieces, key=lambda piece: piece.header.instance_number)
-    heights = _heights(numbered)
-    if heights is None:
-        return numbered, numbered[0].frame.spacing_mm, []
-    order = np.argsort(heights, kind="stable")
-    kept = [order[0]]
-    for i in order[1:]:
-        if heights[i] - heights[kept[-1]] > _SAME_PLACE_MM:
-            kept.append(i)
-    notes = []
-    if len(kept) < len(order):
-        notes.append(
-            Sentence(
-                "The series holds several pictures of the same places, such as echoes or times; "
-                "only the first of each place was read."
-            )
-        )
-    spacing_mm = float(np.median(np.diff(heights[kept]))) if len(kept) > 1 else numbered[0].frame.spacing_mm
-    return [numbered[i] for i in kept], spacing_mm, notes
+    numbered = sorted(placed, key=lambda one: one[1].header.instance_number)
+    spacing_mm = numbered[0][1].frame.spacing_mm
+    heights = _heights([piece for _, piece in numbered])
+    if heights is None or len(numbered) == 1:
+        return [(numbered, spacing_mm, [])]
+    if np.ptp(heights) <= _SAME_PLACE_MM:
+        return [(numbered, spacing_mm, [_ONE_PLACE])]
+    volumes: list[list[int]] = []
+    last, rank = -np.inf, 0
+    for i in np.argsort(heights, kind="stable"):
+        rank = rank + 1 if heights[i] - last <= _SAME_PLACE_MM else 0
+        last = last if rank else heights[i]
+        volumes[rank : rank + 1] = [[*(volumes[rank] if rank < len(volumes) else []), int(i)]]
+    notes = [_SEVERAL_SETS] if len(volumes) > 1 else []
+    spacings = [float(np.median(np.diff(heights[kept]))) if len(kept) > 1 else spacing_mm for kept in volumes]
+    return [([numbered[i] for i in kept], mm, notes) for kept, mm in zip(volumes, spacings, strict=True)]
 
 
 def _heights(pieces: Sequence[Slice]) -> NDArray[np.float64] | None:

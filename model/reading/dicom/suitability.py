@@ -1,5 +1,7 @@
 """What DICOM files say they show: whether that is an MR picture of a head, and what their sender should know."""
 
+import re
+import unicodedata
 from collections.abc import Sequence
 
 from model.errors import UnsuitableImage
@@ -29,9 +31,38 @@ MODALITIES = {
 }
 # Modalities of pictures that were made from others, such as screenshots of a viewer.
 SECONDARY = {"OT", "SC"}
-# BodyPartExamined is of the head where it contains one of these. Source: DICOM PS3.16, annex L, and its spellings in
-# scanners' protocols.
-HEAD_WORDS = ("HEAD", "BRAIN", "SKULL", "CRANI", "CEREBR", "PITUIT", "SELLA", "ORBIT", "NEURO")
+_WORD = re.compile(r"[A-Z]+")
+# Files of these classes hold slices: MR, enhanced MR. Source: DICOM PS3.4, B.5.
+SLICES = {"1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1"}
+# Files of these classes hold no image. Source: DICOM PS3.4, B.5, and Philips' conformance statements.
+SOP_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.66": Sentence("raw data of a scanner"),
+    "1.3.46.670589.11.0.0.12.1": Sentence("spectra of a Philips scanner"),
+    "1.3.46.670589.11.0.0.12.2": Sentence("a series of spectra of a Philips scanner"),
+    "1.3.46.670589.11.0.0.12.4": Sentence("a protocol of a Philips scanner"),
+    "1.2.840.10008.5.1.4.1.1.4.2": Sentence("MR spectroscopy"),
+    "1.2.840.10008.5.1.4.1.1.104.1": Sentence("a PDF document"),
+    "1.2.840.10008.5.1.4.1.1.11.1": Sentence("a presentation state (PR)"),
+    "1.2.840.10008.1.3.10": Sentence("a directory of files (DICOMDIR)"),
+}
+# BodyPartExamined names another part than the head where it contains one of these and no word of the head. A word that
+# is in neither list says nothing: scanners' operators write protocols and contrasts there too.
+# Source: DICOM PS3.16, annex L, and its words in French, German, Spanish and Italian.
+HEAD_WORDS = (
+    "HEAD", "BRAIN", "SKULL", "CRANI", "CEREB", "ENCEPH", "PITUIT", "SELLA", "ORBIT", "NEURO", "TETE", "KOPF",
+    "SCHADEL", "HIRN", "CABEZA", "TESTA", "CERVEAU", "CERVELLO", "WILLIS", "SINUS", "CRANE", "HIPPOC",
+)  # fmt: skip
+OTHER_WORDS = (
+    "ABDOM", "BAUCH", "VENTRE", "CHEST", "THORA", "TORAX", "LUNG", "LUNGE", "POUMON", "PULM", "HEART", "CARDI",
+    "COEUR", "HERZ", "CORAZON", "CUORE", "BREAST", "SEIN", "BRUST", "MAMA", "MAMM", "SENO", "SPINE", "RACHIS",
+    "WIRBEL", "COLUMNA", "COLONNA", "LUMB", "LOMB", "LWS", "HWS", "BWS", "SACR", "COCCYX", "NECK", "HALS", "PELVI",
+    "BECKEN", "BASSIN", "HIP", "HANCHE", "HUFT", "CADERA", "ANCA", "PROSTAT", "UTER", "OVAR", "BLADDER", "VESSIE",
+    "LIVER", "FOIE", "LEBER", "HIGADO", "FEGATO", "KIDNEY", "REIN", "NIERE", "RINON", "RENE", "PANCREA", "SPLEEN",
+    "BOWEL", "COLON", "RECTUM", "KNEE", "GENOU", "KNIE", "RODILLA", "GINOCCHIO", "SHOULDER", "EPAULE", "SCHULTER",
+    "HOMBRO", "SPALLA", "ELBOW", "COUDE", "WRIST", "POIGNET", "HAND", "FINGER", "ANKLE", "CHEVILLE", "FOOT", "FUSS",
+    "CALCAN", "TOE", "LEG", "BEIN", "THIGH", "CUISSE", "FEMUR", "TIBIA", "CALF", "EXTREM", "ARM", "HUMERUS",
+    "AORTA", "CLAVIC", "RIB", "STERN", "WHOLE", "BODY",
+)  # fmt: skip
 
 
 def check_suitable(header: Header) -> None:
@@ -48,13 +79,21 @@ def check_suitable(header: Header) -> None:
                 modality=MODALITIES.get(header.modality, Sentence("of another kind")),
             )
         )
-    if header.body_part and not any(word in header.body_part for word in HEAD_WORDS):
+    if _has_one(OTHER_WORDS, header.body_part) and not _has_one(HEAD_WORDS, header.body_part):
         raise UnsuitableImage(
             Sentence(
                 "Expected an MR slice of the head. Received a DICOM file that says it shows another part of the "
                 "body. Send a series of the head, or correct what the file says."
             )
         )
+
+
+def _has_one(words: Sequence[str], text: str) -> bool:
+    """Return whether a word of the text starts with one of these; letters without their accents."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return any(
+        part.startswith(word) or (len(word) > 4 and word in part) for part in _WORD.findall(plain) for word in words
+    )
 
 
 def notes_on(headers: Sequence[Header]) -> list[Sentence]:
@@ -68,6 +107,10 @@ def notes_on(headers: Sequence[Header]) -> list[Sentence]:
         )
     if any(not header.modality for header in headers):
         notes.append(Sentence("The DICOM file does not say what it was made with; it was taken for an MR slice."))
+    if any(header.is_completed for header in headers):
+        notes.append(
+            Sentence("The DICOM file leaves out tags that tell how to read its pixels; the usual values were taken.")
+        )
     if any(header.is_coloured for header in headers):
         notes.append(Sentence("The DICOM file is coloured; its colours were turned into grey."))
     if any(header.is_burned_in for header in headers):

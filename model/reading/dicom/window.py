@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from model.preprocessing import BLACK_PERCENTILE, MIN_CONTRAST, WHITE_PERCENTILE
+from model.preprocessing import BLACK_PERCENTILE, WHITE_PERCENTILE, grey_percentiles, head_threshold
 from model.reading.contents import MAX_MEASURED
 from model.reading.dicom.header import Window
 from model.reading.dicom.pixels import Slice
@@ -18,24 +18,42 @@ from model.reading.orientation import (
 )
 from model.sentences import Sentence
 
+# A stored window fits its pixels where it clips at most this share of the head to white, and as much to black; leaves
+# air darker than this grey level; and spreads the percentiles of all pixels over so many levels. Of ten windows that
+# fit another scanner or modality, on 40 slices of ten heads, those that fit by this kept the answer in all but one
+# slice each; windows that clip 10 % of the head, or that lift air to a third of the grey levels, changed one in four.
+_CLIPPED, _AIR, _SPAN = 0.03, 12, 100
+_DOES_NOT_FIT = Sentence("The window that the DICOM file states does not fit its pixels, and was not used.")
 
-def grey_slices(pieces: Sequence[Slice]) -> tuple[NDArray[np.uint8], Sentence]:
-    """Make all slices grey under one window, uint8, shape (n, height, width), brighter is more; and say how.
 
-    The files' window is used where all share one that leaves a picture; else the percentiles of all values.
+def grey_slices(pieces: Sequence[Slice]) -> tuple[NDArray[np.uint8], Sentence, list[Sentence]]:
+    """Make all slices grey under one window, uint8, shape (n, height, width), brighter is more.
+
+    The files' window is used where all share one that fits the pixels; else the percentiles of all values.
+
+    Returns the slices, how their grey levels came about, and notes.
     """
-    windows = {piece.frame.window for piece in pieces}
-    window = windows.pop() if len(windows) == 1 else None
-    if window is not None and not pieces[0].header.is_coloured:
-        grey = np.stack([_brighter_is_more(apply_window(piece.values(), window), piece) for piece in pieces])
-        sample = grey.reshape(-1)[:: -(-grey.size // MAX_MEASURED)]
-        black, white = np.percentile(sample, (BLACK_PERCENTILE, WHITE_PERCENTILE))
-        if white - black >= MIN_CONTRAST:
-            return grey, BY_WINDOW
     every = -(-len(pieces) // MAX_MEASURED_SLICES)
     low, high = grey_range([piece.values() for piece in pieces[::every]])
-    stretched = [_brighter_is_more(to_grey(piece.values(), low, high), piece) for piece in pieces]
-    return np.stack(stretched), BY_PERCENTILES
+    stretched = np.stack([_brighter_is_more(to_grey(piece.values(), low, high), piece) for piece in pieces])
+    windows = {piece.frame.window for piece in pieces}
+    window = windows.pop() if len(windows) == 1 else None
+    if window is None or pieces[0].header.is_coloured:
+        return stretched, BY_PERCENTILES, []
+    grey = np.stack([_brighter_is_more(apply_window(piece.values(), window), piece) for piece in pieces])
+    if _fits(grey, stretched):
+        return grey, BY_WINDOW, []
+    return stretched, BY_PERCENTILES, [_DOES_NOT_FIT]
+
+
+def _fits(grey: NDArray[np.uint8], stretched: NDArray[np.uint8]) -> bool:
+    """Return whether windowed slices show what percentiles show of them: uint8, (n, height, width), both."""
+    every = -(-grey.size // MAX_MEASURED)
+    grey, stretched = grey.reshape(-1)[::every], stretched.reshape(-1)[::every]
+    head = grey[stretched > head_threshold(stretched)]
+    black, white = grey_percentiles(grey, BLACK_PERCENTILE, WHITE_PERCENTILE)
+    clipped = max(np.mean(head == 0), np.mean(head == 255)) if head.size else 1.0
+    return bool(black <= _AIR and white - black >= _SPAN and clipped <= _CLIPPED)
 
 
 def _brighter_is_more(grey: NDArray[np.uint8], piece: Slice) -> NDArray[np.uint8]:

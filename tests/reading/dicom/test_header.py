@@ -118,3 +118,11 @@ def test_any_damage_to_a_file_ends_as_a_picture_or_an_image_error() -> None:
         (reading,) = read_files([bytes(content)])
         n_refused += isinstance(reading.content, ImageError)
     assert n_refused > 100
+
+
+@pytest.mark.parametrize("missing", ["SamplesPerPixel", "PhotometricInterpretation", "HighBit", "PixelRepresentation"])
+def test_tag_that_writers_leave_out_gets_its_usual_value_and_a_note(missing: str) -> None:
+    unsigned = SLICE.astype(np.uint16)
+    image = read_image(dicom(unsigned, **{missing: None}))
+    np.testing.assert_array_equal(image.pixels, read_image(dicom(unsigned)).pixels)
+    assert "usual values" in image.notes[0]

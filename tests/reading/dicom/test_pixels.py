@@ -6,6 +6,8 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 from pydicom.uid import MPEG2MPML, JPEG2000Lossless
 
 from model.errors import UnreadableImage, UnsupportedFormat
@@ -71,3 +73,30 @@ def test_syntax_without_decoder_is_named_with_what_to_do() -> None:
     dataset["PixelData"].is_undefined_length = True
     with pytest.raises(UnsupportedFormat, match=r"MPEG2 .*Export it uncompressed"):
         read_image(as_file(dataset, MPEG2MPML))
+
+
+def test_padding_written_unsigned_beside_signed_pixels_is_padding() -> None:
+    padded = SLICE.copy()
+    padded[:3] = -2000
+    dataset = pydicom.dcmread(io.BytesIO(dicom(padded)))
+    dataset.add_new("PixelPaddingValue", "US", 63536)
+    np.testing.assert_array_equal(
+        read_image(as_file(dataset)).pixels, read_image(dicom(padded, PixelPaddingValue=-2000)).pixels
+    )
+    assert read_image(as_file(dataset)).pixels[:3].max() == 0
+
+
+def test_padding_that_would_leave_nothing_is_not_believed() -> None:
+    content = dicom(SLICE, PixelPaddingValue=-32768, PixelPaddingRangeLimit=32767)
+    np.testing.assert_array_equal(read_image(content).pixels, read_image(dicom(SLICE)).pixels)
+
+
+def test_stored_bits_lie_where_the_file_says() -> None:
+    shifted = (SLICE.astype(np.uint16) << 4) | 0xF
+    content = dicom(shifted, BitsStored=12, HighBit=15)
+    np.testing.assert_array_equal(read_image(content).pixels, read_image(dicom(SLICE)).pixels)
+
+
+def test_table_of_values_without_values_is_passed_over() -> None:
+    content = dicom(SLICE, ModalityLUTSequence=Sequence([Dataset()]))
+    np.testing.assert_array_equal(read_image(content).pixels, read_image(dicom(SLICE)).pixels)

@@ -27,11 +27,13 @@ def test_two_series_and_two_orientations_of_one_become_volumes_of_their_own() ->
     assert [len(reading.files) for reading in readings] == [22, 24, 22]
 
 
-def test_several_pictures_of_each_place_become_one_volume_with_a_note() -> None:
-    echoes = [*series(InstanceNumber=1), *series(InstanceNumber=2, RescaleSlope=0.1)]
-    volume = volume_of(echoes[::-1])
-    np.testing.assert_array_equal(volume.slices, grey(upright("axial")))
-    assert "same places" in volume.notes[0]
+def test_several_images_of_each_place_become_a_volume_each_with_a_note() -> None:
+    echoes = [*series(InstanceNumber=1), *series(InstanceNumber=2, RescaleSlope=-1)]
+    first, second = (reading.content for reading in read_files(echoes[::-1]))
+    volumes = sorted((first, second), key=lambda volume: volume.slices.mean())
+    np.testing.assert_array_equal(volumes[0].slices, grey(upright("axial")))
+    np.testing.assert_array_equal(volumes[1].slices, grey(-upright("axial")))
+    assert all("same places" in volume.notes[0] for volume in volumes)
 
 
 def enhanced(reverse: bool = True) -> bytes:
@@ -76,3 +78,20 @@ def test_damaged_slice_is_refused_alone_and_the_others_make_a_volume() -> None:
     volume, refusal = read_files(contents)
     assert len(volume.content.slices) == 21
     assert (refusal.files, type(refusal.content)) == ((5,), UnreadableImage)
+
+
+def test_slices_that_all_claim_one_place_are_put_in_order_by_their_numbers() -> None:
+    place = {"ImagePositionPatient": [0, 0, 5], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
+    files = [
+        dicom(pixels, InstanceNumber=i, SeriesInstanceUID="1.2.3", **place) for i, pixels in enumerate(upright("axial"))
+    ]
+    volume = volume_of(files[::-1])
+    np.testing.assert_array_equal(volume.slices, grey(upright("axial")))
+    assert "claim the same place" in volume.notes[0]
+
+
+def test_file_that_was_sent_twice_is_one_slice_of_both_places() -> None:
+    files = series()
+    (reading,) = read_files([*files, files[3]])
+    assert reading.files == tuple(range(len(files) + 1))
+    np.testing.assert_array_equal(reading.content.slices, grey(upright("axial")))

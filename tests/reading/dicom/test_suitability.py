@@ -58,3 +58,29 @@ def test_whole_series_of_another_modality_is_refused_once() -> None:
     (reading,) = read_files(series(Modality="CT"))
     assert isinstance(reading.content, UnsuitableImage)
     assert reading.files == tuple(range(22))
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR CS")  # scanners write it none the less
+@pytest.mark.parametrize(
+    "word", ["ENCEPHALE", "TÊTE", "SCHÄDEL", "CEREBELLUM", "CIRCLEOFWILLIS", "UNDEFINED", "ROUTINE", "MRA", "HEADNECK"]
+)
+def test_word_that_names_no_other_part_of_the_body_is_no_reason_to_refuse(word: str) -> None:
+    read_image(dicom(SLICE, BodyPartExamined=word, SpecificCharacterSet="ISO_IR 192"))
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR CS")  # scanners write it none the less
+@pytest.mark.parametrize("word", ["GENOU", "LSPINE", "WIRBELSÄULE", "ABDOMEN", "CORAZÓN", "NECK", "SHOULDER"])
+def test_word_that_names_another_part_of_the_body_is_refused(word: str) -> None:
+    with pytest.raises(UnsuitableImage, match="another part"):
+        read_image(dicom(SLICE, BodyPartExamined=word, SpecificCharacterSet="ISO_IR 192"))
+
+
+@pytest.mark.parametrize(
+    ("sop_class", "kind"),
+    [("1.2.840.10008.5.1.4.1.1.66", "raw data of a scanner"), ("1.2.840.10008.5.1.4.1.1.104.1", "a PDF document"),
+     ("1.2.3", "a report, a directory")],
+)  # fmt: skip
+def test_file_without_an_image_is_told_what_it_is(sop_class: str, kind: str) -> None:
+    content = dicom(SLICE, SOPClassUID=sop_class, Rows=None, Columns=None, PixelData=None)
+    with pytest.raises(UnsuitableImage, match=f"holds no image: it is {kind}"):
+        read_image(content)

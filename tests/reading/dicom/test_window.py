@@ -31,8 +31,10 @@ def test_slice_without_window_is_stretched_between_its_percentiles() -> None:
     np.testing.assert_array_equal(read_image(dicom(SLICE)).pixels, grey(SLICE))
 
 
-def test_window_that_leaves_no_picture_is_not_used() -> None:
-    content = dicom(SLICE, WindowCenter=-5000, WindowWidth=10)
+@pytest.mark.parametrize(("center", "width"), [(-5000, 10), (40, 80), (128, 256), (32768, 65535), (0, 4000)])
+def test_window_that_does_not_fit_the_pixels_is_not_used_and_said_so(center: int, width: int) -> None:
+    content = dicom(SLICE, WindowCenter=center, WindowWidth=width)
+    assert "does not fit" in read_image(content).notes[-1]
     np.testing.assert_array_equal(read_image(content).pixels, grey(SLICE))
 
 
@@ -64,3 +66,28 @@ def test_series_with_one_window_uses_it_and_with_several_uses_percentiles() -> N
     assert same.steps[0] == BY_WINDOW
     assert volume_of(several).steps[0] == BY_PERCENTILES
     assert "axial" in same.steps[1]
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"PixelPaddingValue": 2000},
+        {"PixelPaddingValue": 1900, "PixelPaddingRangeLimit": 2100},
+        {"PixelPaddingValue": 2100, "PixelPaddingRangeLimit": 1900},
+    ],
+)
+def test_padding_is_black_and_takes_no_part_in_the_grey_levels(elements: dict[str, int]) -> None:
+    padded = SLICE.copy()
+    padded[:3] = 2000
+    expected = np.where(padded == 2000, 0, SLICE)
+    assert (
+        np.abs(read_image(dicom(padded, **elements)).pixels[3:].astype(int) - grey(SLICE[3:])[:].astype(int)).max() <= 2
+    )
+    assert read_image(dicom(padded, **elements)).pixels[expected == 0].max() == 0
+
+
+def test_presentation_that_says_inverse_is_inverted() -> None:
+    np.testing.assert_array_equal(
+        read_image(dicom(SLICE, PresentationLUTShape="INVERSE")).pixels,
+        read_image(dicom(SLICE, PhotometricInterpretation="MONOCHROME1")).pixels,
+    )
