@@ -31,6 +31,7 @@ from model.sentences import Sentence
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 # Markers that start a frame's header (SOF) in JPEG and JPEG-LS. Source: ITU-T T.81, table B.1; T.87, C.1.1.
 _SOF_MARKERS = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
+_NO_KNOWN_CLASS = Sentence("a report, a directory, or the first part of a file")
 _JPEG_START = b"\xff\xd8"
 # SOC and SIZ, with which a JPEG 2000 codestream starts; boxes around it are not allowed.
 # Source: ITU-T T.800, A.4.1, A.5.1; DICOM PS3.5, A.4.4.
@@ -91,7 +92,7 @@ def no_pixels(header: Header) -> UnreadableImage | UnsuitableImage:
     return UnsuitableImage(
         Sentence(
             "This DICOM file holds no image: it is {kind}. Send the slices themselves.",
-            kind=SOP_CLASSES.get(header.sop_class, Sentence("a report, a directory, or the first part of a file")),
+            kind=SOP_CLASSES.get(header.sop_class, _NO_KNOWN_CLASS),
         )
     )
 
@@ -155,7 +156,7 @@ def _stored_values(decoded: NDArray[Any], dataset: Dataset, header: Header) -> l
     if header.is_coloured:
         return list(decoded.reshape(*shape, 3).astype(np.float32) @ _LUMA)
     decoded = _masked(decoded.reshape(shape), dataset)
-    if any("LUTData" in item for item in dataset.get("ModalityLUTSequence") or ()):
+    if any(item.get("LUTData") and item.get("LUTDescriptor") for item in dataset.get("ModalityLUTSequence") or ()):
         decoded = apply_modality_lut(decoded, dataset)
     return list(decoded)
 
