@@ -1,1 +1,1 @@
-"""Plots and pages."""
+"""5. From figures to plots and pages."""

@@ -18,9 +18,10 @@ from model.network.self_test import answers_to_known_pictures
 from model.safe_files import write_atomically
 from training.errors import TrainingError
 from training.fit.run_folder import Json, RunFolder
-from training.measure.parity import answers_on, largest_difference
+from training.measure.scoring import gate_of
 from training.steps.card_of_run import card_of_run, published_split
-from training.steps.evaluate import gate_of, metrics_file
+from training.steps.evaluate import metrics_file
+from training.steps.parity import answers_on, largest_difference
 
 BACKENDS = ("tensorflow", "openvino")
 # Rounding differs between backends; a difference that a user could see in four decimals does not.

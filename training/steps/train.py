@@ -10,7 +10,7 @@ from model.card import CLASS_NAMES
 from training.data.audit_result import read_audit
 from training.data.copies import group
 from training.data.decoded import Decoded
-from training.data.folders import TRAINING, UNSPLIT, Picture, require_classes
+from training.data.folders import TRAINING, UNSPLIT, require_classes
 from training.data.split import SplitTable, draw_split
 from training.data.usable import drop_conflicts, few_per_class, leave_out
 from training.drawing import plots
@@ -70,28 +70,39 @@ def train(request: Request) -> None:
 
 
 def prepare(request: Request) -> Material:
-    """Find, decode and split the images; write what was found into the run folder."""
+    """Find, decode, group and split the images; write what was found into the run folder."""
     request.require_as_begun()
-    task, sources = request.recipe.task, request.sources
-    class_names = CLASS_NAMES[task]
-    found = sources.find(task, TRAINING, UNSPLIT)
-    require_classes(found, class_names)
+    class_names = CLASS_NAMES[request.recipe.task]
     table = earlier_split(request)
-    decoded = sources.decode(chosen(request, found.pictures, table), request.recipe.input_size_px)
-    unseen_left_out = leave_out(decoded, request.unseen, request.audit, task)
-    usable = drop_conflicts(unseen_left_out, sources.lesions(unseen_left_out.pictures), task)
-    lesions = sources.lesions(usable.pictures)
+    usable, problems = usable_images(request, table)
     if table:
         groups, split = table.split_of(usable.pictures)
+        problems += remembered(request, table, usable)
     else:
-        groups = groups_of(request, usable)
-        share = request.recipe.validation_share
+        groups, share = groups_of(request, usable), request.recipe.validation_share
         split = draw_split(usable.labels(class_names), groups, share, request.seed, class_names)
-    problems = [*found.problems, *usable.problems, *remembered(request, table, usable)]
     config = request.config(usable, int(groups.max()) + 1, len(split.validation), problems)
     request.run.begin(config, usable.pictures, groups, split)
     tell(config.data["n_pictures"], config.data["n_groups"], len(split.validation), problems)
-    return Material.of(usable, lesions, split, class_names)
+    return Material.of(usable, request.sources.lesions(usable.pictures), split, class_names)
+
+
+def usable_images(request: Request, table: SplitTable | None = None) -> tuple[Decoded, list[str]]:
+    """Find and decode, drop what must stay unseen and what contradicts its source; also say what was dropped.
+
+    table: a settled split, whose images are kept; else all of them, or few with --quick.
+    """
+    task, sources = request.recipe.task, request.sources
+    found = sources.find(task, TRAINING, UNSPLIT)
+    require_classes(found, CLASS_NAMES[task])
+    if table:
+        chosen = table.pictures_among(found.pictures)
+    else:
+        chosen = few_per_class(found.pictures, QUICK_PICTURES_PER_CLASS) if request.quick else found.pictures
+    decoded = sources.decode(chosen, request.recipe.input_size_px)
+    left = leave_out(decoded, request.unseen, request.audit, task)
+    usable = drop_conflicts(left, sources.lesions(left.pictures), task)
+    return usable, [*found.problems, *usable.problems]
 
 
 def earlier_split(request: Request) -> SplitTable | None:
@@ -101,25 +112,16 @@ def earlier_split(request: Request) -> SplitTable | None:
     return request.start.read_split() if request.start else None
 
 
-def chosen(request: Request, pictures: tuple[Picture, ...], table: SplitTable | None) -> tuple[Picture, ...]:
-    """Keep the images of a settled split; else all, or few with --quick."""
-    if table:
-        return table.pictures_among(pictures)
-    return few_per_class(pictures, QUICK_PICTURES_PER_CLASS) if request.quick else pictures
-
-
 def groups_of(request: Request, usable: Decoded) -> np.ndarray:
     """Number the groups that must not be parted: int64 (n,)."""
     links = read_audit(request.audit).links(usable.pictures) if request.audit else None
     return group(usable, request.sources.series(usable.pictures), links)
 
 
-def remembered(request: Request, table: SplitTable | None, usable: Decoded) -> list[str]:
+def remembered(request: Request, table: SplitTable, usable: Decoded) -> list[str]:
     """Say how many of the images left out the network that is started from was trained on."""
-    if not request.start or not table:
-        return []
     n = len(set(table.names(validation=False)) - {picture.name for picture in usable.pictures})
-    if not n:
+    if not n or not request.start:
         return []
     return [f"{request.start.path.name} was trained on {n} of these: its network may remember them."]
 

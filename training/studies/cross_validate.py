@@ -21,9 +21,7 @@ from model.network.classifier import Classifier
 from model.safe_files import write_atomically
 from training.data.copies import copies_among, first_copies, unknown_to
 from training.data.decoded import Decoded
-from training.data.folders import TRAINING, UNSPLIT, require_classes
 from training.data.split import Split, folds
-from training.data.usable import drop_conflicts, few_per_class, leave_out
 from training.errors import DataError
 from training.figures import Figures
 from training.fit.checkpoints import Progress
@@ -33,9 +31,8 @@ from training.fit.run_folder import RunFolder, folds_in
 from training.measure.metrics import Presence, Summary, summarize
 from training.measure.passes import answers_of
 from training.measure.trust import fit_temperature, tumor_presence
-from training.recipes import QUICK_PICTURES_PER_CLASS
 from training.steps.card_of_run import card_of_run
-from training.steps.train import groups_of, train
+from training.steps.train import groups_of, train, usable_images
 
 # With fewer pictures of a class nothing can be learned about it.
 LEAST_OF_A_CLASS = 50
@@ -138,18 +135,6 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> Cross
     write_atomically(out / "predictions.csv", _table(decoded, collections, raw, scored, class_names).encode())
     _tell(figures)
     return figures
-
-
-def usable_images(request: Request) -> tuple[Decoded, list[str]]:
-    """Find and decode the images, less what must stay unseen and what contradicts its source; say what was dropped."""
-    task, sources = request.recipe.task, request.sources
-    found = sources.find(task, TRAINING, UNSPLIT)
-    require_classes(found, CLASS_NAMES[task])
-    pictures = few_per_class(found.pictures, QUICK_PICTURES_PER_CLASS) if request.quick else found.pictures
-    decoded = sources.decode(pictures, request.recipe.input_size_px)
-    left = leave_out(decoded, request.unseen, request.audit, task)
-    usable = drop_conflicts(left, sources.lesions(left.pictures), task)
-    return usable, [*found.problems, *usable.problems]
 
 
 def measure(
