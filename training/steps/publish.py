@@ -15,7 +15,9 @@ from model.card import ModelCard, read_card
 from model.errors import ModelFileError
 from model.network.classifier import WEIGHTS_FOLDER, Classifier
 from model.network.self_test import answers_to_known_pictures
+from model.reading.one_file import read_image
 from model.safe_files import write_atomically
+from training.drawing.documents import TOP, write_documents
 from training.errors import TrainingError
 from training.fit.run_folder import Json, RunFolder
 from training.measure.scoring import gate_of
@@ -23,6 +25,7 @@ from training.steps.card_of_run import card_of_run, published_split
 from training.steps.evaluate import metrics_file
 from training.steps.parity import answers_on, largest_difference
 
+SAMPLES = TOP / "static" / "samples"
 BACKENDS = ("tensorflow", "openvino")
 # Rounding differs between backends; a difference that a user could see in four decimals does not.
 LARGEST_DIFFERENCE = 1e-4
@@ -34,7 +37,10 @@ class PublishError(TrainingError):
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Ask for the run, its evaluations, and the model's name and version."""
-    parser.add_argument("--run", type=Path, required=True, metavar="DIR")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--run", type=Path, metavar="DIR")
+    source.add_argument("--answers-of", nargs="+", type=Path, default=[], metavar="CARD",
+                        help="write into published cards what they say of known images and samples")  # fmt: skip
     parser.add_argument("--evaluation", nargs="*", type=Path, default=[], metavar="DIR",
                         help="folders that evaluate wrote for this run; their figures go into the card")  # fmt: skip
     parser.add_argument("--name", help="name of the published model (default: the recipe's)")
@@ -44,11 +50,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Publish."""
-    publish(RunFolder(options.run), options.evaluation, options.to, options.name, options.version)
+    for card in options.answers_of:
+        write_known_answers(card)
+    if options.run:
+        publish(RunFolder(options.run), options.evaluation, options.to, options.name, options.version)
 
 
 def publish(run: RunFolder, evaluations: Sequence[Path], to: Path, name: str | None, version: str) -> ModelCard:
     """Check the run's best network in a folder aside, then move its files into place.
+
+    What is published in model/weights is also written into the documents, by write_documents.
 
     Raises:
         ModelFileError: the folder holds no run. PublishError: an evaluation is of another network or other bounds, a
@@ -75,20 +86,27 @@ def publish(run: RunFolder, evaluations: Sequence[Path], to: Path, name: str | N
             os.replace(aside / published, to / published)
         os.replace(aside / f"{card.name}.json", to / f"{card.name}.json")
         card = read_card(to / f"{card.name}.json")
+    if to.resolve() == WEIGHTS_FOLDER.resolve():
+        write_documents()
     print(f"published {card.name} {card.version} to {to}; the backends differ by {difference:.1e} at most")
     return card
 
 
 def write_known_answers(path: Path) -> None:
-    """Ask the network of a card about the known pictures, and write what it says into the card.
+    """Ask the network of a card about the known images and the page's samples, and write what it says into the card.
 
     Raises:
         ModelFileError: card or weights are missing, altered, or already answer otherwise than the card says.
     """
-    known = answers_to_known_pictures(Classifier.load(path).predict)
+    classifier = Classifier.load(path)
+    predict = classifier.predict
+    # Those that are there were compared when it was loaded, and stay to the last digit.
+    known = classifier.card.known_answers or answers_to_known_pictures(predict)
+    samples = {file.stem: predict([read_image(file)])[0].answer for file in sorted(SAMPLES.glob("*.jpg"))}
     # The rest of the card stays as it was written.
     fields = json.loads(path.read_text(encoding="utf-8"))
     fields["known_answers"] = [dataclasses.asdict(answer) for answer in known]
+    fields["metrics"]["samples"] = samples
     content = json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
     write_atomically(path, content.encode())
 

@@ -3,7 +3,7 @@
 import base64
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from flask import Blueprint, Response, current_app, render_template, request, st
 from flask.typing import ResponseReturnValue
 
 from model.answering import Refused, SlicesDone
-from model.card import DISCLAIMER
+from model.card import DISCLAIMER, ModelCard
 from model.network.classifier import Classifier
 from model.records import PAGE_COLUMNS, write_csv
 from model.sentences import Sentence
@@ -97,6 +97,7 @@ def show_page(code: str = "", error: str = "", cards: list[ResultCard] | None = 
         model_cards=[c.card for c in service.classifiers.values()],
         csv_columns=[column.name for column in PAGE_COLUMNS],
         samples=SAMPLES,
+        sample_answers=[_sample_answers(c.card) for c in service.classifiers.values()],
         settings=service.settings,
         error=error,
         error_at_field=concerns_the_form(code),
@@ -112,6 +113,18 @@ def show_refusal(code: str, detail: Sentence) -> str:
     if code == "unauthorized":
         return render_template("closed.html", error=detail, error_at_field=False, **_words())
     return show_page(code, detail)
+
+
+def _sample_answers(card: ModelCard) -> tuple[ModelCard, list[Sentence], list[Sentence]]:
+    """Return of which samples a model named no class, and which it misread, as its card has it."""
+    given: dict[str, str] = card.metrics.get("samples", {})
+    silent = [name for name, answer in given.items() if answer not in card.class_names]
+    misread = [n for n, answer in given.items() if n not in silent and answer != _expected(n, card.class_names)]
+    return card, [LABELS[name] for name in silent], [LABELS[name] for name in misread]
+
+
+def _expected(sample: str, class_names: Sequence[str]) -> str:
+    return sample if sample in class_names else "tumor"
 
 
 def _words() -> dict[str, Any]:

@@ -1,0 +1,133 @@
+"""Write what people read of figures: of the served models from their cards, of earlier networks from docs/studies/data.
+
+The templates stand in training/drawing/templates and docs/studies/source; a test writes all texts again and compares.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from model.card import DEFAULT_MODELS, DISCLAIMER, ModelCard, read_card
+from model.safe_files import write_atomically
+from training.drawing import plots
+
+TOP = Path(__file__).parents[2]
+SERVED = "training/results/served.json"
+# The table between these marks is in English in both.
+READMES = ("README.md", "docs/fr/README.md")
+README_BEGIN = "<!-- figures: made by `python -m training study report` -->"
+README_END = "<!-- end of figures -->"
+# Which images of an evaluation: the whole published set, and by copies in what the network was trained on.
+PARTS = {
+    "all": "all images",
+    "not_in_training": "without a near-duplicate in the training folders",
+    "also_in_training": "with a near-duplicate in the training folders",
+}
+_SCORES = ("n_pictures", "n_correct", "accuracy", "accuracy_interval", "balanced_accuracy", "macro_f1", "per_class")
+
+
+def write_documents(top: Path = TOP) -> None:
+    """Write every text and plot that is made from figures.
+
+    Raises:
+        ModelFileError: a card is missing or is not one.
+    """
+    cards = read_cards(top)
+    for name, text in texts(cards, top).items():
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(top / name, text.encode())
+    for card in cards:
+        if measured := trust_measured(card):
+            plots.trust(measured, top / trust_plot(card))
+
+
+def read_cards(top: Path = TOP) -> list[ModelCard]:
+    """Read the cards of the served models."""
+    return [read_card(top / "model" / "weights" / f"{name}.json") for name in DEFAULT_MODELS]
+
+
+def texts(cards: list[ModelCard], top: Path = TOP) -> dict[str, str]:
+    """Return every generated text, by its path in the repository."""
+    pages = Environment(
+        loader=FileSystemLoader([top / "training" / "drawing" / "templates", top / "docs" / "studies" / "source"]),
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    pages.filters |= {"percent": _percent, "interval": _interval, "decimal": "{:.3f}".format}
+    pages.filters |= {"recalls": _recalls, "averages": _averages}
+    pages.globals |= {"parts": PARTS, "disclaimer": DISCLAIMER, "plot": trust_plot, "log": _scorings(top)}
+    table = pages.get_template("readme_table.jinja").render(cards=cards)
+    readmes = {name: _with_table((top / name).read_text(encoding="utf-8"), table) for name in READMES}
+    data = {file.stem: json.loads(file.read_bytes()) for file in (top / "docs" / "studies" / "data").glob("*.json")}
+    studies = {
+        f"docs/studies/{file.stem}": pages.get_template(file.name).render(data)
+        for file in sorted((top / "docs" / "studies" / "source").glob("*.md.jinja"))
+    }
+    shared = [limit for limit in cards[0].limits if all(limit in card.limits for card in cards)]
+    card = pages.get_template("model_card.md.jinja").render(cards=cards, shared_limits=shared)
+    return {SERVED: served_json(cards), "MODEL_CARD.md": card, **readmes, **studies}
+
+
+def served_json(cards: list[ModelCard]) -> str:
+    """Return the figures of the served models, on held-out images and on each test set with and without copies."""
+    models = [
+        {
+            **{field: getattr(card, field) for field in ("name", "version", "title", "sha256", "created")},
+            "metrics": {name: _scores(metrics) for name, metrics in card.metrics.items() if _scores(metrics)},
+        }
+        for card in cards
+    ]
+    text = json.dumps({"models": models}, indent=1, ensure_ascii=False)
+    # A list of numbers on one line, so that people can read the file too.
+    return re.sub(r"\[\s+([^\[\]{}\"]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
+
+
+def _scores(metrics: dict[str, Any]) -> dict[str, Any]:
+    parts = {part: _scores(metrics[part]) for part in PARTS if part in metrics}
+    return {name: metrics[name] for name in _SCORES if name in metrics} | parts
+
+
+def trust_measured(card: ModelCard) -> dict[str, dict[str, Any]]:
+    """Return what was measured of a model's trust, by the set of images; nothing where it was not calibrated."""
+    if "trust" not in card.metrics:
+        return {}
+    tested = {name: of["trust"] for name, of in card.metrics.items() if "all" in of and "trust" in of}
+    return {"validation": card.metrics["trust"], **tested}
+
+
+def trust_plot(card: ModelCard) -> str:
+    """Name the plot of it."""
+    return f"docs/trust-{card.name}.png"
+
+
+def _scorings(top: Path) -> list[list[str]]:
+    """Read the cells of the log of scorings, in its order."""
+    lines = (top / "docs" / "scorings.md").read_text(encoding="utf-8").splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| 2")]
+
+
+def _with_table(readme: str, table: str) -> str:
+    before, rest = readme.split(README_BEGIN)
+    return f"{before}{README_BEGIN}\n{table}{README_END}{rest.split(README_END)[1]}"
+
+
+def _percent(share: float | None, digits: int = 1) -> str:
+    return "none" if share is None else f"{share:.{digits}%}"
+
+
+def _interval(figures: dict[str, Any]) -> str:
+    low, high = figures["accuracy_interval"]
+    return f"{figures['accuracy']:.1%} ({low:.1%} to {high:.1%})"
+
+
+def _recalls(figures: dict[str, Any]) -> str:
+    of_class = {name: of["recall"] for name, of in figures["per_class"].items() if of["recall"] is not None}
+    return ", ".join(f"{name} {recall:.2f}" for name, recall in of_class.items())
+
+
+def _averages(figures: dict[str, Any]) -> str:
+    """Averages over the classes say something only where there are several."""
+    several = sum(of["n_pictures"] > 0 for of in figures["per_class"].values()) > 1
+    return f"{figures['balanced_accuracy']:.3f}; {figures['macro_f1']:.3f}" if several else "-"
