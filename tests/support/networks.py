@@ -17,8 +17,11 @@ from model.preprocessing import PREPROCESSING_VERSION
 SIZE_PX = 32
 
 
-def save_tiny_model(folder: Path, name: str, task: str, feature_layer: str, seed: int = 7) -> None:
-    """Save a network of a few hundred weights with its card; `feature_pool` averages places, `flatten` does not."""
+def save_tiny_model(folder: Path, name: str, task: str, feature_layer: str, seed: int = 7, says: str = "") -> None:
+    """Save a network of a few hundred weights with its card; `feature_pool` averages places, `flatten` does not.
+
+    says: the class that it answers with, whatever it is shown; without one, this depends on what it is shown.
+    """
     keras = import_keras()
     layers = keras.layers
     # Seeded one by one: keras.utils.set_random_seed would import TensorFlow where it is installed.
@@ -29,7 +32,9 @@ def save_tiny_model(folder: Path, name: str, task: str, feature_layer: str, seed
         features = layers.Dense(8, activation="relu", **seeded)(layers.Flatten(name=feature_layer)(maps))
     else:
         features = layers.GlobalAveragePooling2D(name=feature_layer)(maps)
-    network = keras.Model(grey, layers.Dense(len(CLASS_NAMES[task]), activation="softmax", **seeded)(features))
+    bias = keras.initializers.Constant([20.0 * (class_name == says) for class_name in CLASS_NAMES[task]])
+    last = layers.Dense(len(CLASS_NAMES[task]), activation="softmax", bias_initializer=bias, **seeded)
+    network = keras.Model(grey, last(features))
     save_with_card(network, folder, name, task, feature_layer)
 
 

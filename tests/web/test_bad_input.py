@@ -2,7 +2,6 @@
 
 import io
 import tempfile
-import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -71,6 +70,18 @@ def test_upload_without_length_is_cut_at_the_limit(client: FlaskClient) -> None:
         environ_overrides={"wsgi.input_terminated": True},
     )  # fmt: skip
     assert_problem(response, 413, "upload_too_large")
+
+
+@pytest.mark.parametrize("path", ["/", PREDICTIONS])
+def test_body_a_little_over_the_limit_is_read_to_its_end(client: FlaskClient, path: str) -> None:
+    form = upload(bytes(5_000_000))
+    stream = io.BytesIO(form["data"])
+    response = client.post(
+        path, input_stream=stream, content_type=form["content_type"], content_length=len(form["data"])
+    )
+    assert response.status_code == 413
+    # Otherwise a client that still sends would see a reset instead of the sentence.
+    assert stream.read() == b""
 
 
 def test_body_of_a_thousand_parts_returns_413(client: FlaskClient) -> None:
@@ -152,9 +163,7 @@ def test_only_the_first_of_several_pictures_is_read_and_that_is_said(client: Fla
     first = Image.fromarray(drawn_slice()).convert("RGB")
     content = encoded(first, picture_format, save_all=True, append_images=[first.rotate(90), first.rotate(180)])
     response = post(client, content)
-    if response.status_code != 200:
-        assert_problem(response, 422, "unreadable_image")
-        return
+    assert response.status_code == 200
     assert "only the first" in response.get_json()["results"][0]["notes"][0]
 
 
@@ -163,9 +172,8 @@ def test_only_the_first_of_several_pictures_is_read_and_that_is_said(client: Fla
 
 @pytest.mark.parametrize("side_px", [9_000, 12_000, 20_000])
 def test_picture_that_claims_too_many_pixels_is_refused_before_decoding(client: FlaskClient, side_px: int) -> None:
-    started = time.perf_counter()
+    # Decoded, it would be found to be cut off: it holds a million bytes alone.
     assert_problem(post(client, png_that_claims(side_px)), 422, "too_many_pixels")
-    assert time.perf_counter() - started < 2  # decoding 400 million pixels takes longer
 
 
 # A10: cut off

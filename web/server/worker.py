@@ -5,6 +5,10 @@ holds the main loop for two seconds. Here a connection gets a thread when it has
 `receive_seconds` (web.server.patient_socket) for all of it. A proxy in front remains the better guard: it needs no
 thread.
 
+It overrides seven methods of gunicorn's worker that are no public interface, and uses its `pending_conns` and `poller`:
+any release may change them, hence the exact version in requirements/serve.in. Before taking another, run the tests in
+tests/web/server and `make test-faults` (B6, B7).
+
 TLS is not guarded: the connection that TLS wraps is another one. Let a proxy end it.
 """
 

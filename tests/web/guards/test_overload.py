@@ -3,7 +3,8 @@
 import io
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from model.network.classifier import Classifier
 from model.network.engine import Engine
+from model.network.turns import Turns
 from tests.support.client import assert_problem, multipart, sample
 from tests.support.images import GOOD
 from web.guards.overload import Places
@@ -100,41 +102,48 @@ def test_body_of_a_refused_request_is_read_to_its_end(app: Flask, client: FlaskC
     assert stream.read() == b""
 
 
-def test_picture_that_waits_too_long_for_the_network_is_refused(
-    app: Flask, client: FlaskClient, classifiers: dict[str, Classifier]
-) -> None:
-    may_go_on, runs = threading.Event(), threading.Event()
-    turns = classifiers["xception"].turns
-    engine = turns.engine
+@contextmanager
+def a_pass_that_takes_long(
+    app: Flask, classifier: Classifier, clock: Callable[[], float] = time.monotonic
+) -> Iterator[None]:
+    """Let a request have its turn at the network until the block ends, and then its answer."""
+    may_go_on, runs, turns = threading.Event(), threading.Event(), classifier.turns
 
     def slow(inputs: np.ndarray) -> list[np.ndarray]:
         runs.set()
-        assert may_go_on.wait(20)
-        return engine.alone(inputs)
+        assert may_go_on.wait(60)
+        return turns.engine.alone(inputs)
 
-    turns.engine = Engine(slow)
+    classifier.turns = Turns(Engine(slow), clock)
+    first = threading.Thread(target=lambda: app.test_client().post(API, data={"files": sample()}))
+    first.start()
     try:
-        first = threading.Thread(target=lambda: app.test_client().post(API, data={"files": sample()}))
-        first.start()
-        assert runs.wait(10)
-        assert_problem(client.post(API, data={"files": (io.BytesIO(GOOD), "a")}), 503, "overloaded")
+        assert runs.wait(60)
+        yield
     finally:
         may_go_on.set()
-        turns.engine = engine
-    first.join(20)
+        first.join(60)
+        classifier.turns = turns
+
+
+def test_picture_that_waits_too_long_for_the_network_is_refused(
+    app: Flask, client: FlaskClient, classifiers: dict[str, Classifier]
+) -> None:
+    with a_pass_that_takes_long(app, classifiers["xception"]):
+        assert_problem(client.post(API, data={"files": (io.BytesIO(GOOD), "a")}), 503, "overloaded")
     assert client.post(API, data={"files": sample()}).status_code == 200
 
 
 def test_process_whose_network_hangs_says_that_it_is_not_alive(
-    client: FlaskClient, classifiers: dict[str, Classifier]
+    app: Flask, client: FlaskClient, classifiers: dict[str, Classifier]
 ) -> None:
-    turns = classifiers["xception"].turns
-    turns._running["hangs"] = time.monotonic() - 61
-    try:
+    now = 0.0
+    with a_pass_that_takes_long(app, classifiers["xception"], clock=lambda: now):
+        now = 60.0
+        assert client.get("/livez").status_code == 200
+        now = 60.1
         answer = client.get("/livez")
         assert (answer.status_code, answer.json) == (503, {"status": "stuck"})
-    finally:
-        del turns._running["hangs"]
     assert client.get("/livez").status_code == 200
 
 
