@@ -24,7 +24,7 @@ class FieldRow:
 
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
-    """Give the OpenAPI document."""
+    """Return the OpenAPI document."""
     return jsonify(current_app.extensions["openapi"])
 
 
@@ -51,7 +51,7 @@ def page() -> str:
 
 
 def fields_of(schema: dict[str, Any]) -> list[FieldRow]:
-    """Give the fields of an object's schema, in its order."""
+    """Return the fields of an object's schema, in its order."""
     required = schema.get("required", ())
     return [
         FieldRow(name, type_of(field), tuple(_links(field)), name in required, field.get("description", ""))
@@ -89,7 +89,7 @@ def _limits(schema: dict[str, Any]) -> str:
 
 
 def _links(schema: Any) -> list[str]:
-    """Give the names of all schemas that a schema refers to."""
+    """Return the names of all schemas that a schema refers to."""
     if isinstance(schema, list):
         return [name for part in schema for name in _links(part)]
     if not isinstance(schema, dict):

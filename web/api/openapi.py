@@ -59,7 +59,7 @@ class Operation:
 
 
 def describe(app: Flask) -> dict[str, Any]:
-    """Give the OpenAPI document of the app's routes below /api/v1. Each of their views must have an Operation."""
+    """Return the OpenAPI document of the app's routes below /api/v1. Each of their views must have an Operation."""
     spec = APISpec(
         "Brain MRI classifier",
         API_VERSION,
@@ -118,7 +118,7 @@ def _response(sentence: str, media_type: str, content: dict[str, Any], waits: bo
 
 
 def _problems(codes: tuple[str, ...]) -> dict[str, Any]:
-    """Give one response per status, which names the codes that it can carry."""
+    """Return one response per status, which names the codes that it can carry."""
     by_status: dict[HTTPStatus, list[str]] = {}
     for code in codes:
         by_status.setdefault(CODES[code].status, []).append(code)

@@ -33,7 +33,7 @@ class Places:
 
 
 def overloaded() -> Refusal:
-    """Give the refusal of what there is no room or no time for."""
+    """Return the refusal of what there is no room or no time for."""
     return Refusal(Busy.code, Busy.sentence, [("Retry-After", str(_RETRY_AFTER_SECONDS))])
 
 

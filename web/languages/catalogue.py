@@ -65,7 +65,7 @@ def _of_cards() -> Iterator[tuple[str, str, int]]:
 
 
 def po_file(language: str) -> Path:
-    """Give the catalogue of a language, for people."""
+    """Return the catalogue of a language, for people."""
     return TRANSLATIONS / language / "LC_MESSAGES" / "messages.po"
 
 
@@ -79,7 +79,7 @@ def read(language: str) -> Catalog:
 
 
 def compiled(catalog: Catalog) -> bytes:
-    """Give the catalogue as gettext reads it."""
+    """Return the catalogue as gettext reads it."""
     buffer = io.BytesIO()
     write_mo(buffer, catalog)
     return buffer.getvalue()

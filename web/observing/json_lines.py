@@ -19,7 +19,7 @@ class JsonLines(logging.Formatter):
     """Writes a record as one line of JSON; a record's `fields`, given as `extra`, become members of it."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give time, level, logger, message, the record's own fields and where an exception came from."""
+        """Return time, level, logger, message, the record's own fields and where an exception came from."""
         line: dict[str, Any] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -39,7 +39,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[dict[str, Any]]:
-    """Give the exception and what it came from: type and places, without the message where it may quote a file."""
+    """Return the exception and what it came from: type and places, without the message where it may quote a file."""
     while error is not None:
         described = {"type": type(error).__name__, "places": _places(error.__traceback__)}
         yield {**described, "message": str(error)} if isinstance(error, _ABOUT_CODE) else described

@@ -58,7 +58,7 @@ class Metrics:
             self.refusals.labels(code).inc()
 
     def exposed(self) -> bytes:
-        """Give all metrics in Prometheus's text format."""
+        """Return all metrics in Prometheus's text format."""
         registry = CollectorRegistry()
         try:
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

@@ -19,7 +19,7 @@ def make_folder(folder: Path) -> None:
 
 
 def take_seat(server: Any, worker: Any) -> None:
-    """Give a worker that is about to start the lowest seat that no living one has."""
+    """Return a worker that is about to start the lowest seat that no living one has."""
     taken = {other.seat for other in server.WORKERS.values()}
     worker.seat = next(seat for seat in range(len(taken) + 1) if seat not in taken)
 
