@@ -95,9 +95,14 @@ class _Child:
     def __init__(self, command: Sequence[str], log: int | None, watch: _Watch) -> None:
         self._watch = watch
         self._process = subprocess.Popen(
-            command, cwd=_TOP, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, bufsize=-1,
+            command,
+            cwd=_TOP,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            bufsize=-1,
             start_new_session=True,
-        )  # fmt: skip
+        )
         widen(self._process.stdin, self._process.stdout)
         # Whoever forgets this object ends the process.
         self.end = weakref.finalize(self, _end, self._process)
@@ -126,14 +131,18 @@ class Readers:
     """Child processes that read files, started when first needed, some at a time. Safe to use from several threads."""
 
     def __init__(
-        self, n_at_once: int = 2, seconds: float = SECONDS, memory_bytes: int = MAX_MEMORY_BYTES,
-        program: str = "model.sandbox.child", log: int | None = subprocess.DEVNULL,
-    ) -> None:  # fmt: skip
+        self,
+        n_at_once: int = 2,
+        seconds: float = SECONDS,
+        memory_bytes: int = MAX_MEMORY_BYTES,
+        program: str = "model.sandbox.child",
+        log: int | None = subprocess.DEVNULL,
+    ) -> None:
         """Allow so many children, each so much time per call and so much memory.
 
         program: the module that they run. log: where their standard error goes; None for that of this process.
         """
-        self._seconds, self._log = seconds, log
+        self.seconds, self._log = seconds, log
         self._command = [sys.executable, "-m", program, str(memory_bytes)]
         self._free: list[_Child | None] = [None] * n_at_once
         self._lock, self._watch = threading.Lock(), _Watch()
@@ -151,8 +160,8 @@ class Readers:
         Raises:
             Busy: all children were in use for as long as one call may take.
         """
-        deadline = time.monotonic() + self._seconds
-        if not self._n_free.acquire(timeout=self._seconds):
+        deadline = time.monotonic() + self.seconds
+        if not self._n_free.acquire(timeout=self.seconds):
             raise Busy
         try:
             return self._ask(contents, limits, deadline)
