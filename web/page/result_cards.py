@@ -1,4 +1,4 @@
-"""What the page shows of each result, ready for the templates: pictures as data: URLs, rows sorted, words chosen."""
+"""What the page shows of each result, ready for the templates: images as data: URLs, rows sorted, words chosen."""
 
 import base64
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from web.page.wording import LABELS, Description, describe
 
 # Evidence has ten places or fewer along a side: this many pixels show all of it.
 _LAYER_SIDE_PX = 96
-# Sides of a volume's pictures: there are a hundred of them in one page.
+# Sides of a volume's images: there are a hundred of them in one page.
 _SLICE_SIDE_PX = 256
 _THUMBNAIL_SIDE_PX = 48
 # The chart's size in the units of its view box.
@@ -31,19 +31,19 @@ CHART_WIDTH, CHART_HEIGHT = 600, 120
 
 @dataclass(frozen=True)
 class Layer:
-    """The evidence for a class, to be laid over the picture."""
+    """The evidence for a class, to be laid over the image."""
 
     class_name: str
     url: str
-    # Nothing in the picture speaks for the class.
+    # Nothing in the image speaks for the class.
     is_empty: bool
 
 
 @dataclass(frozen=True)
 class View:
-    """A picture with the layers that can be shown over it; the first layer is shown at once."""
+    """An image with the layers that can be shown over it; the first layer is shown at once."""
 
-    picture: str
+    image: str
     width_px: int
     height_px: int
     layers: tuple[Layer, ...] = ()
@@ -123,7 +123,7 @@ class CardMaker:
         for index, prediction in zip(step.slice_indices, step.predictions, strict=True):
             image = step.volume.image(index)
             view = self._view(image, prediction, _SLICE_SIDE_PX, prediction.class_names[:0])
-            thumbnail = _picture_url(image, _THUMBNAIL_SIDE_PX)
+            thumbnail = _image_url(image, _THUMBNAIL_SIDE_PX)
             self._slices.append(SliceCard(index + 1, prediction.without_maps(), view, thumbnail))
 
     def card(self, result: Result) -> ResultCard:
@@ -160,15 +160,15 @@ class CardMaker:
         }
 
     def _view(self, image: MriImage, prediction: Prediction, side_px: int, class_names: Sequence[str]) -> View:
-        """Encode the picture, and the layers of some classes; of the predicted one where none is named."""
+        """Encode the image, and the layers of some classes; of the predicted one where none is named."""
         height, width = image.pixels.shape
-        picture = _picture_url(image, side_px)
+        url = _image_url(image, side_px)
         if not prediction.is_brain_mri:
-            return View(picture, width, height)
+            return View(url, width, height)
         names = list(class_names) or [prediction.predicted_class]
         layers = Explainer(self.classifier).layers(image, prediction, names, _LAYER_SIDE_PX)
         urls = tuple(Layer(name, _data_url(webp), not seen) for name, (webp, seen) in zip(names, layers, strict=True))
-        return View(picture, width, height, urls)
+        return View(url, width, height, urls)
 
 
 def _second(first: Answer, second: Opinion) -> SecondOpinion:
@@ -254,7 +254,7 @@ def _now() -> str:
     return datetime.now(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
-def _picture_url(image: MriImage, side_px: int) -> str:
+def _image_url(image: MriImage, side_px: int) -> str:
     return _data_url(picture_webp(shrink(image.pixels, side_px)))
 
 

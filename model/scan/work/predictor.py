@@ -111,9 +111,9 @@ class Predictor:
 
 
 def predictions_of(classifier: Classifier, inputs: NDArray[np.uint8]) -> list[Prediction]:
-    """Classify what `preprocess` made of pictures: uint8, shape (n, size, size, 1). The answers have no feature maps.
+    """Classify what `preprocess` made of images: uint8, shape (n, size, size, 1). The answers have no feature maps.
 
-    These are for pictures of the evidence; those of all slices of a volume would take most of the memory.
+    These are for drawings of the evidence; those of all slices of a volume would take most of the memory.
     """
     size = classifier.card.input_size_px
     outputs = classifier.predict_inputs(inputs)

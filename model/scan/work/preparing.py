@@ -26,7 +26,7 @@ class Prepared:
     """An input, ready for the network, or why it is not.
 
     sha256: of its bytes, "" where they cannot be read. cells: what its row says of what was read, or of why not.
-    slice_indices: which of the volume's slices are to be classified; (0,) for a picture.
+    slice_indices: which of the volume's slices are to be classified; (0,) for an image.
     pixels: uint8, shape (len(slice_indices), size, size), 0..255, preprocessed.
     """
 
