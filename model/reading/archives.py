@@ -52,9 +52,11 @@ def read_archive(content: bytes, max_files: int, max_bytes: int) -> list[bytes]:
 
 def counts(entry: zipfile.ZipInfo) -> bool:
     """Tell whether an entry is a file to read: no folder, nothing hidden, no table of contents."""
-    parts = PurePosixPath(entry.filename).parts
+    # PowerShell writes folders with backslashes.
+    name = entry.filename.replace("\\", "/")
+    parts = PurePosixPath(name).parts
     is_hidden = any(part.startswith((".", "__MACOSX")) for part in parts)
-    return bool(parts) and not (entry.is_dir() or is_hidden or parts[-1].upper() == "DICOMDIR")
+    return bool(parts) and not (name.endswith("/") or is_hidden or parts[-1].upper() == "DICOMDIR")
 
 
 def is_usual(entry: zipfile.ZipInfo) -> bool:

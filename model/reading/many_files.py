@@ -7,6 +7,7 @@ from model.errors import ImageError, TooManyFiles, UnsupportedFormat
 from model.reading.archives import is_zip, read_archive
 from model.reading.contents import Content, Limits, MriImage, MriVolume, Reading
 from model.reading.one_file import read_image
+from model.reading.raster import read_stack
 from model.reading.signatures import is_dicom, is_nifti
 from model.sentences import Sentence
 
@@ -113,6 +114,9 @@ def _read_one(piece: _Piece, max_pixels: int, n_left: int) -> Sequence[Content]:
             from model.reading.nifti import read_nifti
 
             return read_nifti(piece.content, max_pixels, n_left)
+        stack = read_stack(piece.content, max_pixels, n_left)
+        if stack is not None:
+            return [stack]
         return [read_image(piece.content, min(max_pixels, n_left) if piece.is_packed else max_pixels)]
     except ImageError as error:
         return [error]

@@ -10,7 +10,7 @@ from model.reading.signatures import is_dicom, is_nifti
 from model.reading.sizes import MAX_PIXELS as MAX_PIXELS
 from model.sentences import Sentence
 
-FORMATS_IN_WORDS = Sentence("JPEG, PNG, WebP, BMP, TIFF, DICOM or NIfTI")
+FORMATS_IN_WORDS = Sentence("JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, JPEG 2000, DICOM or NIfTI")
 
 
 def read_image(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> MriImage:

@@ -1,18 +1,29 @@
-"""Pictures as cameras, scanners and screenshots make them: JPEG, PNG, WebP, BMP and TIFF, read with Pillow."""
+"""Images as cameras, scanners and screenshots make them (JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF), read with Pillow."""
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageOps
 
 from model.errors import ImageError, UnreadableImage
-from model.reading.contents import MriImage
-from model.reading.sizes import check_size, too_many_pixels
+from model.reading.contents import MriImage, MriVolume
+from model.reading.orientation import BY_PERCENTILES, Stack, grey_range, to_content, to_grey
+from model.reading.sizes import check_size, check_voxels, too_many_pixels
 from model.sentences import Sentence
 
-_PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
+_PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000")
+_TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+# TIFF 6.0: the tag that says what a 0 is, and its value for white.
+_TIFF_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
+# Pillow's names for the layouts of PNG files with 16 bits for each colour and alpha, of which it keeps the high bytes.
+_DEEP_LAYOUTS = {"RGB;16B", "RGBA;16B", "LA;16B"}
+_EXIF_ORIENTATION = 0x0112
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
 # Exif 2.32, section 4.6.4: Make and Model of the equipment that took the picture.
 _EXIF_MAKE, _EXIF_MODEL = 0x010F, 0x0110
@@ -23,6 +34,7 @@ NOT_DARK = 40
 COLOURED_FROM = 10.0
 # The side to which a picture is shrunk at least for that measurement.
 _COLOUR_SIDE_PX = 256
+_STACK_NOTE = Sentence("The pages of the TIFF file were read as the slices of one volume, in their order.")
 PHOTOGRAPH_NOTE = Sentence(
     "This looks like a photograph of a screen or a film, or like a coloured picture. Reflections, edges and colours "
     "mislead the network: export the slice itself if you can."
@@ -30,10 +42,14 @@ PHOTOGRAPH_NOTE = Sentence(
 
 
 def is_picture(content: bytes) -> bool:
-    """Tell by the first bytes. Source: the file signatures of the five format specifications."""
-    return content.startswith(
-        (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
-    ) or (content[:4] == b"RIFF" and content[8:12] == b"WEBP")
+    """Return whether the first bytes are those of one of these formats. Source: the specification of each."""
+    return (
+        content.startswith(
+            (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", *_TIFF, b"GIF8", b"\0\0\0\x0cjP  \r\n", b"\xff\x4f\xff\x51")
+        )
+        or (content[:4] == b"RIFF" and content[8:12] == b"WEBP")
+        or (content[4:8] == b"ftyp" and content[8:12] in {b"avif", b"avis"})
+    )
 
 
 def read_picture(content: bytes, max_pixels: int) -> MriImage:
@@ -43,20 +59,57 @@ def read_picture(content: bytes, max_pixels: int) -> MriImage:
         TooManyPixels: the header claims more than `max_pixels`; nothing is decoded.
         UnreadableImage: the picture is cut off or damaged.
     """
+    with _damage_translated(max_pixels), Image.open(io.BytesIO(content), formats=_PILLOW_FORMATS) as picture:
+        check_size(*picture.size, max_pixels)
+        n_frames = getattr(picture, "n_frames", 1)
+        picture.seek(0)
+        layout = picture.tile[0].args if picture.format == "PNG" and picture.tile else ""
+        picture.load()
+        is_photograph = _names_a_camera(picture) or _is_coloured(picture)
+        picture_format = picture.format or ""
+        upright = _with_all_bits(content, picture, layout) if layout in _DEEP_LAYOUTS else picture
+        ImageOps.exif_transpose(upright, in_place=True)
+        pixels = _to_grey(upright)
+    return MriImage(pixels, picture_format, _notes(n_frames, is_photograph))
+
+
+def read_stack(content: bytes, max_pixels: int, max_voxels: int) -> MriImage | MriVolume | None:
+    """Read the pages of a TIFF file as slices of a volume; None for another file, one page, or pages of several sizes.
+
+    Raises:
+        TooManyPixels, UnreadableImage: as `read_picture`.
+    """
+    if not content.startswith(_TIFF):
+        return None
+    with _damage_translated(max_pixels), Image.open(io.BytesIO(content), formats=("TIFF",)) as picture:
+        n_pages, (width, height) = getattr(picture, "n_frames", 1), picture.size
+        check_size(width, height, max_pixels)
+        if n_pages < 2:
+            return None
+        check_voxels(n_pages * width * height, max_voxels)
+        pages = []
+        for i in range(n_pages):
+            picture.seek(i)
+            if picture.size != (width, height):
+                return None
+            is_deep = picture.mode in _DEEP_MODES
+            pages.append(np.asarray(picture, np.float32) * _sign(picture) if is_deep else _to_grey(picture))
+    low, high = grey_range([page.astype(np.float32) for page in pages])
+    stack = Stack(np.stack([to_grey(page.astype(np.float32), low, high) for page in pages]), None, (nan, nan, nan))
+    return to_content(stack, "TIFF", [_STACK_NOTE], BY_PERCENTILES)
+
+
+@contextmanager
+def _damage_translated(max_pixels: int) -> Iterator[None]:
+    """Turn what Pillow answers to damaged files into UnreadableImage, and keep its warnings quiet.
+
+    max_pixels is checked before decoding; Pillow's own softer warning would only repeat it. Its other warnings (damaged
+    metadata) do not concern the pixels.
+    """
     try:
-        # max_pixels is checked below, before decoding; Pillow's own softer warning would only repeat it. Its other
-        # warnings (damaged metadata) do not concern the pixels.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(content), formats=_PILLOW_FORMATS) as picture:
-                check_size(*picture.size, max_pixels)
-                n_frames = getattr(picture, "n_frames", 1)
-                picture.seek(0)
-                picture.load()
-                is_photograph = _names_a_camera(picture) or _is_coloured(picture)
-                ImageOps.exif_transpose(picture, in_place=True)
-                pixels = _to_grey(picture)
-                picture_format = picture.format or ""
+            yield
     except ImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -69,7 +122,6 @@ def read_picture(content: bytes, max_pixels: int) -> MriImage:
                 "Open it in a viewer, save or export it again, and retry."
             )
         ) from error
-    return MriImage(pixels, picture_format, _notes(n_frames, is_photograph))
 
 
 def _notes(n_frames: int, is_photograph: bool) -> tuple[Sentence, ...]:
@@ -95,25 +147,42 @@ def _is_coloured(picture: Image.Image) -> bool:
     return distances.size > 0 and float(distances.mean()) > COLOURED_FROM
 
 
+def _with_all_bits(content: bytes, picture: Image.Image, layout: str) -> Image.Image:
+    """Return a PNG file's colours as grey levels of all 16 bits, over black where there is alpha; mode F."""
+    if layout == "LA;16B":
+        # Four bytes for each pixel, as RGBA has them.
+        first, second, third, fourth = np.moveaxis(_decoded_as(content, "RGBA", "RGBA"), 2, 0)
+        grey, alpha = 256 * first + second, 256 * third + fourth
+    else:
+        low_bytes = layout.replace("16B", "16L")
+        values = 256 * _decoded_as(content, picture.mode, layout) + _decoded_as(content, picture.mode, low_bytes)
+        grey, alpha = values[..., :3] @ _LUMA, values[..., 3] if values.shape[2] > 3 else np.float32(65535)
+    deep = Image.fromarray(grey * alpha / np.float32(65535))
+    deep.getexif()[_EXIF_ORIENTATION] = picture.getexif().get(_EXIF_ORIENTATION, 1)
+    return deep
+
+
+def _decoded_as(content: bytes, mode: str, layout: str) -> NDArray[np.float32]:
+    """Decode a PNG file as if its pixels had another layout of as many bytes: float32 (height, width, channels)."""
+    with Image.open(io.BytesIO(content), formats=("PNG",)) as picture:
+        picture._mode = mode
+        picture.tile = [picture.tile[0]._replace(args=layout)]
+        return np.asarray(picture, np.float32)
+
+
+def _sign(picture: Image.Image) -> np.float32:
+    """Return -1 for a TIFF file of deep pixels whose 0 is white; Pillow turns negatives of 8 bits itself."""
+    is_negative = getattr(picture, "tag_v2", {}).get(_TIFF_PHOTOMETRIC) == _WHITE_IS_ZERO
+    return np.float32(-1 if is_negative else 1)
+
+
 def _to_grey(picture: Image.Image) -> NDArray[np.uint8]:
     """Turn any Pillow mode into grey, uint8, (height, width). What is transparent becomes black."""
     if picture.mode in _DEEP_MODES:
-        return _stretch_to_uint8(np.asarray(picture, dtype=np.float32))
+        values = np.asarray(picture, dtype=np.float32) * _sign(picture)
+        return to_grey(values, *grey_range([values]))
     if picture.mode in {"LA", "PA", "RGBA", "RGBa", "La"} or "transparency" in picture.info:
         coloured = picture.convert("RGBA")
         black = Image.new("RGBA", coloured.size, (0, 0, 0, 255))
         picture = Image.alpha_composite(black, coloured)
     return np.asarray(picture.convert("L"), dtype=np.uint8)
-
-
-def _stretch_to_uint8(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Map the finite range of deep pixels (16 or 32 bit, any scale) onto 0..255; NaN and infinity become 0.
-
-    Scanners use 12 of 16 bits, or arbitrary floating-point units, so that the nominal range says nothing.
-    """
-    finite = np.isfinite(values)
-    if not finite.any():
-        return np.zeros(values.shape, np.uint8)
-    low, high = values[finite].min(), values[finite].max()
-    scaled = np.where(finite, (values - low) / max(high - low, 1e-12) * 255, 0)
-    return np.rint(scaled).astype(np.uint8)

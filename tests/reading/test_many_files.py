@@ -233,3 +233,9 @@ def test_one_slice_gets_the_same_class_and_probabilities_in_every_format(publish
         assert other.predicted_class == first.predicted_class
         assert other.answer == first.answer
         np.testing.assert_allclose(other.probabilities, first.probabilities, atol=tolerance)
+
+
+def test_folders_that_are_written_with_backslashes_are_passed_over() -> None:
+    slice_ = encoded(head()[:, :, 11].astype(np.uint8))
+    (reading,) = read_files([zipped({"study\\": b"", "study\\series\\": b"", "study\\series\\1.png": slice_})])
+    assert isinstance(reading.content, MriImage)

@@ -1,6 +1,8 @@
 """What comes out of `read_image` for real files of every format, whole and damaged."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -8,8 +10,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from model.errors import EmptyFile, TooManyPixels, UnreadableImage, UnsupportedFormat
+from model.reading.many_files import read_files
 from model.reading.one_file import read_image
 from model.reading.raster import PHOTOGRAPH_NOTE
+from tests.support.heads import grey
 from tests.support.images import encoded
 
 
@@ -19,14 +23,14 @@ def a_slice(height: int = 96, width: int = 80) -> np.ndarray:
     return np.where(x**2 + y**2 < 0.8, 100 + 100 * x, 0).clip(0, 255).astype(np.uint8)
 
 
-@pytest.mark.parametrize("file_format", ["PNG", "BMP", "TIFF"])
+@pytest.mark.parametrize("file_format", ["PNG", "BMP", "TIFF", "GIF", "JPEG2000"])
 def test_lossless_picture_comes_back_pixel_by_pixel(file_format: str) -> None:
     image = read_image(encoded(a_slice(), file_format))
     np.testing.assert_array_equal(image.pixels, a_slice())
     assert image.format == file_format
 
 
-@pytest.mark.parametrize("file_format", ["JPEG", "WEBP"])
+@pytest.mark.parametrize("file_format", ["JPEG", "WEBP", "AVIF"])
 def test_lossy_picture_comes_back_nearly_the_same(file_format: str) -> None:
     image = read_image(encoded(a_slice(), file_format, quality=95))
     assert np.abs(image.pixels.astype(int) - a_slice()).mean() < 2
@@ -45,8 +49,75 @@ def test_every_colour_mode_becomes_grey_of_the_same_shape(mode: str) -> None:
 def test_16_bit_png_agrees_with_8_bit_whatever_part_of_the_range_it_uses(scale: int) -> None:
     eight_bit = a_slice()
     sixteen_bit = encoded(eight_bit.astype(np.uint16) * scale, "PNG")
-    expected = np.rint(eight_bit / eight_bit.max() * 255)
-    assert np.abs(read_image(sixteen_bit).pixels - expected).max() <= 1
+    assert np.abs(read_image(sixteen_bit).pixels - grey(eight_bit).astype(int)).max() <= 1
+
+
+def test_one_hot_pixel_of_16_bits_leaves_the_grey_levels_of_the_others() -> None:
+    deep = a_slice().astype(np.uint16) * 16
+    hot = deep.copy()
+    hot[0, 0] = 65535
+    np.testing.assert_array_equal(
+        read_image(encoded(hot, "PNG")).pixels[1:], read_image(encoded(deep, "PNG")).pixels[1:]
+    )
+
+
+def deep_png(stored: np.ndarray, colour_type: int) -> bytes:
+    """Write uint16 (height, width, channels) as a PNG file of 16 bits; Pillow writes none in colours."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    height, width, _ = stored.shape
+    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in stored)
+    header = struct.pack(">IIBBBBB", width, height, 16, colour_type, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(lines)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+@pytest.mark.parametrize(("colour_type", "n_colours", "has_alpha"), [(2, 3, False), (4, 1, True), (6, 3, True)])
+def test_all_bits_of_16_bit_colours_count(colour_type: int, n_colours: int, has_alpha: bool) -> None:
+    # 12 bits, as scanners have them: of the high byte alone, 4 would be left.
+    deep = a_slice().astype(np.uint16) * 16
+    channels = [deep] * n_colours + [np.full_like(deep, 65535)] * has_alpha
+    image = read_image(deep_png(np.dstack(channels), colour_type))
+    assert np.abs(image.pixels.astype(int) - read_image(encoded(deep, "PNG")).pixels).max() <= 1
+
+
+def test_transparent_pixels_of_16_bits_become_black() -> None:
+    deep = a_slice().astype(np.uint16) * 16 + 100
+    alpha = np.full_like(deep, 65535)
+    alpha[:, :10] = 0
+    assert read_image(deep_png(np.dstack([deep, alpha]), 4)).pixels[:, :10].max() == 0
+
+
+def test_16_bit_tiff_whose_zero_is_white_is_inverted() -> None:
+    deep = a_slice().astype(np.uint16) * 16
+    buffer = io.BytesIO()
+    Image.fromarray(65535 - deep).save(buffer, "TIFF", tiffinfo={262: 0})
+    assert (
+        np.abs(read_image(buffer.getvalue()).pixels - read_image(encoded(deep, "TIFF")).pixels.astype(int)).max() <= 1
+    )
+
+
+@pytest.mark.parametrize("scale", [1, 16])
+def test_pages_of_a_tiff_file_become_the_slices_of_a_volume(scale: int) -> None:
+    kind = np.uint16 if scale > 1 else np.uint8
+    pages = [(a_slice() * share).astype(kind) * kind(scale) for share in (0, 0.5, 1)]
+    buffer = io.BytesIO()
+    first, *others = map(Image.fromarray, pages)
+    first.save(buffer, "TIFF", save_all=True, append_images=others)
+    (reading,) = read_files([buffer.getvalue()])
+    assert reading.content.slices.shape == (3, 96, 80)
+    assert reading.content.slices[0].max() == 0
+    np.testing.assert_array_equal(reading.content.slices, grey(np.stack(pages)))
+    assert "pages" in reading.content.notes[0]
+
+
+def test_pages_of_several_sizes_are_no_volume() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(a_slice()).save(buffer, "TIFF", save_all=True, append_images=[Image.fromarray(a_slice(48, 40))])
+    (reading,) = read_files([buffer.getvalue()])
+    np.testing.assert_array_equal(reading.content.pixels, a_slice())
 
 
 @pytest.mark.parametrize("byte_order", ["<", ">"])
@@ -56,7 +127,7 @@ def test_16_bit_tiff_of_either_byte_order_is_stretched_to_its_range(byte_order: 
     picture = Image.frombytes(kind, (80, 96), deep.astype(f"{byte_order}u2").tobytes())
     buffer = io.BytesIO()
     picture.save(buffer, "TIFF")
-    assert np.abs(read_image(buffer.getvalue()).pixels - np.rint(a_slice() / a_slice().max() * 255)).max() <= 1
+    assert np.abs(read_image(buffer.getvalue()).pixels - grey(a_slice()).astype(int)).max() <= 1
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "RGB", "L"])
@@ -164,14 +235,15 @@ def test_png_with_a_bomb_in_its_text_is_refused_without_decoding_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"8BPS", b"%!PS-Adobe", b"SIMPLE  =", b"\x7fELF", b"<svg xmlns=''>", b"\x00\x00\x00\x0cjP  "]
+    "content", [b"8BPS", b"%!PS-Adobe", b"SIMPLE  =", b"\x7fELF", b"<svg xmlns=''>", b"\x00\x00\x00\x0cftypheic"]
 )
 def test_no_other_parser_of_pillow_is_reached(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a parser outside the list was called")
 
     Image.init()
-    others = {name: entry for name, entry in Image.OPEN.items() if name not in {"JPEG", "PNG", "WEBP", "BMP", "TIFF"}}
+    read = {"JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000"}
+    others = {name: entry for name, entry in Image.OPEN.items() if name not in read}
     for name, (_, accept) in others.items():
         monkeypatch.setitem(Image.OPEN, name, (refuse, accept))
     with pytest.raises(UnsupportedFormat):
@@ -191,9 +263,9 @@ def test_empty_file_is_refused() -> None:
         read_image(b"")
 
 
-@pytest.mark.parametrize("content", [b"hello", b"%PDF-1.7\n", b"GIF89a" + bytes(50), b"PK\x03\x04" + bytes(50)])
+@pytest.mark.parametrize("content", [b"hello", b"%PDF-1.7\n", b"PK\x03\x04" + bytes(50)])
 def test_other_kinds_of_file_are_unsupported(content: bytes) -> None:
-    with pytest.raises(UnsupportedFormat, match="JPEG, PNG, WebP, BMP, TIFF, DICOM or NIfTI picture"):
+    with pytest.raises(UnsupportedFormat, match="TIFF, GIF, AVIF, JPEG 2000, DICOM or NIfTI picture"):
         read_image(content)
 
 
