@@ -101,19 +101,19 @@ def test_sentence_within_a_sentence_is_translated_too() -> None:
 
 
 class Texts(HTMLParser):
-    """Collects what a person reads or hears: text, and the attributes that carry some."""
+    """Collects what a person reads or hears: text, the attributes that carry some, and what the script will say."""
 
     def __init__(self) -> None:
         super().__init__()
         self.texts: list[str] = []
 
     def handle_starttag(self, _: str, attributes: list[tuple[str, str | None]]) -> None:
-        for name, value in attributes:
-            if name in {"alt", "title", "aria-label", "placeholder"} or name.startswith("data-text-"):
-                self.texts.append(value or "")
+        self.texts += [
+            value or "" for name, value in attributes if name in {"alt", "title", "aria-label", "placeholder"}
+        ]
 
     def handle_data(self, data: str) -> None:
-        self.texts.append(data)
+        self.texts += json.loads(data).values() if self.cdata_elem == "script" and data.strip() else [data]
 
 
 # Names, units and marks that are the same in every language.
