@@ -68,9 +68,10 @@ class Embedding:
         pixels: uint8 (n, size, size).
         """
         answers = answers_of(self.classifier, pixels)
+        assert answers.gate_features is not None, "a model without a gate is not loaded"
         return self._rows(answers.gate_features), answers.distances
 
-    def _rows(self, features: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    def _rows(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         scaled = (features - self.gate.mean) / self.gate.deviation
         return np.asarray(scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-6), np.float32)
 

@@ -11,9 +11,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.card import ModelCard, read_card
+from model.card import WEIGHTS_FOLDER, ModelCard, read_card
 from model.errors import ModelFileError
-from model.network.classifier import WEIGHTS_FOLDER, Classifier
+from model.network.classifier import Classifier
 from model.network.self_test import answers_to_known_pictures
 from model.reading.one_file import read_image
 from model.safe_files import write_atomically
