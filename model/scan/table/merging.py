@@ -1,12 +1,8 @@
 """From the parts of all shards to one table, sorted by path, as Parquet and CSV; and to what it says in all."""
 
-import contextlib
 import importlib
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from model.records import Row, scan_columns, write_csv
+from model.safe_files import replaced
 from model.scan.table.parts import PARTS, arrow, schema
 
 TABLE, SPREADSHEET, SUMMARY = "results.parquet", "results.csv", "summary.json"
@@ -55,7 +52,7 @@ def merge(folder: Path, class_names: Sequence[str]) -> Summary:
     """
     files = sorted((folder / PARTS).glob("shard-*.parquet"))
     counts = _Counts()
-    with _aside(folder / TABLE) as parquet, _aside(folder / SPREADSHEET) as spreadsheet:
+    with replaced(folder / TABLE) as parquet, replaced(folder / SPREADSHEET) as spreadsheet:
         writer = arrow().parquet.ParquetWriter(parquet, schema(class_names), compression="zstd")
         with writer, spreadsheet.open("w", newline="", encoding="utf-8") as text:
 
@@ -149,20 +146,3 @@ class _Counts:
 
 def _by_count(counter: Counter[str]) -> dict[str, int]:
     return dict(sorted(counter.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-@contextmanager
-def _aside(file: Path) -> Iterator[Path]:
-    """Give a path to write to, which takes the file's place when all went well."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    os.close(handle)
-    written = Path(name)
-    try:
-        yield written
-        with written.open("rb+") as opened:
-            os.fsync(opened.fileno())
-        written.chmod(0o644)
-        written.replace(file)
-    finally:
-        with contextlib.suppress(OSError):
-            written.unlink(missing_ok=True)
