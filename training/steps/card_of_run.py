@@ -22,6 +22,7 @@ _INTENDED_USE = Sentence(
     "Research and teaching on single grey MRI slices of the head. Not a medical device: never for diagnosis, triage or "
     "treatment."
 )
+_QUICK = Sentence("Trained with --quick on a few small pictures: shows that the steps work and nothing else.")
 _UNGATED = Sentence(
     "Gives one of its classes for any picture, also for one that is no brain MRI, and always with some probability."
 )
@@ -170,8 +171,7 @@ def _limits(config: Config, decision: Decision, gate: GateCard | None, trust: Js
         *((_UNCALIBRATED,) if decision == Decision() else ()),
         *((_POINTS_ELSEWHERE,) if in_box is not None and in_box < LEAST_POINTING else ()),
     )
-    quick = ("Trained with --quick on a few small pictures: shows that the steps work and nothing else.",)
-    return (quick if config.quick else ()) + missing + _LIMITS
+    return ((_QUICK,) if config.quick else ()) + missing + _LIMITS
 
 
 def _base_weights(config: Config) -> dict[str, str]:

@@ -3,6 +3,9 @@
 import dataclasses
 import io
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ from app import create_app
 from model.card import Decision, ModelCard, read_card
 from model.network.self_test import PICTURES
 from model.reading.one_file import read_image
+from tests.support.samples import TOP
+from tests.support.training import environment
 from training.fit.run_folder import RunFolder
 from training.steps.card_of_run import load
 from training.steps.publish import PublishError, publish
@@ -95,3 +100,39 @@ def test_backends_that_disagree_are_refused_and_what_was_there_stays(
     with pytest.raises(PublishError, match="They differ by"):
         publish(run, [], tmp_path, None, "1.0.0")
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == before
+
+
+@pytest.mark.slow
+def test_publishing_a_shipped_model_writes_every_document_that_speaks_of_it(
+    calibrated: RunFolder, tmp_path: Path
+) -> None:
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=TOP, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, files.split("\0")):
+        if (TOP / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(TOP / name, tmp_path / name)
+    here = {"cwd": tmp_path, "env": environment(), "check": True}
+
+    publishing = ("publish", "--run", calibrated.path, "--version", "9.0.0")
+    subprocess.run([sys.executable, "-m", "training", *map(str, publishing)], **here)
+
+    changed = {name for name in files.split("\0") if name and _differs(TOP / name, tmp_path / name)}
+    documents = {
+        "MODEL_CARD.md",
+        "README.md",
+        "docs/fr/README.md",
+        "docs/trust-vgg16.png",
+        "training/results/served.json",
+    }
+    model = {f"model/weights/vgg16{suffix}" for suffix in (".keras", ".json", ".gate.npz", ".split.csv")}
+    assert changed == model | documents
+    assert "vgg16 9.0.0" in (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
+    # Nothing else is to be written: not the documents, not the translators' catalogue.
+    after = {name: (tmp_path / name).read_bytes() for name in documents}
+    subprocess.run([sys.executable, "-m", "training", "study", "report"], **here)
+    assert {name: (tmp_path / name).read_bytes() for name in documents} == after
+    subprocess.run([sys.executable, "-m", "web.languages.catalogue"], **here)
+
+
+def _differs(one: Path, other: Path) -> bool:
+    return one.is_file() and one.read_bytes() != other.read_bytes()
