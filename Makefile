@@ -13,7 +13,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 	--custom-compile-command "make lock" $(LOCK_ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv run test test-all test-faults reliability fuzz check lint format train benchmarks screenshots
+.PHONY: help venv run test test-slow test-all test-faults reliability fuzz check lint format train benchmarks screenshots
 .PHONY: translations lock sbom kubernetes lint-docker lint-javascript clean
 
 help: ## List these commands
@@ -26,10 +26,12 @@ run: $(VENV)/.serve-stamp ## Start the web app (PORT=8000)
 	@PORT="$(PORT)" exec $(BIN)/gunicorn "app:create_app()"
 
 test: $(VENV)/.dev-stamp ## Run the quick tests (PYTEST_ARGS="-k name")
-	$(BIN)/python -m pytest -m "not slow and not fault" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not fault" $(PYTEST_ARGS)
 
-test-all: $(VENV)/.dev-stamp $(VENV)/.ray-stamp ## Run all tests but those of faults
-	$(BIN)/python -m pytest -m "not fault" $(PYTEST_ARGS)
+test-slow: $(VENV)/.dev-stamp $(VENV)/.ray-stamp ## Run the tests that take long
+	$(BIN)/python -m pytest -m "slow and not fault" $(PYTEST_ARGS)
+
+test-all: test test-slow ## Run all tests but those of faults
 
 test-faults: $(VENV)/.dev-stamp ## Break the running service on purpose, in ten minutes (FAULT_ARGS=--full: in hours)
 	$(BIN)/python -m pytest tests/faults $(FAULT_ARGS)

@@ -15,7 +15,7 @@ from app import create_app
 from model.__main__ import main
 from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN, Answer, disagree
 from model.answers.calibration import calibrate
-from model.card import Decision, ModelCard
+from model.card import CLASS_NAMES, Decision, ModelCard
 from model.network.classifier import Classifier
 from tests.support.client import multipart
 from tests.support.networks import add_gate, models_that_answer
@@ -164,3 +164,13 @@ def test_picture_of_few_pixels_is_warned_about(client: FlaskClient, side: int, n
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (side, side), np.uint8)).save(content, "PNG")
     answer = client.post("/api/v1/predictions", **multipart({"files": (content, "a.png")})).get_json()
     assert len(answer["results"][0]["notes"]) == n_notes
+
+
+def test_probability_at_a_bound_of_the_card_reaches_it() -> None:
+    says = Answer(
+        class_names=CLASS_NAMES["tumor_type"],
+        probabilities=np.array([0.5, 0, 0.5, 0]),
+        decision=Decision(tumor_from=0.5, uncertain_below=0.5),
+    )
+    assert says.shows_tumor
+    assert says.answer == "glioma"

@@ -92,3 +92,13 @@ def test_one_slice_as_a_volume_is_answered_as_the_picture_is() -> None:
 def test_volume_without_contrast_is_refused() -> None:
     with pytest.raises(UnsuitableImage, match="flat grey"):
         summarize([], [])
+
+
+def test_three_slices_may_span_five_and_no_more() -> None:
+    assert not said(0.5, 0, 0.5, 0, 0.5, refused=(1, 3)).lies_apart
+    assert said(0.5, 0, 0.5, 0, 0, 0.5, refused=(1, 3, 4)).lies_apart
+
+
+def test_distance_is_that_of_the_slice_most_like_the_training_images() -> None:
+    slices = [prediction(0.5, Decision(), distance) for distance in (0.9, 0.2, 0.7)]
+    assert summarize(slices, range(3)).distance == 0.2

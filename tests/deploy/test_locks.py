@@ -1,4 +1,4 @@
-"""The locks: requirements*.txt hold what their .in files want, exactly and with hashes; and the bill of materials."""
+"""The locks hold what their .in files want, exactly and with hashes; and the bill of materials."""
 
 import json
 import os
@@ -14,16 +14,21 @@ from packaging.version import Version
 
 from tests.support.samples import TOP
 
-WANTED = sorted(path.stem for path in TOP.glob("requirements*.in"))
+WANTED = sorted(path.stem for path in (TOP / "requirements").glob("*.in"))
 # The lowest versions without a fault that would matter here.
 FLOORS = {"pillow": "12.3", "pydicom": "3.0.2", "keras": "3.15", "werkzeug": "3.1.6", "gunicorn": "26.1"}
 HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 
+def lock_of(stem: str) -> Path:
+    """Return the lock of an .in file; that of serving stands where everybody looks for it."""
+    return TOP / "requirements.txt" if stem == "serve" else TOP / "requirements" / f"{stem}.txt"
+
+
 def wanted_by(stem: str) -> set[Requirement]:
     """Give the requirements of an .in file, with those of the files that it includes."""
     found = set()
-    for line in (TOP / f"{stem}.in").read_text(encoding="utf-8").splitlines():
+    for line in (TOP / "requirements" / f"{stem}.in").read_text(encoding="utf-8").splitlines():
         if line.startswith("-r "):
             found |= wanted_by(line.removeprefix("-r ").removesuffix(".in"))
         elif line and not line.startswith("#"):
@@ -33,7 +38,7 @@ def wanted_by(stem: str) -> set[Requirement]:
 
 def locked_in(stem: str) -> dict[Requirement, set[str]]:
     """Give the requirements of a lock with the SHA-256 of their files."""
-    text = (TOP / f"{stem}.txt").read_text(encoding="utf-8")
+    text = lock_of(stem).read_text(encoding="utf-8")
     joined = re.sub(r"^ *#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", "")
     lines = [line for line in joined.splitlines() if line.strip()]
     return {Requirement(line.partition("--hash")[0]): set(HASH.findall(line)) for line in lines}
@@ -53,7 +58,7 @@ def test_lock_holds_what_is_wanted_and_nothing_that_no_longer_is(stem: str) -> N
     wanted, locked = wanted_by(stem), locked_in(stem)
     assert {name_and_version(r) for r in wanted} <= {name_and_version(r) for r in locked}
     # What stands there for itself says so: "# via -r requirements/serve.in".
-    text = (TOP / f"{stem}.txt").read_text(encoding="utf-8")
+    text = lock_of(stem).read_text(encoding="utf-8")
     blocks = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
     direct = {block.partition("==")[0] for block in blocks if re.search(r"#( via)?\s+-r requirements", block)}
     assert direct == {name_and_version(r)[0] for r in wanted}
@@ -68,9 +73,9 @@ def test_everything_locked_has_one_version_and_hashes(stem: str) -> None:
         assert hashes, requirement
 
 
-@pytest.mark.parametrize("stem", [stem for stem in WANTED if stem != "requirements-dev"])
+@pytest.mark.parametrize("stem", [stem for stem in WANTED if stem != "dev"])
 def test_what_is_installed_elsewhere_is_what_is_tested(stem: str) -> None:
-    tested = {(name_and_version(r), frozenset(hashes)) for r, hashes in locked_in("requirements-dev").items()}
+    tested = {(name_and_version(r), frozenset(hashes)) for r, hashes in locked_in("dev").items()}
     known = {name for (name, _), _ in tested}
     for requirement, hashes in locked_in(stem).items():
         here = name_and_version(requirement)
@@ -79,12 +84,17 @@ def test_what_is_installed_elsewhere_is_what_is_tested(stem: str) -> None:
 
 @pytest.mark.parametrize("stem", WANTED)
 def test_lock_names_no_address(stem: str) -> None:
-    text = (TOP / f"{stem}.txt").read_text(encoding="utf-8")
+    text = lock_of(stem).read_text(encoding="utf-8")
     assert re.findall(r"index-url|find-links|://", text) == []
 
 
+def test_there_is_a_lock_of_each_list() -> None:
+    assert len(WANTED) >= 7
+    assert [stem for stem in WANTED if not lock_of(stem).exists()] == []
+
+
 def test_serving_requires_nothing_of_training() -> None:
-    names = {name_and_version(requirement)[0] for requirement in locked_in("requirements")}
+    names = {name_and_version(requirement)[0] for requirement in locked_in("serve")}
     assert not [name for name in names if re.match(r"tensorflow|torch|scikit|matplotlib|redis", name)]
 
 
@@ -150,4 +160,4 @@ def test_bill_of_materials_lists_every_file_that_serving_may_install(tmp_path: P
         }
         for part in document["components"]
     }
-    assert listed == {name_and_version(r): hashes for r, hashes in locked_in("requirements").items()}
+    assert listed == {name_and_version(r): hashes for r, hashes in locked_in("serve").items()}

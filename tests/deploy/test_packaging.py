@@ -181,7 +181,9 @@ def test_quick_tests_leave_out_the_slow_ones():
 
 
 def test_all_tests_leave_out_nothing_but_the_faults_which_have_a_command_of_their_own():
-    assert "not slow" not in dry_run("test-all")
+    commands = dry_run("test-all")
+    assert '-m "not slow and not fault"' in commands
+    assert '-m "slow and not fault"' in commands
     assert "tests/faults" in dry_run("test-faults")
 
 

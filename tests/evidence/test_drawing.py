@@ -19,3 +19,9 @@ def test_overlay_without_any_evidence_is_the_grey_picture() -> None:
     strength = in_steps(np.full((8, 8), -1, np.float32), -1.0)
     overlay = draw_overlay(np.full((8, 8), 90, np.uint8), strength).convert("RGB")
     assert np.unique(np.asarray(overlay)).tolist() == [90]
+
+
+def test_image_is_seen_through_the_strongest_evidence() -> None:
+    strongest = np.full((8, 8), 255, np.uint8)
+    dark, bright = (np.asarray(draw_overlay(np.full((8, 8), grey, np.uint8), strongest))[4, 4, 0] for grey in (0, 200))
+    assert bright - int(dark) >= 50

@@ -121,6 +121,7 @@ EDITS: dict[str, Callable[[dict[str, Any]], object]] = {
     "a known probability": lambda card: card["known_answers"][0]["probabilities"].update(
         glioma=card["known_answers"][0]["probabilities"]["glioma"] + 2 * TOLERANCE
     ),
+    "a known distance": lambda card: card["known_answers"][0].update(distance=0.5),
     "a known picture": lambda card: card["known_answers"][0].update(picture="other.png"),
 }
 

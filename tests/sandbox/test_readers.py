@@ -1,6 +1,7 @@
 """Files are read in processes of their own; what happens to these happens to nobody else."""
 
 import math
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -13,9 +14,10 @@ from model.errors import Busy, TooManyPixels
 from model.reading.contents import Limits, MriImage, MriVolume, Reading
 from model.reading.many_files import read_files
 from model.sandbox.messages import pack_files, pack_readings, unpack_files, unpack_readings
-from model.sandbox.readers import DecoderFailed, Readers
+from model.sandbox.readers import SECONDS, DecoderFailed, Readers
 from tests.support.heads import nifti, series
 from tests.support.images import GOOD, OTHER_KINDS, drawn_slice, encoded
+from tests.support.samples import TOP
 
 LIMITS = Limits()
 # What tests/support/misbehaving/clumsy_reader.py does over a file with such a beginning.
@@ -158,3 +160,9 @@ def test_closed_readers_leave_no_process() -> None:
     (child,) = set(psutil.Process().children()) - set(before)
     readers.close()
     assert not child.is_running()
+
+
+def test_reader_gives_up_before_the_proxy_does() -> None:
+    proxy = re.search(r"proxy_read_timeout (\d+)s;", (TOP / "deploy" / "nginx.conf").read_text(encoding="utf-8"))
+    assert proxy
+    assert int(proxy[1]) - 10 >= SECONDS
