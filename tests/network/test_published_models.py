@@ -70,6 +70,7 @@ def test_shipped_model_can_be_reopened_with_the_data_that_its_card_names(
     assert run.sha256() == classifier.card.sha256
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not TESTING.is_dir(), reason="the data set is not at ../shared/data")
 def test_shipped_model_scores_on_the_official_testing_pictures_what_its_card_says(classifier: Classifier) -> None:
     card = classifier.card
