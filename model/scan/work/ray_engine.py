@@ -54,8 +54,8 @@ class RayEngine:
             try:
                 self._ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **local)
                 break
-            # A busy machine can take longer to start Ray's processes than Ray waits for them; it says so by an Exception.
-            except Exception as error:  # noqa: BLE001 - Ray raises no narrower one
+            # A busy machine can take longer to start Ray's processes than Ray waits: Ray raises Exception itself then.
+            except Exception as error:
                 self._ray.shutdown()
                 if not remaining:
                     raise ScanError(
