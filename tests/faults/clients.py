@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from tests.support.server import Server
 
 BOUNDARY = "boundary"
+# What a test notes of rows of the fault table: row, what was done, what was seen.
+Record = Callable[[str, str, str], None]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from model.network.keras_import import import_keras
-from tests.faults.notes import NOTES, Record
+from tests.faults.clients import Record
+from tests.faults.rows import NOTES
 from tests.support.images import encoded
 from tests.support.networks import save_tiny_model, save_with_card
 from tests.support.server import Server, gunicorn

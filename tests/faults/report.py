@@ -12,8 +12,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.faults.notes import NOTES
-from tests.faults.rows import QUICK, REMARKS
+from tests.faults.rows import NOTES, QUICK, REMARKS
 from tests.support.samples import TOP
 
 DOCUMENT = TOP / "docs" / "reliability.md"

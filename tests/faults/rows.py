@@ -1,5 +1,8 @@
 """The rows that quick tests hold: which fault, and which tests; and what no test here shows."""
 
+from tests.support.samples import TOP
+
+NOTES = TOP / "runs" / "faults.json"
 # By row: what is done, and the tests as file:beginning of their names.
 QUICK: dict[str, tuple[str, tuple[str, ...]]] = {
     "A1": ("no file, an empty one, one in another field, too many", (

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from pydicom.data import get_testdata_file
 
-from tests.faults.clients import BOUNDARY, Reply, ask, prediction
-from tests.faults.notes import Record
+from tests.faults.clients import BOUNDARY, Record, Reply, ask, prediction
 from tests.support.images import png_that_claims
 from tests.support.server import Server
 

@@ -14,8 +14,7 @@ import numpy as np
 import psutil
 import pytest
 
-from tests.faults.clients import Reply, ask, prediction
-from tests.faults.notes import Record
+from tests.faults.clients import Record, Reply, ask, prediction
 from tests.support.images import encoded
 from tests.support.server import Server, gunicorn
 

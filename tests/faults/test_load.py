@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.faults.clients import Reply, ask, prediction, request_bytes
+from tests.faults.clients import Record, Reply, ask, prediction, request_bytes
 from tests.faults.load import Load, closed_loop, open_loop
-from tests.faults.notes import Record
 from tests.support.images import OTHER_KINDS, encoded
 from tests.support.proxy import nginx
 from tests.support.server import Server, gunicorn

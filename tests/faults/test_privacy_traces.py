@@ -13,8 +13,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tests.faults.clients import ask, request_bytes, upload_body
-from tests.faults.notes import Record
+from tests.faults.clients import Record, ask, request_bytes, upload_body
 from tests.support.images import drawn_slice, encoded
 from tests.support.proxy import nginx
 from tests.support.server import Server, gunicorn

@@ -10,9 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.faults.clients import Reply, ask, prediction
+from tests.faults.clients import Record, Reply, ask, prediction
 from tests.faults.load import Load, closed_loop
-from tests.faults.notes import Record
 from tests.support.proxy import nginx
 from tests.support.server import Server, gunicorn
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.faults.clients import BODY, HEADER, IDLE, STALLED, Reply, SlowClient, ask, prediction, request_bytes
-from tests.faults.notes import Record
+from tests.faults.clients import BODY, HEADER, IDLE, STALLED, Record, Reply, SlowClient, ask, prediction, request_bytes
 from tests.support.proxy import nginx
 from tests.support.server import Server, gunicorn
 

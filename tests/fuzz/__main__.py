@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def _run(seconds: int, seed: int) -> int:
-    from tests.support.seeds import DECODED_IN_A_CHILD, seeds
+    from tests.fuzz.seeds import DECODED_IN_A_CHILD, seeds
 
     with tempfile.TemporaryDirectory() as folder:
         corpus = Path(folder)

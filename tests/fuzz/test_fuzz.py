@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from model.errors import ImageError
 from model.reading.contents import Limits, MriImage, MriVolume
 from model.reading.many_files import read_files
-from tests.support.seeds import seeds
+from tests.fuzz.seeds import seeds
 
 LIMITS = Limits(max_pixels=1_000_000, max_voxels=1_000_000, max_files=5)
 CRASHES = sorted(path for path in (Path(__file__).parent / "crashes").iterdir() if path.suffix != ".md")
