@@ -1,5 +1,7 @@
 """Find pictures that are (nearly) the same, and number the groups that must stay on one side of a split."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -7,6 +9,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from training.data.decoded import Decoded
+from training.data.image_table import ImageFacts, links_of_patients
 from training.data.pairs import Pairs, pairs_above
 
 # Side of the thumbnails that are compared: fine enough to see a lesion, coarse enough to forget compression.
@@ -101,35 +104,47 @@ def equalize(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return ranked
 
 
-def group(decoded: Decoded, series: NDArray[np.int64] | None = None, links: Copies | None = None) -> NDArray[np.int64]:
+def group(
+    decoded: Decoded,
+    series: NDArray[np.int64] | None = None,
+    links: Copies | None = None,
+    facts: Sequence[ImageFacts | None] = (),
+) -> NDArray[np.int64]:
     """Number the groups of pictures that must not stand on both sides of a split: int64, shape (n,).
 
     Near-duplicates hang together and, where their place in a series is known, so do neighbouring slices.
     series: int64 (n,), rising slice numbers as the collection gives them, -1 where there is none; links: int64 (m,)
-    each, the places of more pairs that are known to be copies.
+    each, the places of more pairs that are known to be copies; facts: what a table says of each image, empty for none.
     """
     series = _no_series(decoded) if series is None else series
+    facts = facts or [None] * len(series)
+    tabled = np.array([row is not None for row in facts], bool)
+    named = np.array([bool(row and row.patient) for row in facts], bool)
     rows, columns = near_duplicates(decoded.heads, decoded.heads, SAME_GROUP)
     # Between numbered slices only copies count: the numbers already hold the neighbours together, and at the lower
-    # threshold a quarter of them would become one group.
-    loose = (series[rows] < 0) | (series[columns] < 0)
-    copied_rows, copied_columns = copies_among(decoded, series)
+    # threshold a quarter of them would become one group. So would 2102 of the 10,621 of ten sources with a table.
+    loose = ((series[rows] < 0) | (series[columns] < 0)) & ~tabled[rows] & ~tabled[columns]
+    copied_rows, copied_columns = copies_among(decoded, series, named)
     first, others = neighbours(decoded.heads, series)
+    of_patient, same_patient = links_of_patients(facts)
     known = links or (first[:0], first[:0])
-    rows = np.concatenate([rows[loose], copied_rows, first, known[0]])
-    columns = np.concatenate([columns[loose], copied_columns, others, known[1]])
+    rows = np.concatenate([rows[loose], copied_rows, first, of_patient, known[0]])
+    columns = np.concatenate([columns[loose], copied_columns, others, same_patient, known[1]])
     return _connected(rows, columns, len(decoded.heads))
 
 
-def copies_among(decoded: Decoded, series: NDArray[np.int64] | None = None) -> Copies:
+def copies_among(
+    decoded: Decoded, series: NDArray[np.int64] | None = None, named: NDArray[np.bool_] | None = None
+) -> Copies:
     """Give the places of all pairs that show one slice: int64 (m,) each, the first of a pair before the second.
 
     Those are the near-duplicates that `audit` lists and a test set is freed of. Between numbered slices, which lie as
-    near to each other as copies do, only the closest count.
+    near to each other as copies do, only the closest count, and so between images of named patients: bool (n,).
     """
-    series = _no_series(decoded) if series is None else series
+    numbered = (_no_series(decoded) if series is None else series) >= 0
+    numbered = numbered if named is None else numbered | named
     pairs = find_pairs(describe(decoded.heads, decoded.wholes))
-    loose = (series[pairs.first] < 0) | (series[pairs.second] < 0)
+    loose = ~(numbered[pairs.first] & numbered[pairs.second])
     rows, columns = near_duplicates(decoded.heads, decoded.heads, SAME_SLICE)
     once = rows < columns
     return np.concatenate([pairs.first[loose], rows[once]]), np.concatenate([pairs.second[loose], columns[once]])

@@ -8,20 +8,34 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.boxes import Lesion, boxes_of, lesions_of, read_boxes, series_of
+from training.data.boxes import Lesion, boxes_in_input, boxes_of, lesions_of, read_boxes, series_of
 from training.data.decoded import Decoded, decode
 from training.data.folders import Collection, Picture, find_pictures, folder_name
+from training.data.image_table import (
+    ImageFacts,
+    facts_of,
+    masks_of,
+    outline_in_input,
+    read_image_table,
+)
+from training.data.outlines import Outlines, ellipse_in
 
 CACHE = Path("runs/cache")
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The folders, the table of boxes and slice numbers (None: there is none), and the cache (None: keep nothing)."""
+    """The folders, and what else is known of their images; None where there is nothing.
+
+    boxes: a table of lesion boxes and slice numbers; cache: where decoded images are kept; table: what is known of
+    single images; outlines: a folder of lesions' outlines, laid out as the images are.
+    """
 
     folders: tuple[Path, ...]
     boxes: Path | None = None
     cache: Path | None = None
+    table: Path | None = None
+    outlines: Path | None = None
 
     def find(self, task: str, *splits: str) -> Collection:
         """Find the images under the class names of the task; of these splits, if some are named.
@@ -45,6 +59,20 @@ class Sources:
         """Return the slice number of each image, -1 where none is known: int64 (n,)."""
         return series_of(pictures, read_boxes(self.boxes))
 
+    def facts(self, pictures: Sequence[Picture]) -> list[ImageFacts | None]:
+        """Return the row of each image in the table of images; None where it has none."""
+        return facts_of(pictures, read_image_table(self.table))
+
+    def outlines_of(self, decoded: Decoded) -> Outlines:
+        """Return the lesions' outlines in the network's input; where only a box is known, the ellipse in it."""
+        masks = masks_of(decoded.pictures, self.facts(decoded.pictures), self.outlines)
+        boxes, size = boxes_in_input(decoded, self.lesions(decoded.pictures)), decoded.pixels.shape[1]
+        drawn = [
+            outline_in_input(mask, frame, size) if mask else ellipse_in(box, size)
+            for mask, frame, box in zip(masks, decoded.frames, boxes, strict=True)
+        ]
+        return Outlines.of(drawn, size)
+
     @property
     def names(self) -> list[str]:
         """The last two parts of each folder's path, which say the same on every machine."""
@@ -66,9 +94,13 @@ def add_sources(parser: argparse.ArgumentParser, boxes_required: bool = False) -
         "--boxes", type=Path, metavar="FILE", required=boxes_required,
         help="CSV of lesion boxes and slice numbers: lesions are pasted, neighbours kept together",
     )  # fmt: skip
+    parser.add_argument("--table", type=Path, metavar="FILE",
+                        help="CSV of images: patients are kept together, planes and sequences told apart")  # fmt: skip
+    parser.add_argument("--outlines", type=Path, metavar="DIR",
+                        help="lesions' outlines as PNG, under the paths of the images")  # fmt: skip
     parser.add_argument("--cache", type=Path, default=CACHE, metavar="DIR", help="where decoded images are kept")
 
 
 def sources_of(options: argparse.Namespace) -> Sources:
     """Return what `add_sources` asked for."""
-    return Sources(tuple(options.data), options.boxes, options.cache)
+    return Sources(tuple(options.data), options.boxes, options.cache, options.table, options.outlines)

@@ -33,10 +33,13 @@ from training.measure.passes import answers_of
 from training.measure.trust import fit_temperature, tumor_presence
 from training.steps.card_of_run import card_of_run
 from training.steps.train import groups_of, train, usable_images
+from training.studies.strangers import Strangers, folds_by_source, measure_strangers
 
 # With fewer pictures of a class nothing can be learned about it.
 LEAST_OF_A_CLASS = 50
 _WITHOUT = "without-"
+# What a fold leaves out.
+GROUPS, COLLECTIONS, SOURCES = "groups", "collections", "sources"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,21 +78,26 @@ class CrossValidation(Scores):
     each_slice_once: bool
     not_counted_as_in_training: int
     training: Trainings
+    strangers: Strangers | None = None
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Ask for everything of a training, and for the folds."""
     add_request(parser)
     parser.add_argument("--folds", type=int, default=3)
-    parser.add_argument("--by-collection", action="store_true", help="leave out one collection at a time instead")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--by-collection", action="store_true", help="leave out one collection at a time instead")
+    how.add_argument("--by-source", action="store_true",
+                     help="leave out whole sources, in folds that hold both answers: for strangers")  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:
     """Cross-validate."""
-    cross_validate(request_of(options, f"{options.recipe}-folds"), options.folds, options.by_collection)
+    left_out = COLLECTIONS if options.by_collection else SOURCES if options.by_source else GROUPS
+    cross_validate(request_of(options, f"{options.recipe}-folds"), options.folds, left_out)
 
 
-def cross_validate(request: Request, n_folds: int, by_collection: bool) -> CrossValidation:
+def cross_validate(request: Request, n_folds: int, left_out: str) -> CrossValidation:
     """Train and score every fold below the run folder; write predictions.csv and metrics.json into it.
 
     A fold that is done is not trained again, so that a killed call resumes when it is repeated, with the folds that it
@@ -100,15 +108,18 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> Cross
     Raises:
         DataError: the folders cannot be used, or an earlier fold held out other images.
     """
-    if not by_collection and n_folds < 2:
+    if left_out == GROUPS and n_folds < 2:
         raise DataError(f"Expected two folds or more. Received --folds {n_folds}.")
     class_names = CLASS_NAMES[request.recipe.task]
     decoded, problems = usable_images(request)
     lesions = request.sources.lesions(decoded.pictures)
     labels, groups = decoded.labels(class_names), groups_of(request, decoded)
     collections = collections_of(decoded, lesions)
-    if by_collection:
+    if left_out == COLLECTIONS:
         drawn = by_collection_left_out(labels, groups, collections)
+    elif left_out == SOURCES:
+        drawn = folds_by_source(decoded.pictures, labels, groups, class_names.index("no_tumor"))
+        drawn = [(f"{_WITHOUT}{name}", split) for name, split in drawn]
     else:
         splits = enumerate(folds(labels, groups, n_folds, request.seed), start=1)
         drawn = [(f"fold-{i}", split) for i, split in splits]
@@ -128,7 +139,8 @@ def cross_validate(request: Request, n_folds: int, by_collection: bool) -> Cross
         **vars(measure(labels[scored], raw[scored], collections[scored], groups[scored], class_names)),
         each_slice_once=True,
         not_counted_as_in_training=sum(len(split.validation) for _, split in drawn) - sum(map(len, counted)),
-        training=_trainings(trainings, by_collection),
+        training=_trainings(trainings, left_out),
+        strangers=_strangers(decoded, labels, raw, scored, class_names) if left_out == SOURCES else None,
     )
     out = request.run.path
     write_atomically(out / "metrics.json", json.dumps(figures.plain(), indent=1).encode())
@@ -266,14 +278,24 @@ def _fold_probabilities(fold: Fold, decoded: Decoded) -> NDArray[np.float32]:
     return np.load(run.probabilities_file)
 
 
-def _trainings(trainings: Sequence[Fold], by_collection: bool) -> Trainings:
+def _strangers(
+    decoded: Decoded, labels: NDArray[np.int64], raw: NDArray[np.float32], scored: NDArray[np.int64],
+    class_names: tuple[str, ...],
+) -> Strangers:  # fmt: skip
+    sources = np.array([picture.source for picture in decoded.pictures])[scored]
+    labels, raw = labels[scored], raw[scored]
+    probabilities = calibrate(raw, fit_temperature(labels, raw))
+    return measure_strangers(sources, labels, probabilities, class_names.index("no_tumor"))
+
+
+def _trainings(trainings: Sequence[Fold], left_out: str) -> Trainings:
     runs = [fold.request.run for fold in trainings]
     chosen = any(Progress.read(run).n_averaged == 0 for run in runs)
     if chosen:
         # Without averaged weights the best epoch is kept, and the held-out images tell which that was.
         print("The held-out pictures chose each network's epoch: the figures are a little too kind.")
     epochs = max(run.read_config().epochs for run in runs)
-    return Trainings("collections" if by_collection else "groups", len(runs), epochs, chosen or None)
+    return Trainings(left_out, len(runs), epochs, chosen or None)
 
 
 def _table(
@@ -299,4 +321,6 @@ def _tell(figures: CrossValidation) -> None:
     print(f"{figures.not_counted_as_in_training} held-out pictures are not counted: training held a copy")
     for name, of in {"all": figures.all, **figures.by_collection}.items():
         print(f"{name}: accuracy {of.with_interval} of {of.n_pictures}; {of.recalls}")
+    if figures.strangers:
+        print(f"worst source {figures.strangers.worst_source}: {figures.strangers.worst_right:.3f} tumor or not")
     print(f"tumor or not: {figures.tumor_presence.in_words()}")

@@ -19,6 +19,7 @@ from training.data.copies import (
 )
 from training.data.decoded import decode
 from training.data.folders import find_pictures
+from training.data.image_table import ImageFacts
 
 
 def reencoded(pixels: np.ndarray, quality: int) -> np.ndarray:
@@ -97,3 +98,14 @@ def test_neighbours_in_a_series_share_a_group_and_far_slices_do_not() -> None:
     assert groups[0] == groups[1]
     assert groups[0] != groups[79]
     assert len(np.unique(group(as_decoded(pixels)))) == 80
+
+
+def test_images_of_a_named_patient_hang_together_and_likeness_alone_does_not_join_patients() -> None:
+    one, other, third = smooth_pictures(3).astype(np.float32)
+    # As alike as neighbouring slices: above SAME_GROUP, below what counts as a copy.
+    alike = one + 0.365 * one.std() / third.std() * (third - third.mean())
+    decoded = as_decoded(np.clip(np.stack([one, alike, other]) * 0.7 + 20, 0, 255).astype(np.uint8))
+    facts = [ImageFacts(patient, "ax", "t1", None) for patient in ("s/a", "s/b", "s/a")]
+    by_likeness, by_name = group(decoded), group(decoded, facts=facts)
+    assert by_likeness[0] == by_likeness[1] != by_likeness[2]
+    assert by_name[0] == by_name[2] != by_name[1]

@@ -1,0 +1,122 @@
+"""What a table says of single images: patient, plane, sequence, outline of the lesion."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from model.preprocessing import HeadBox, pad_to_square, resize_square
+from training.data.folders import Picture
+from training.errors import DataError
+
+_COLUMNS = ("path", "source", "label", "patient", "plane", "modality", "mask")
+# How a table says that it does not know.
+_UNKNOWN = {"", "?", "unknown"}
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """One row. patient: with its source, empty where unknown; mask: the lesion's outline, None where there is none."""
+
+    patient: str
+    plane: str
+    modality: str
+    mask: Path | None
+
+    @property
+    def stripped(self) -> bool:
+        """Whether the skull is taken off."""
+        return "stripped" in self.modality or "stripped" in self.patient
+
+
+def read_image_table(table: Path | None) -> dict[str, ImageFacts]:
+    """Read a table by the path of each image, as it is written there; empty where there is no table.
+
+    Masks lie relative to the table's folder.
+
+    Raises:
+        DataError: the file is missing or is no such table.
+    """
+    if table is None:
+        return {}
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            return {row["path"]: _facts(row, table.parent) for row in csv.DictReader(file)}
+    except (OSError, KeyError, TypeError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(
+            f"Expected a table of images with the columns {', '.join(_COLUMNS)} in {table}. "
+            f"It cannot be read: {error!r}."
+        ) from error
+
+
+def facts_of(pictures: Sequence[Picture], facts: dict[str, ImageFacts]) -> list[ImageFacts | None]:
+    """Return the row of each image: the one whose path ends the image's; None where it has none."""
+    return [_of_tail(picture.path, facts) for picture in pictures]
+
+
+def masks_of(
+    pictures: Sequence[Picture], facts: Sequence[ImageFacts | None], outlines: Path | None
+) -> list[Path | None]:
+    """Return the file of each image's outline: the one of its table, or the PNG of its path in a folder."""
+    return [
+        row.mask if row and row.mask else _in_folder(picture.path, outlines)
+        for picture, row in zip(pictures, facts, strict=True)
+    ]
+
+
+def links_of_patients(facts: Sequence[ImageFacts | None]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return pairs that hold the images of each patient together: int64 (m,) each."""
+    last: dict[str, int] = {}
+    pairs = []
+    for i, row in enumerate(facts):
+        if row and row.patient:
+            if row.patient in last:
+                pairs.append((last[row.patient], i))
+            last[row.patient] = i
+    both = np.array(pairs, np.int64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
+
+
+def outline_in_input(mask: Path, frame: NDArray[np.int64], size_px: int) -> NDArray[np.bool_]:
+    """Return an outline where the network sees it: bool (size, size).
+
+    frame: int64 (6,), top, bottom, left, right of the head's box, height, width of the image as it was read.
+
+    Raises:
+        DataError: the file is no image.
+    """
+    top, bottom, left, right, height, width = frame.tolist()
+    try:
+        with Image.open(mask, formats=("PNG",)) as opened:
+            drawn = opened.convert("L").resize((width, height), Image.Resampling.NEAREST)
+    except (OSError, ValueError) as error:
+        raise DataError(f"Expected the outline of a lesion as PNG in {mask}. It cannot be read: {error}.") from error
+    box = HeadBox(top, bottom, left, right)
+    inside = np.asarray(drawn, np.uint8)[box.top : box.bottom, box.left : box.right]
+    return resize_square(pad_to_square(np.where(inside > 0, 255, 0).astype(np.uint8)), size_px) > 127
+
+
+def _facts(row: dict[str, str], folder: Path) -> ImageFacts:
+    source, patient, plane, modality = (row[name].strip() for name in ("source", "patient", "plane", "modality"))
+    return ImageFacts(
+        patient="" if patient in _UNKNOWN else f"{source}/{patient}",
+        # Tables write cor and co, sag and sa.
+        plane="" if plane in _UNKNOWN else plane.lower()[:2],
+        modality="" if modality in _UNKNOWN else modality.lower(),
+        mask=folder / row["mask"] if row["mask"] else None,
+    )
+
+
+def _of_tail(path: Path, facts: dict[str, ImageFacts]) -> ImageFacts | None:
+    return next((facts[tail] for n in (4, 3, 2) if (tail := "/".join(path.parts[-n:])) in facts), None)
+
+
+def _in_folder(path: Path, outlines: Path | None) -> Path | None:
+    if outlines is None:
+        return None
+    tails = (outlines.joinpath(*path.parts[-n:]).with_suffix(".png") for n in (4, 3))
+    return next((tail for tail in tails if tail.is_file()), None)
