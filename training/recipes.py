@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from model.card import TUMOR_PRESENCE, TUMOR_TYPE
 from training.feed.augmentation import Augmentation
+from training.feed.contrast import Contrast
 from training.feed.lesions import Synthesis
 
 
@@ -55,8 +56,10 @@ class Recipe:
     no_tumor_share: float | None = None
     # Lesions pasted into other brains, None: pictures as they are, balanced by class alone.
     synthesis: Synthesis | None = None
-    # Weight of the loss that holds the evidence to the lesions' boxes.
-    attention_weight: float = 0.0
+    # Whether each place of the feature maps decides, and the image's answer is a soft maximum of its places.
+    decides_at_places: bool = False
+    # Weight of the loss that holds the places to the lesions' outlines.
+    places_weight: float = 0.0
 
 
 # The network and head of the first design to the letter, Adam at 1e-4, batches of 20. Two things differ: grey
@@ -90,9 +93,12 @@ XCEPTION = Recipe(
         scale=0.22,
         borrow_levels_probability=0.35,
         borrow_spectrum_probability=0.3,
-        odd_tones_probability=0.3,
+        # Half of the images keep their own contrast: it is what they are met with.
+        another_contrast=Contrast(shallow_network=0.25, tone_curve=0.2, inverted=0.05, thick=0.2, ghost=0.1),
+        crop_probability=0.15,
         jpeg_probability=0.2,
-        strip_probability=0.12,
+        # As often for either answer: where stripped heads come with one answer, the network learns the stripping.
+        strip_probability=0.3,
     ),
     # The head learns together with the blocks under it, while the rate warms up.
     frozen_epochs=0,
@@ -108,9 +114,10 @@ XCEPTION = Recipe(
     patience=14,
     gate_layer="block13_sepconv1_act",
     last_stride=1,
-    no_tumor_share=0.38,
+    no_tumor_share=0.45,
     synthesis=Synthesis(),
-    attention_weight=0.2,
+    decides_at_places=True,
+    places_weight=0.5,
 )
 
 RECIPES = {recipe.name: recipe for recipe in (VGG16, XCEPTION)}

@@ -9,7 +9,7 @@ from model.preprocessing import preprocess
 from model.reading.one_file import read_image
 from training.data.decoded import Decoded
 from training.data.folders import UNSPLIT, Picture
-from training.feed.lesions import OWN_PLACE
+from training.data.outlines import Outlines, ellipse_in
 from training.feed.mixing import LabelledPictures
 
 # The lesion of the self-test's glioma, as shares of the side: top, bottom, left, right.
@@ -17,15 +17,13 @@ _BOX = (0.25, 0.40, 0.575, 0.725)
 
 
 def labelled(n: int, size_px: int) -> LabelledPictures:
-    """Draw pictures of the four classes in turn, those with a tumor with its box."""
+    """Draw pictures of the four classes in turn, those with a tumor with its outline."""
     classes = CLASS_NAMES[TUMOR_TYPE]
     healthy = classes.index("no_tumor")
     labels = np.arange(n, dtype=np.int64) % len(classes)
-    boxes = np.where((labels == healthy)[:, None], np.nan, np.array(_BOX)).astype(np.float32)
-    placements = np.full(n, OWN_PLACE, np.int64)
-    return LabelledPictures(
-        _pixels(labels != healthy, size_px), labels, np.zeros(n, np.int64), boxes, placements, healthy
-    )
+    outline = ellipse_in(np.array(_BOX, np.float32), size_px)
+    outlines = Outlines.of([None if label == healthy else outline for label in labels], size_px)
+    return LabelledPictures(_pixels(labels != healthy, size_px), labels, np.zeros(n, np.int64), outlines, healthy)
 
 
 def decoded(n: int, size_px: int) -> Decoded:

@@ -73,14 +73,16 @@ def _training(recipe: Any, precision: str, batch: Any) -> Callable[[], object]:
     import keras
 
     from training.fit import networks
+    from training.fit.phases import losses_of
+    from training.fit.place_head import PLACES_LAYER, with_places
 
     network = networks.build(recipe, "random", precision)
     networks.unfreeze(network, recipe.fine_tune_from)
-    trainee = networks.with_class_maps(network)
+    trainee = with_places(network)
     trainee.compile(
         optimizer=keras.optimizers.Adam(recipe.fine_tune_rate),
-        loss={"probabilities": "categorical_crossentropy", "maps": networks.attention_loss},
-        loss_weights={"probabilities": 1.0, "maps": recipe.attention_weight},
+        loss=losses_of(recipe),
+        loss_weights={"probabilities": 1.0, PLACES_LAYER: recipe.places_weight},
         jit_compile=False,
     )
 

@@ -94,8 +94,9 @@ def brain(level: int = 110, seed: int = 0) -> NDArray[np.uint8]:
 
 
 def with_lesion() -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """A brain with a bright disc in its left upper quarter, and the disc's box."""
+    """Draw a head with a bright disc in its left upper quarter, and the disc's outline."""
     picture = brain()
     y, x = np.mgrid[0:SIZE, 0:SIZE]
-    picture[np.hypot(y - 30, x - 24) < 7] = 220
-    return picture, np.array([23, 37, 17, 31], np.float32) / SIZE
+    lesion = np.hypot(y - 30, x - 24) < 7
+    picture[lesion] = 220
+    return picture, lesion.astype(np.float32)

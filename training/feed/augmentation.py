@@ -5,12 +5,14 @@ look: a network learns the look unless it is made unreliable. So grey levels are
 """
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import affine_transform, binary_fill_holes, distance_transform_edt, gaussian_filter, zoom
+
+from training.feed.contrast import AIR, Contrast, change_contrast
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,11 @@ class Augmentation:
     borrow_levels_probability: float = 0.0
     # The sharpness and noise of another training picture, as its radial power spectrum.
     borrow_spectrum_probability: float = 0.0
-    # A tone curve that may fall: another contrast altogether, as between T1 and T2. Air stays black.
-    odd_tones_probability: float = 0.0
+    # Another contrast altogether, as between T1 and T2, thick slices and ghosts.
+    another_contrast: Contrast = field(default_factory=Contrast)
+    # Heads that the field of view cuts: the largest share of the image that is cut off on one side, then enlarged.
+    crop_probability: float = 0.0
+    crop_share: float = 0.2
     # The skull taken off, as many pipelines do before they share pictures: a shell of this share of the side.
     strip_probability: float = 0.0
     strip_share: tuple[float, float] = (0.04, 0.10)
@@ -56,8 +61,6 @@ class Augmentation:
     jpeg_quality: tuple[int, int] = (25, 85)
 
 
-# Up to this grey level a preprocessed pixel counts as air.
-_AIR = 12
 # Bounds of a factor between two pictures' spectra: more would turn noise into structure.
 _SPECTRUM_BOUNDS = (0.4, 2.5)
 
@@ -67,40 +70,46 @@ def augment(
     strength: Augmentation,
     random: np.random.Generator,
     partner: NDArray[np.uint8] | None = None,
-    box: NDArray[np.float32] | None = None,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Change one picture of 0..255 at random: float32, (size, size), 0..255, and where its lesion's box came to lie.
+    outline: NDArray[np.float32] | None = None,
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Change one image of 0..255 at random: float32, (size, size), 0..255, and where its lesion's outline came to lie.
 
-    partner: another training picture of the same shape, whose look may be borrowed; box: float32 (4,), top, bottom,
-    left, right as shares of the side, NaN for none. The arguments stay as they were.
+    partner: another training image of the same shape, whose look may be borrowed; outline: float32 (size, size), 0..1.
+    The arguments stay as they were.
     """
-    box = np.full(4, np.nan, np.float32) if box is None else box
-    picture, box = _move(pixels.astype(np.float32), box, strength, random)
+    image, outline = _move(pixels.astype(np.float32), outline, strength, random)
     if random.random() < strength.strip_probability:
-        picture = strip_skull(picture, random.uniform(*strength.strip_share))
+        image = strip_skull(image, random.uniform(*strength.strip_share))
     if partner is not None:
-        picture = _borrow_look(picture, partner, strength, random)
-    picture = _change_tones(picture, strength, random)
-    picture = _change_texture(picture, strength, random)
-    return _erase(np.clip(picture, 0, 255), strength, random), box
+        image = _borrow_look(image, partner, strength, random)
+    image = change_contrast(image, strength.another_contrast, random)
+    image = _change_tones(image, strength, random)
+    image = _change_texture(image, strength, random)
+    return _erase(np.clip(image, 0, 255), strength, random), outline
 
 
 def _move(
-    picture: NDArray[np.float32], box: NDArray[np.float32], strength: Augmentation, random: np.random.Generator
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    if random.random() < strength.mirror_probability:
-        picture, box = picture[:, ::-1], box[[0, 1, 3, 2]] * [1, 1, -1, -1] + [0, 0, 1, 1]
+    image: NDArray[np.float32], outline: NDArray[np.float32] | None, strength: Augmentation,
+    random: np.random.Generator,
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:  # fmt: skip
     angle = np.deg2rad(random.uniform(-1, 1) * strength.rotation_degrees)
     scale = np.exp(
         random.uniform(-1, 1, 2) * strength.scale * np.array([0.4, 0.4]) + random.uniform(-1, 1) * strength.scale
     )
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = turn / scale
-    size = picture.shape[0]
-    centre = (np.array(picture.shape) - 1) / 2
+    if random.random() < strength.mirror_probability:
+        matrix = matrix @ np.diag([1.0, -1.0])
+    size = image.shape[0]
+    centre = (np.array(image.shape) - 1) / 2
     shift = random.uniform(-1, 1, 2) * strength.shift_share * size
+    if random.random() < strength.crop_probability:
+        cut = random.uniform(0, strength.crop_share)
+        matrix = matrix * (1 - cut)
+        shift = shift + random.choice([-1, 1], 2) * cut / 2 * size
     offset = centre - matrix @ (centre + shift)
-    return affine_transform(picture, matrix, offset, order=1), _moved_box(box * size, matrix, offset) / size
+    moved = affine_transform(image, matrix, offset, order=1)
+    return moved, None if outline is None else affine_transform(outline, matrix, offset, order=1)
 
 
 def strip_skull(picture: NDArray[np.float32], share: float) -> NDArray[np.float32]:
@@ -110,18 +119,8 @@ def strip_skull(picture: NDArray[np.float32], share: float) -> NDArray[np.float3
 
 def inside_head(picture: NDArray[np.float32], share: float) -> NDArray[np.bool_]:
     """Tell what is further inside the head than a share of the side: bool, same shape as the float32 picture."""
-    head = binary_fill_holes(gaussian_filter(picture, 1.0) > 2 * _AIR)
+    head = binary_fill_holes(gaussian_filter(picture, 1.0) > 2 * AIR)
     return distance_transform_edt(head) > share * picture.shape[0]  # type: ignore[no-any-return]
-
-
-def _moved_box(
-    box_px: NDArray[np.floating], matrix: NDArray[np.float64], offset: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """Give the upright box around the corners after the inverse of `matrix @ place + offset`."""
-    top, bottom, left, right = box_px
-    corners = np.array([(y, x) for y in (top, bottom) for x in (left, right)])
-    moved = np.linalg.solve(matrix, (corners - offset).T)
-    return np.array([moved[0].min(), moved[0].max(), moved[1].min(), moved[1].max()], np.float32)
 
 
 def _borrow_look(
@@ -138,12 +137,12 @@ def _borrow_look(
 def match_levels(picture: NDArray[np.float32], partner: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Give the picture the grey level histogram of another one, air (near black) apart; float32, same shape."""
     levels = np.clip(picture, 0, 255).astype(np.uint8)
-    tissue, wanted = levels[levels > _AIR], partner[partner > _AIR]
+    tissue, wanted = levels[levels > AIR], partner[partner > AIR]
     if not tissue.size or not wanted.size:
         return picture
     shares = (np.bincount(tissue, minlength=256).cumsum() - 0.5) / tissue.size
     curve = np.quantile(wanted, np.clip(shares, 0, 1))
-    curve[: _AIR + 1] = np.linspace(0, curve[_AIR + 1], _AIR + 1)
+    curve[: AIR + 1] = np.linspace(0, curve[AIR + 1], AIR + 1)
     return curve[levels].astype(np.float32)
 
 
@@ -167,9 +166,7 @@ def _change_tones(
     picture: NDArray[np.float32], strength: Augmentation, random: np.random.Generator
 ) -> NDArray[np.float32]:
     unit = picture / 255
-    if random.random() < strength.odd_tones_probability:
-        unit = _odd_tones(unit, random)
-    elif random.random() < strength.tone_curve_share:
+    if random.random() < strength.tone_curve_share:
         knots = np.sort(random.uniform(0, 1, 4))
         unit = np.interp(unit, np.linspace(0, 1, 6), np.concatenate([[0], knots, [1]])).astype(np.float32)
     else:
@@ -180,16 +177,6 @@ def _change_tones(
     tissue = np.minimum(unit * 8, 1)
     levels = unit * 255 * contrast + brightness * tissue
     return (levels * _bias_field(picture.shape[0], strength, random)).astype(np.float32)
-
-
-def _odd_tones(unit: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
-    """Put tissue through a curve of random heights, half of it the own grey level so that edges survive."""
-    knots = random.uniform(0.05, 1, 6)
-    odd = np.interp(unit, np.linspace(0.05, 1, 6), knots)
-    mixed = random.uniform(0.5, 1) * odd + random.uniform(-0.5, 0.5) * unit
-    tissue = np.clip(unit * 255 / _AIR - 0.5, 0, 1)
-    spread = mixed - mixed.min()
-    return (tissue * spread / max(float(spread.max()), 1e-3)).astype(np.float32)
 
 
 def _bias_field(size: int, strength: Augmentation, random: np.random.Generator) -> NDArray[np.float32]:

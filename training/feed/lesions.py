@@ -1,201 +1,176 @@
-"""Training pictures made from two: a lesion cut out by its box and laid into another brain, and controls without one.
+"""Training images made from two: an outlined lesion laid into another head, and controls without one.
 
 In the published collections one class comes almost from one scanner, so that its look tells the class. A lesion in
-a foreign brain breaks that. The seam of the pasting must not tell either: brains without tumor get healthy patches
-pasted in the same way, and some lesions are covered, with what stands at their place in another head or with the other
-side of their own, and become "no tumor".
+a foreign head breaks that. The seam of the pasting must not tell either: heads without tumor get patches without one
+in the same way, and some lesions are covered with what lies at their place in another head, and become "no tumor".
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import affine_transform
+from scipy.ndimage import affine_transform, gaussian_filter
+
+from training.feed.augmentation import inside_head
+
+Image = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Synthesis:
-    """How often and how strongly; sizes as shares of the network's input."""
+    """How often and how strongly; lengths as shares of the side of the network's input."""
 
-    # Share of the tumor pictures that are made by pasting, where the class has boxes.
-    paste_probability: float = 0.5
-    # Share of the pictures without tumor that get a healthy patch.
-    healthy_patch_probability: float = 0.35
-    # Share of the pictures without tumor that are made by covering a lesion; never a glioma (training.feed.mixing).
-    cover_probability: float = 0.2
-    # Share of those that are covered from another head of the same view, where there is one.
-    cover_from_another_share: float = 0.75
-    # The lesion is cut out with this margin, and the seam runs within it.
-    margin: float = 0.2
-    scale: tuple[float, float] = (0.7, 1.5)
-    contrast: tuple[float, float] = (0.6, 1.7)
+    # Share of the tumor images that are made by pasting.
+    paste_probability: float = 0.45
+    # Share of the images without tumor that get a patch without one, and that are made by covering a lesion.
+    control_probability: float = 0.3
+    cover_probability: float = 0.1
+    # Least likeness of two views for pasting and for covering: coarse enough for another sequence, and fine enough
+    # that no lesion goes into a neck or a vertex.
+    paste_likeness: float = 0.5
+    cover_likeness: float = 0.8
+    scale: tuple[float, float] = (0.6, 1.5)
     rotation_degrees: float = 25.0
+    # How far from its own place, or that place's mirror image, a lesion may go.
+    jitter: float = 0.08
+    contrast: tuple[float, float] = (0.6, 1.8)
+    # Lesions that are darker than what is around them where the donor's is brighter, and the reverse.
+    reversed_probability: float = 0.25
+    # Lesions that are drawn within the donor's outline instead of copied: one grey, some texture, at times a rim.
+    drawn_probability: float = 0.25
+    oedema_probability: float = 0.35
+    feather: tuple[float, float] = (0.004, 0.016)
     # Mean difference in grey levels that a pasted lesion must make: an invisible one would teach false alarms.
-    least_visible: float = 12.0
-    # How far from its own place a lesion may go; gliomas go anywhere in the brain.
-    jitter: float = 0.06
-    # Largest lesion (share of the area) that is covered; least likeness of the two sides for covering with the other.
-    cover_largest_area: float = 0.08
-    cover_symmetry: float = 0.7
+    least_visible: float = 14.0
+    # Largest lesion (share of the area) that is covered.
+    cover_largest_area: float = 0.06
 
 
-# Grey level above which a place is tissue, so that a lesion may go there.
-_TISSUE = 30
-_TRIES = 8
-# What covers a lesion reaches this much beyond its box: a lesion's edge left over would still be a tumor.
-_COVER_MARGIN = 1.25
-# How far beyond the lesion and its margin a seam may reach, in halves of the lesion.
-_WIDEST_SEAM = 0.3
-# Where a lesion may go: near its own place or that place's mirror image, anywhere in the brain, or near the centre.
-OWN_PLACE, ANYWHERE, CENTRE = range(3)
+# How near to the head's outline a lesion may reach.
+_SKULL = 0.05
+_TRIES = 6
+# No lesion becomes larger than this half of its longer side.
+_LARGEST_HALF = 0.22
+# What covers a lesion reaches this much beyond its outline: a lesion's edge left over would still be a tumor.
+_COVER_MARGIN = 0.035
 
 
 def paste_lesion(
-    brain: NDArray[np.uint8], donor: NDArray[np.uint8], box: NDArray[np.float32], placement: int,
-    settings: Synthesis, random: np.random.Generator,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:  # fmt: skip
-    """Lay the donor's lesion into a brain: float32 (size, size), 0..255, and the lesion's new box.
+    host: NDArray[np.uint8], donor: NDArray[np.uint8], outline: Image, settings: Synthesis, random: np.random.Generator
+) -> tuple[Image, Image] | None:
+    """Lay the donor's lesion into a head; None where it finds no place in which it can be seen.
 
-    brain, donor: uint8 (size, size); box: float32 (4,), top, bottom, left, right as shares of the side.
+    host, donor: uint8 (size, size); outline: float32 (size, size), 0..1, the donor's lesion. Returns the image,
+    float32, 0..255, and the outline of the lesion in it.
     """
-    attempts = []
+    head, inside = host.astype(np.float32), inside_head(host.astype(np.float32), _SKULL)
     for _ in range(_TRIES):
-        pasted, new_box, visible = _paste_once(brain, donor, box, placement, settings, random)
-        if visible >= settings.least_visible:
-            return pasted, new_box
-        attempts.append((visible, pasted, new_box))
-    _, pasted, new_box = max(attempts, key=lambda attempt: attempt[0])
-    return pasted, new_box
+        moved = _moved(donor, outline, inside, settings, random)
+        if moved is None:
+            continue
+        patch, new_outline = moved
+        lesion = new_outline > 0.5
+        pasted = _lesion_in(head, patch, new_outline, settings, random)
+        if np.abs(pasted - head)[lesion].mean() >= settings.least_visible:
+            return _with_oedema(pasted, new_outline, inside, settings, random), new_outline
+    return None
 
 
-def _paste_once(
-    brain: NDArray[np.uint8], donor: NDArray[np.uint8], box: NDArray[np.float32], placement: int,
-    settings: Synthesis, random: np.random.Generator,
-) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:  # fmt: skip
-    """Paste with one draw of place, size and contrast, and measure the mean difference that the lesion makes."""
-    size = brain.shape[0]
-    centre, half = _centre_and_half(box, size)
-    scale = np.exp(random.uniform(*np.log(settings.scale)))
-    # What fills the donor's head must not fill the brain.
-    scale = min(scale, 0.25 * size / half.max())
-    place = _place(brain, centre, placement, settings, random)
-    angle = np.deg2rad(random.uniform(-1, 1) * settings.rotation_degrees)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale
-    if random.random() < 0.5:
-        turn = np.diag([1.0, -1.0]) @ turn
-    patch = affine_transform(donor.astype(np.float32), turn, centre - turn @ place, order=1, mode="nearest")
-    radius = _ellipse(size, place, turn, half)
-    pasted = _blend(brain.astype(np.float32), patch, radius, settings, random)
-    reach = np.abs(np.linalg.inv(turn)) @ half
-    new_box = np.array([place[0] - reach[0], place[0] + reach[0], place[1] - reach[1], place[1] + reach[1]]) / size
-    visible = float(np.abs(pasted - brain)[radius < 1].mean()) if (radius < 1).any() else 0.0
-    return pasted, np.clip(new_box, 0, 1).astype(np.float32), visible
-
-
-def paste_healthy(
-    brain: NDArray[np.uint8], other: NDArray[np.uint8], box: NDArray[np.float32], settings: Synthesis,
-    random: np.random.Generator,
-) -> NDArray[np.float32]:  # fmt: skip
-    """Lay the same place of another healthy brain into a brain, with the seam and the contrasts of a pasted lesion."""
-    size = brain.shape[0]
-    centre, half = _centre_and_half(box, size)
-    place = centre + random.normal(0, 0.02 * size, 2)
-    radius = _ellipse(size, place, np.eye(2), half)
-    patch = affine_transform(other.astype(np.float32), np.eye(2), centre - place, order=1, mode="nearest")
-    return _blend(brain.astype(np.float32), patch, radius, settings, random)
+def paste_control(
+    host: NDArray[np.uint8], other: NDArray[np.uint8], outline: Image, settings: Synthesis, random: np.random.Generator
+) -> Image:
+    """Lay what lies within an outline in another head without tumor into a head, with a pasted lesion's seam."""
+    head = host.astype(np.float32)
+    moved = _moved(other, outline, inside_head(head, _SKULL), settings, random)
+    if moved is None:
+        return head
+    patch, place = moved
+    alpha = _feathered(place, settings, random)
+    return head * (1 - alpha) + _levelled(patch, head, place, random.uniform(0.8, 1.2)) * alpha
 
 
 def cover_lesion(
-    picture: NDArray[np.uint8], box: NDArray[np.float32], settings: Synthesis, random: np.random.Generator
-) -> NDArray[np.float32] | None:
-    """Lay the mirrored other side over a lesion; None where it is too large, central, or the view not symmetrical."""
-    area, off_centre = (box[1] - box[0]) * (box[3] - box[2]), abs(box[2] + box[3] - 1) / 2
-    half_width = (box[3] - box[2]) / 2
-    # Where the cover crosses the middle it must not bring the lesion's own edge to the other side.
-    reach = half_width * _COVER_MARGIN * (1 + settings.margin + _WIDEST_SEAM)
-    if area > settings.cover_largest_area or off_centre < max(half_width + 0.04, (half_width + reach) / 2):
-        return None
-    mirrored = picture[:, ::-1]
-    if np.corrcoef(picture[::4, ::4].ravel(), mirrored[::4, ::4].ravel())[0, 1] < settings.cover_symmetry:
-        return None
-    size = picture.shape[0]
-    centre, half = _centre_and_half(box, size)
-    half = half * _COVER_MARGIN
-    radius = _ellipse(size, centre, np.eye(2), half)
-    alpha = _feather(radius, settings, random)
-    return (picture * (1 - alpha) + mirrored * alpha).astype(np.float32)
-
-
-def replace_lesion(
-    picture: NDArray[np.uint8], box: NDArray[np.float32], alike: NDArray[np.uint8], settings: Synthesis,
-    random: np.random.Generator,
-) -> NDArray[np.float32]:  # fmt: skip
-    """Lay what stands at the lesion's place in another head of the same view over it, its grey levels adapted."""
-    size = picture.shape[0]
-    centre, half = _centre_and_half(box, size)
-    half = half * _COVER_MARGIN
-    radius = _ellipse(size, centre, np.eye(2), half)
-    alpha = _feather(radius, settings, random)
-    own, patch = picture.astype(np.float32), alike.astype(np.float32)
-    ring = (radius > 1.0) & (radius < 1.6)
-    contrast = np.clip((own[ring].std() + 1) / (patch[ring].std() + 1), 0.5, 2.0)
-    patch = own[ring].mean() + (patch - patch[ring].mean()) * contrast
+    image: NDArray[np.uint8], outline: Image, other: NDArray[np.uint8], settings: Synthesis, random: np.random.Generator
+) -> Image:
+    """Lay what lies at the lesion's place in another head of the same view over it, its grey levels adapted."""
+    own = image.astype(np.float32)
+    sigma = _COVER_MARGIN * len(image) / 2
+    wide = np.clip(gaussian_filter(outline, sigma) * 8, 0, 1)
+    alpha = _feathered(wide, settings, random)
+    patch = _levelled(other.astype(np.float32), own, wide, 1.0)
     return np.clip(own * (1 - alpha) + patch * alpha, 0, 255).astype(np.float32)
 
 
-def _centre_and_half(box: NDArray[np.float32], size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Give a box's centre and half its height and width, in px; at least two, so that there is something to blend."""
-    centre = np.array([box[0] + box[1], box[2] + box[3]]) / 2 * size
-    return centre, np.maximum(np.array([box[1] - box[0], box[3] - box[2]]) / 2 * size, 2.0)
-
-
-def _place(
-    brain: NDArray[np.uint8], own: NDArray[np.float64], placement: int, settings: Synthesis, random: np.random.Generator
-) -> NDArray[np.float64]:
-    """Draw where the lesion's centre goes, in px, until there is tissue."""
-    size = brain.shape[0]
-    place = own
-    for _ in range(_TRIES):
-        if placement == ANYWHERE:
-            place = random.uniform(0.22, 0.78, 2) * size
-        elif placement == CENTRE:
-            place = (np.array([0.52, 0.5]) + random.normal(0, [0.08, 0.03])) * size
-        else:
-            mirrored = np.array([own[0], size - own[1]]) if random.random() < 0.5 else own
-            place = np.clip(mirrored + random.normal(0, settings.jitter * size, 2), 0.1 * size, 0.9 * size)
-        if brain[int(place[0]), int(place[1])] > _TISSUE:
-            break
-    return place
-
-
-def _ellipse(
-    size: int, centre: NDArray[np.float64], turn: NDArray[np.float64], half: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """Distance from the centre, 1 on the ellipse within the (turned) box: float32 (size, size)."""
-    y, x = np.mgrid[0:size, 0:size].astype(np.float32)
-    dy, dx = y - centre[0], x - centre[1]
-    v, u = turn[0, 0] * dy + turn[0, 1] * dx, turn[1, 0] * dy + turn[1, 1] * dx
-    return np.hypot(v / half[0], u / half[1]).astype(np.float32)
-
-
-def _feather(radius: NDArray[np.float32], settings: Synthesis, random: np.random.Generator) -> NDArray[np.float32]:
-    """Opacity: 1 inside the lesion, falling smoothly to 0 at its margin. The seam's width is drawn."""
-    # The ellipse that touches the box's corners' middle leaves lesion outside; start at 1 and end beyond the margin.
-    inner, outer = random.uniform(0.8, 1.0), 1 + settings.margin + random.uniform(0.05, _WIDEST_SEAM)
-    t = np.clip((outer - radius) / (outer - inner), 0, 1)
-    return (t * t * (3 - 2 * t)).astype(np.float32)
-
-
-def _blend(
-    brain: NDArray[np.float32], patch: NDArray[np.float32], radius: NDArray[np.float32], settings: Synthesis,
+def _moved(
+    donor: NDArray[np.uint8], outline: Image, inside: NDArray[np.bool_], settings: Synthesis,
     random: np.random.Generator,
-) -> NDArray[np.float32]:  # fmt: skip
-    """Blend the patch in, its surroundings brought to the brain's grey level there (or, at times, left as they are)."""
-    alpha = _feather(radius, settings, random)
+) -> tuple[Image, Image] | None:  # fmt: skip
+    """Turn, scale and place donor and outline; None where most of the lesion would lie outside the head."""
+    size = len(outline)
+    rows, columns = np.nonzero(outline > 0.5)
+    if not rows.size:
+        return None
+    centre = np.array([rows.mean(), columns.mean()])
+    half = max(np.ptp(rows), np.ptp(columns), 2) / 2
+    scale = min(np.exp(random.uniform(*np.log(settings.scale))), _LARGEST_HALF * size / half)
+    angle = np.deg2rad(random.uniform(-1, 1) * settings.rotation_degrees)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) / scale
+    own = centre if random.random() < 0.5 else np.array([centre[0], size - 1 - centre[1]])
+    if random.random() < 0.5:
+        turn = turn @ np.diag([1.0, -1.0])
+    place = own + random.normal(0, settings.jitter * size, 2)
+    offset = centre - turn @ place
+    new_outline = affine_transform(outline, turn, offset, order=1)
+    n = (new_outline > 0.5).sum()
+    new_outline = (new_outline * inside).astype(np.float32)
+    if n < 12 or (new_outline > 0.5).sum() < 0.7 * n:
+        return None
+    return affine_transform(donor.astype(np.float32), turn, offset, order=1, mode="nearest"), new_outline
+
+
+def _lesion_in(head: Image, patch: Image, outline: Image, settings: Synthesis, random: np.random.Generator) -> Image:
+    alpha = _feathered(outline, settings, random)
     contrast = np.exp(random.uniform(*np.log(settings.contrast)))
-    ring = (radius > 1.0) & (radius < 1.4)
-    if ring.any() and random.random() < 0.8:
-        patch = brain[ring].mean() + (patch - patch[ring].mean()) * contrast
+    if random.random() < settings.reversed_probability:
+        contrast = -contrast
+    if random.random() < settings.drawn_probability:
+        patch = _drawn(head, outline, random)
     else:
-        patch = patch * contrast
-    return np.clip(brain * (1 - alpha) + patch * alpha, 0, 255).astype(np.float32)
+        patch = _levelled(patch, head, outline, contrast)
+    return np.clip(head * (1 - alpha) + patch * alpha, 0, 255).astype(np.float32)
+
+
+def _drawn(head: Image, outline: Image, random: np.random.Generator) -> Image:
+    """Draw a lesion of one grey with some texture, half of them with a rim."""
+    size = len(head)
+    level = head[outline > 0.5].mean() + random.choice([-1, 1]) * random.uniform(25, 130)
+    coarse = gaussian_filter(random.standard_normal((size, size), np.float32), random.uniform(1, 5))
+    drawn = level + coarse / max(float(coarse.std()), 1e-6) * random.uniform(0, 20)
+    if random.random() < 0.5:
+        core = np.clip(2 * gaussian_filter(outline, random.uniform(0.006, 0.03) * size) - 1, 0, 1)
+        drawn = drawn + (1 - core) * random.uniform(-80, 120)
+    return np.clip(drawn, 0, 255).astype(np.float32)
+
+
+def _with_oedema(
+    pasted: Image, outline: Image, inside: NDArray[np.bool_], settings: Synthesis, random: np.random.Generator
+) -> Image:
+    if random.random() >= settings.oedema_probability:
+        return pasted
+    halo = gaussian_filter(outline, random.uniform(0.02, 0.05) * len(outline))
+    halo = np.clip(2 * halo, 0, 1) * (1 - outline) * inside
+    return np.clip(pasted + halo * random.choice([-1, 1]) * random.uniform(10, 60), 0, 255).astype(np.float32)
+
+
+def _feathered(outline: Image, settings: Synthesis, random: np.random.Generator) -> Image:
+    """Return the opacity of what is pasted, 0..1: the outline with a seam of a drawn width."""
+    return np.clip(gaussian_filter(outline, random.uniform(*settings.feather) * len(outline)), 0, 1)
+
+
+def _levelled(patch: Image, head: Image, outline: Image, contrast: float) -> Image:
+    """Bring the patch's surroundings to the head's grey level there, and multiply its differences from it."""
+    wide = gaussian_filter(outline, 0.02 * len(outline))
+    ring = (wide > 0.08) & (outline < 0.3)
+    if not ring.any():
+        return patch
+    return np.clip(head[ring].mean() + (patch - patch[ring].mean()) * contrast, 0, 255).astype(np.float32)

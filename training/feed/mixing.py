@@ -1,7 +1,7 @@
-"""Feed fine-tuning: each class and each collection in turn, lesions pasted, looks borrowed, boxes as targets."""
+"""Feed fine-tuning: both answers for every look, lesions pasted and covered, outlines as the targets of places."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -9,163 +9,223 @@ from numpy.typing import NDArray
 
 from model.card import CLASS_NAMES
 from model.network.features import FeatureGrid
+from training.data.outlines import Outlines
 from training.feed.alike_views import AlikeViews
 from training.feed.augmentation import augment
-from training.feed.lesions import ANYWHERE, cover_lesion, paste_healthy, paste_lesion, replace_lesion
+from training.feed.lesions import cover_lesion, paste_control, paste_lesion
 
 if TYPE_CHECKING:
     from training.recipes import Recipe
 
+# The label of a tumor whose kind is not known.
+ANY_TUMOR = -1
+
 
 @dataclass(frozen=True, eq=False)
 class LabelledPictures:
-    """Preprocessed pictures and what is known of them.
+    """Preprocessed images and what is known of them.
 
-    pixels: uint8, (n, size, size), 0..255; labels: int64, (n,); origins: int64, (n,), a number per collection;
-    boxes: float32, (n, 4), top, bottom, left, right as shares of the side, NaN where unknown;
-    placements: int64, (n,), where the lesion may be pasted (training.feed.lesions); healthy: the label of "no tumor".
+    pixels: uint8, (n, size, size), 0..255; labels: int64, (n,), ANY_TUMOR where the kind is not known;
+    looks: int64, (n,), a number for each source, plane and kind of preparation; outlines: of the lesions;
+    healthy: the label of "no tumor".
     """
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int64]
-    origins: NDArray[np.int64]
-    boxes: NDArray[np.float32]
-    placements: NDArray[np.int64]
+    looks: NDArray[np.int64]
+    outlines: Outlines
     healthy: int
 
     def subset(self, indices: NDArray[np.int64]) -> "LabelledPictures":
-        """Keep the pictures at the given places."""
+        """Keep the images at the given places."""
         return LabelledPictures(
-            self.pixels[indices], self.labels[indices], self.origins[indices], self.boxes[indices],
-            self.placements[indices], self.healthy,
-        )  # fmt: skip
+            self.pixels[indices], self.labels[indices], self.looks[indices], self.outlines.subset(indices), self.healthy
+        )
+
+    def targets(self, labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float32]:
+        """Return 1 for each class that an image may be: float32 (n, n_classes)."""
+        targets = np.eye(n_classes, dtype=np.float32)[labels]
+        targets[labels == ANY_TUMOR] = np.arange(n_classes) != self.healthy
+        return targets
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """One image as it is fed; outline: of its lesion, None where it is not known."""
+
+    pixels: NDArray[np.float32]
+    label: int
+    outline: NDArray[np.float32] | None = None
 
 
 # Multiples of it fill the unit interval evenly.
 _GOLDEN = 0.6180339887498949
+_TRIES = 4
 
 
 class MixedPictures(keras.utils.PyDataset):
-    """Batches of drawn pictures; what is drawn depends on seed and epoch alone, so that a resumed run agrees."""
+    """Batches of drawn images; what is drawn depends on seed and epoch alone, so that a resumed run agrees."""
 
     def __init__(
         self, pictures: LabelledPictures, recipe: "Recipe", grid: FeatureGrid, seed: int, first_epoch: int
     ) -> None:
-        """Draw from all of the pictures as the recipe has it, which must have a synthesis."""
+        """Draw from all of the images as the recipe has it, which must have a synthesis."""
         super().__init__(workers=1, max_queue_size=4)
         assert recipe.synthesis, "the recipe pastes lesions"
-        n_classes = len(CLASS_NAMES[recipe.task])
-        share = 1 / n_classes if recipe.no_tumor_share is None else recipe.no_tumor_share
-        self._chances = np.full(n_classes, (1 - share) / (n_classes - 1))
-        self._chances[pictures.healthy] = share
+        self._n_classes = len(CLASS_NAMES[recipe.task])
+        share = 1 / self._n_classes if recipe.no_tumor_share is None else recipe.no_tumor_share
+        self._no_tumor_share = share
         self._pictures, self._augmentation, self._synthesis = pictures, recipe.augmentation, recipe.synthesis
-        self._grid, self._n_classes, self._batch_size = grid, n_classes, recipe.batch_size
+        self._grid, self._batch_size = grid, recipe.batch_size
         self._n_draws = recipe.draws_per_epoch or len(pictures.labels)
         self._seed, self._epoch = seed, first_epoch
-        self._by_class = [_draw_shares(pictures, label) for label in range(n_classes)]
-        boxed = np.isfinite(pictures.boxes[:, 0])
-        self._donors = [np.flatnonzero(boxed & (pictures.labels == label)) for label in range(n_classes)]
-        self._lesions = np.concatenate(self._donors)
-        # A glioma reaches beyond its box: what would be left of it uncovered must not be called healthy.
-        self._coverable = self._lesions[pictures.placements[self._lesions] != ANYWHERE]
-        self._alike = AlikeViews(pictures.pixels, pictures.boxes, pictures.labels == pictures.healthy)
+        labels = pictures.labels
+        kinds = [k for k in (*range(self._n_classes), ANY_TUMOR) if k != pictures.healthy and (labels == k).any()]
+        self._members = {k: _by_look(pictures, labels == k) for k in (*kinds, pictures.healthy)}
+        # The rarer kinds are drawn in proportion to the square root of their number.
+        self._kinds, counts = kinds, np.sqrt([(labels == k).sum() for k in kinds])
+        self._kind_shares = counts / counts.sum()
+        donors = {k: np.flatnonzero(pictures.outlines.known & (labels == k)) for k in kinds if k != ANY_TUMOR}
+        self._donors = {k: found for k, found in donors.items() if found.size}
+        self._views = [AlikeViews(pictures.pixels[members]) for members in self._members[pictures.healthy]]
+        glioma = CLASS_NAMES[recipe.task].index("glioma") if "glioma" in CLASS_NAMES[recipe.task] else None
+        # A glioma reaches beyond its outline: what would be left of it uncovered must not be called healthy.
+        coverable = [found for k, found in self._donors.items() if k != glioma]
+        self._coverable = np.concatenate(coverable) if coverable else np.empty(0, np.int64)
 
     def __len__(self) -> int:
         return self._n_draws // self._batch_size
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
-        drawn = [self._draw(index * self._batch_size + i) for i in range(self._batch_size)]
-        labels = np.array([label for _, label, _ in drawn])
-        probabilities = np.eye(self._n_classes, dtype=np.float32)[labels]
-        maps = np.stack([box_mask(box, self._grid) for _, _, box in drawn])[..., None] * probabilities[:, None, None]
-        return np.stack([picture for picture, _, _ in drawn])[..., None], {"probabilities": probabilities, "maps": maps}
+        drawn = [self.draw(index * self._batch_size + i) for i in range(self._batch_size)]
+        labels = np.array([d.label for d in drawn])
+        targets = self._pictures.targets(labels, self._n_classes)
+        places = [place_targets(d.outline, t, self._pictures.healthy, self._grid)
+                  for d, t in zip(drawn, targets, strict=True)]  # fmt: skip
+        pixels = np.stack([d.pixels for d in drawn])[..., None]
+        return pixels, {"probabilities": targets, "places": np.stack(places)}
 
     def on_epoch_end(self) -> None:
         """Draw anew."""
         self._epoch += 1
 
-    def _draw(self, place: int) -> tuple[NDArray[np.float32], int, NDArray[np.float32]]:
+    def draw(self, place: int) -> Drawn:
+        """Return the image at a place of this epoch."""
         random = np.random.default_rng((self._seed, self._epoch, place))
-        # Spread evenly over the epoch: every stretch of pictures holds every class as often as it should.
-        label = int(np.searchsorted(self._chances.cumsum(), (place * _GOLDEN + random.random() * 0.01) % 1, "right"))
-        label = min(label, self._n_classes - 1)
-        make = self._without_tumor if label == self._pictures.healthy else self._with_tumor
-        picture, box = make(label, random)
-        partner = self._pictures.pixels[self._pick(int(random.integers(self._n_classes)), random)]
-        picture, box = augment(picture, self._augmentation, random, partner, box)
-        return picture, label, box
+        # Spread evenly over the epoch: every stretch of images holds both answers as often as it should.
+        is_free = (place * _GOLDEN + random.random() * 0.01) % 1 < self._no_tumor_share
+        made = self._without_tumor(random) if is_free else self._with_tumor(random)
+        partner = self._pictures.pixels[int(random.integers(len(self._pictures.pixels)))]
+        pixels, outline = augment(made.pixels, self._augmentation, random, partner, made.outline)
+        return Drawn(pixels, made.label, outline)
 
-    def _with_tumor(self, label: int, random: np.random.Generator) -> tuple[Any, NDArray[np.float32]]:
-        pictures, donors = self._pictures, self._donors[label]
-        if donors.size and random.random() < self._synthesis.paste_probability:
-            donor = int(random.choice(donors))
-            brain = pictures.pixels[self._pick(pictures.healthy, random)]
-            return paste_lesion(brain, pictures.pixels[donor], pictures.boxes[donor], int(pictures.placements[donor]),
-                                self._synthesis, random)  # fmt: skip
-        chosen = self._pick(label, random)
-        return pictures.pixels[chosen], pictures.boxes[chosen]
+    def _with_tumor(self, random: np.random.Generator) -> Drawn:
+        if self._donors and random.random() < self._synthesis.paste_probability:
+            for _ in range(_TRIES):
+                pasted = self._pasted(random)
+                if pasted:
+                    return pasted
+        kind = int(random.choice(self._kinds, p=self._kind_shares))
+        chosen = _one_of(self._members[kind], random)
+        return self._as_it_is(chosen)
 
-    def _without_tumor(self, label: int, random: np.random.Generator) -> tuple[Any, NDArray[np.float32]]:
-        pictures, kind, nothing = self._pictures, random.random(), np.full(4, np.nan, np.float32)
-        brain = pictures.pixels[self._pick(label, random)]
-        if not self._lesions.size:
-            return brain, nothing
-        lesion = int(random.choice(self._lesions))
-        if kind < self._synthesis.cover_probability:
-            for candidate in random.choice(self._coverable, 6) if self._coverable.size else ():
-                covered = self._covered(int(candidate), random)
-                if covered is not None:
-                    return covered, nothing
-        elif kind < self._synthesis.cover_probability + self._synthesis.healthy_patch_probability:
-            other = pictures.pixels[self._pick(label, random)]
-            return paste_healthy(brain, other, pictures.boxes[lesion], self._synthesis, random), nothing
-        return brain, nothing
-
-    def _covered(self, candidate: int, random: np.random.Generator) -> NDArray[np.float32] | None:
-        """Cover the lesion of a picture; None where neither another head nor the other side can."""
-        picture, box, settings = self._pictures.pixels[candidate], self._pictures.boxes[candidate], self._synthesis
-        if (box[1] - box[0]) * (box[3] - box[2]) > settings.cover_largest_area:
+    def _pasted(self, random: np.random.Generator) -> Drawn | None:
+        """Lay the lesion of a donor into a head without tumor, of a look that is drawn first."""
+        kind = int(random.choice(list(self._donors)))
+        donor = int(random.choice(self._donors[kind]))
+        host = self._host(self._pictures.pixels[donor], self._synthesis.paste_likeness, random)
+        outline = self._pictures.outlines[donor]
+        if host is None or outline is None:
             return None
-        if random.random() < settings.cover_from_another_share:
-            found = self._alike.draw(picture, box, random)
-            if found is not None:
-                other = self._pictures.pixels[found[0]]
-                return replace_lesion(picture, box, other[:, ::-1] if found[1] else other, settings, random)
-        return cover_lesion(picture, box, settings, random)
+        made = paste_lesion(host, self._pictures.pixels[donor], outline, self._synthesis, random)
+        return Drawn(made[0], kind, made[1]) if made else None
 
-    def _pick(self, label: int, random: np.random.Generator) -> int:
-        members, shares = self._by_class[label]
-        return int(members[np.searchsorted(shares, random.random())])
+    def _host(self, like: NDArray[np.uint8], least: float, random: np.random.Generator) -> NDArray[np.uint8] | None:
+        """Draw a look, and in it a head without tumor of the same view as an image, mirrored if need be."""
+        members = self._members[self._pictures.healthy]
+        look = int(random.choice(len(members), p=_look_shares(members)))
+        found = self._views[look].draw(like, least, random)
+        if found is None:
+            return None
+        pixels = self._pictures.pixels[members[look][found[0]]]
+        return pixels[:, ::-1] if found[1] else pixels
+
+    def _without_tumor(self, random: np.random.Generator) -> Drawn:
+        kind, healthy, settings = random.random(), self._pictures.healthy, self._synthesis
+        if kind < settings.cover_probability and self._coverable.size:
+            for _ in range(_TRIES):
+                covered = self._covered(random)
+                if covered is not None:
+                    return Drawn(covered, healthy)
+        chosen = self._as_it_is(_one_of(self._members[healthy], random))
+        if self._donors and kind > 1 - settings.control_probability:
+            host = chosen.pixels.astype(np.uint8)
+            other = self._host(host, settings.paste_likeness, random)
+            outline = self._pictures.outlines[int(random.choice(self._donors[int(random.choice(list(self._donors)))]))]
+            if other is not None and outline is not None:
+                return Drawn(paste_control(host, other, outline, settings, random), healthy)
+        return chosen
+
+    def _covered(self, random: np.random.Generator) -> NDArray[np.float32] | None:
+        candidate = int(random.choice(self._coverable))
+        image, outline = self._pictures.pixels[candidate], self._pictures.outlines[candidate]
+        if outline is None or outline.mean() > self._synthesis.cover_largest_area:
+            return None
+        other = self._host(image, self._synthesis.cover_likeness, random)
+        return None if other is None else cover_lesion(image, outline, other, self._synthesis, random)
+
+    def _as_it_is(self, i: int) -> Drawn:
+        pictures = self._pictures
+        return Drawn(pictures.pixels[i].astype(np.float32), int(pictures.labels[i]), pictures.outlines[i])
 
 
-def box_mask(box: NDArray[np.float32], grid: FeatureGrid) -> NDArray[np.float32]:
-    """Give how much of each place of the feature grid the box covers, 0..1, at least one place fully.
+def place_targets(
+    outline: NDArray[np.float32] | None, target: NDArray[np.float32], healthy: int, grid: FeatureGrid
+) -> NDArray[np.float32]:
+    """Return the weight of each class at each place: float32 (rows, columns, n_classes), 0 where nothing is known.
 
-    Returns float32 (rows, columns); all ones for a box of NaN.
+    target: float32 (n_classes,), 1 for each class that the image may be. Without tumor every place is "no tumor"; of
+    an outlined lesion half of the weight is on its places, half on those that are clear of it.
     """
-    centres = grid.centres_px()
-    n = len(centres)
-    if np.isnan(box[0]):
-        return np.ones((n, n), np.float32)
-    top, bottom, left, right = box * grid.input_size_px
-    mask = np.outer(_overlap(centres, grid.step_px, top, bottom), _overlap(centres, grid.step_px, left, right))
-    mask[np.abs(centres - (top + bottom) / 2).argmin(), np.abs(centres - (left + right) / 2).argmin()] = 1
-    return mask.astype(np.float32)
+    n = grid.n_places
+    weights = np.zeros((n, n, len(target)), np.float32)
+    if target[healthy]:
+        weights[..., healthy] = 1 / n**2
+    elif outline is not None and target.sum() == 1:
+        covered = outline_on(outline, grid)
+        lesion, clear = np.where(covered >= 0.4, covered, 0), covered < 0.02
+        weights[..., int(target.argmax())] = lesion / (2 * max(float(lesion.sum()), 1e-6))
+        weights[..., healthy] = clear / (2 * max(int(clear.sum()), 1))
+    return weights
 
 
-def _overlap(centres: NDArray[np.float64], step: int, start: float, end: float) -> NDArray[np.float64]:
-    return np.clip((np.minimum(centres + step / 2, end) - np.maximum(centres - step / 2, start)) / step, 0, 1)
+def outline_on(outline: NDArray[np.float32], grid: FeatureGrid) -> NDArray[np.float32]:
+    """Return how much of each place an outline covers, 0..1, at least one place fully: float32 (rows, columns)."""
+    centres, half = grid.centres_px(), grid.step_px / 2
+    edges = [(max(round(c - half), 0), max(round(c + half), 1)) for c in centres]
+    sums = np.pad(outline.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+    size = len(outline)
+    low, high = (np.array([min(e[i], size) for e in edges]) for i in (0, 1))
+    total = sums[np.ix_(high, high)] - sums[np.ix_(low, high)] - sums[np.ix_(high, low)] + sums[np.ix_(low, low)]
+    covered = (total / grid.step_px**2).astype(np.float32)
+    if outline.any():
+        covered[np.unravel_index(covered.argmax(), covered.shape)] = 1
+    return np.clip(covered, 0, 1)
 
 
-def _draw_shares(pictures: LabelledPictures, label: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The pictures of a class and the rising sums of their chances.
+def _by_look(pictures: LabelledPictures, chosen: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """Return the places of the chosen images, one array for each look."""
+    return [np.flatnonzero(chosen & (pictures.looks == look)) for look in np.unique(pictures.looks[chosen])]
 
-    A collection is drawn in proportion to the square root of its size: the small ones bring other looks, but their few
-    pictures must not be learnt by heart.
+
+def _look_shares(members: list[NDArray[np.int64]]) -> NDArray[np.float64]:
+    """Return how often each look is drawn: in proportion to the square root of its size.
+
+    The small ones bring other looks, but their few images must not be learnt by heart.
     """
-    members = np.flatnonzero(pictures.labels == label)
-    counts = np.bincount(pictures.origins[members])
-    chances = 1 / np.sqrt(counts[pictures.origins[members]])
-    shares = np.cumsum(chances / chances.sum())
-    shares[-1] = 1.0
-    return members, shares
+    roots = np.sqrt([len(of_look) for of_look in members])
+    return np.asarray(roots / roots.sum())
+
+
+def _one_of(members: list[NDArray[np.int64]], random: np.random.Generator) -> int:
+    return int(random.choice(members[int(random.choice(len(members), p=_look_shares(members)))]))

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.boxes import Lesion, boxes_in_input
+from training.data.boxes import Lesion
 from training.data.decoded import Decoded
+from training.data.known_sources import KNOWN_SOURCES
+from training.data.sources import Sources
 from training.data.split import Split
-from training.feed.lesions import ANYWHERE, CENTRE, OWN_PLACE
 from training.feed.mixing import LabelledPictures
-
-# A glioma may sit anywhere in the brain; meningiomas hang on its coverings; pituitary tumors have one place, which is
-# near the centre in every view.
-_PLACEMENTS = {"glioma": ANYWHERE, "meningioma": OWN_PLACE, "pituitary": CENTRE}
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,17 +24,25 @@ class Material:
     split: Split
 
     @classmethod
-    def of(
-        cls, decoded: Decoded, lesions: Sequence[Lesion | None], split: Split, class_names: Sequence[str]
-    ) -> "Material":
-        """Gather labels, boxes, and the collection that each image counts to."""
+    def of(cls, decoded: Decoded, sources: Sources, split: Split, class_names: Sequence[str]) -> "Material":
+        """Gather labels, outlines, and the look of each image."""
         labels = decoded.labels(class_names)
-        placements = np.array([_PLACEMENTS[lesion.class_name] if lesion else OWN_PLACE for lesion in lesions], np.int64)
         known = LabelledPictures(
-            decoded.pixels, labels, np.unique(collections_of(decoded, lesions), return_inverse=True)[1],
-            boxes_in_input(decoded, lesions), placements, class_names.index("no_tumor"),
+            decoded.pixels, labels, looks_of(decoded, sources), sources.outlines_of(decoded),
+            class_names.index("no_tumor"),
         )  # fmt: skip
         return cls(decoded, labels, known, split)
+
+
+def looks_of(decoded: Decoded, sources: Sources) -> NDArray[np.int64]:
+    """Number the look of each image, int64 (n,): its collection, plane, and whether the skull is taken off."""
+    collections = collections_of(decoded, sources.lesions(decoded.pictures))
+    looks = []
+    for picture, row, collection in zip(decoded.pictures, sources.facts(decoded.pictures), collections, strict=True):
+        known = KNOWN_SOURCES.get(picture.source)
+        stripped = bool(known and known.stripped) or bool(row and row.stripped)
+        looks.append(f"{collection}, {row.plane if row else ''}, {stripped}")
+    return np.unique(looks, return_inverse=True)[1].astype(np.int64)
 
 
 def collections_of(decoded: Decoded, lesions: Sequence[Lesion | None]) -> NDArray[np.str_]:

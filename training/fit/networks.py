@@ -8,6 +8,7 @@ import numpy as np
 
 from model.card import CLASS_NAMES
 from training.errors import TrainingError
+from training.fit.place_head import PLACES_LAYER, place_head, weights_of_places
 from training.recipes import Recipe
 
 # The channel means of ImageNet in the order blue, green, red that VGG16 was trained with.
@@ -24,7 +25,8 @@ class WeightsError(TrainingError):
 def build(recipe: Recipe, weights: str, precision: str = "float32") -> keras.Model:
     """Build the recipe's network with a fresh head on pretrained weights, everything but the head frozen.
 
-    weights: "imagenet" (downloads), "random", or the path of a `.weights.h5` file of the bare Keras application.
+    weights: "imagenet" (downloads), "random", the path of a `.weights.h5` file of the bare Keras application, or of a
+    `.keras` file of an earlier network of this architecture, whose head is kept too where it fits.
     precision: a Keras dtype policy; "mixed_bfloat16" computes faster where the processor has such instructions.
     Input: float32 or uint8, (n, size, size, 1), 0..255. Output: float32, (n, n_classes).
 
@@ -34,9 +36,9 @@ def build(recipe: Recipe, weights: str, precision: str = "float32") -> keras.Mod
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
     try:
-        base = _base(recipe, weights)
-        head = _vgg16_head if recipe.architecture == "VGG16" else _xception_head
-        outputs = head(base.output, recipe, len(CLASS_NAMES[recipe.task]))
+        is_earlier = weights.endswith(".keras")
+        base = _base(recipe, "random" if is_earlier else weights)
+        outputs = _head(base.output, recipe)
     finally:
         keras.config.set_dtype_policy(usual)
     network = keras.Model(base.input, outputs, name=recipe.name)
@@ -44,34 +46,37 @@ def build(recipe: Recipe, weights: str, precision: str = "float32") -> keras.Mod
         # The last three of the base: block5_conv3, block5_conv2 and block5_conv1.
         for layer in (base.layers[-2], base.layers[-3], base.layers[-4]):
             layer.trainable = True
+    if is_earlier:
+        _take_over_file(network, Path(weights))
     return network
 
 
-def with_class_maps(network: keras.Model) -> keras.Model:
-    """Give the network a second output, "maps": the logit of each class at each place of the feature maps.
+def take_over(network: keras.Model, earlier: keras.Model) -> None:
+    """Give a network the weights of an earlier one of the same form, or with a pooled head where it has places.
 
-    The same layer that reads the averaged features reads those of each place: float32, (n, rows, columns, n_classes).
+    What a pooled head read from averaged features, the layer of places then reads from each place.
+
+    Raises:
+        ValueError: the weights have other shapes.
     """
-    features = network.get_layer("feature_pool").input
-    maps = keras.layers.Activation("linear", dtype="float32", name="maps")(network.get_layer("logits")(features))
-    return keras.Model(network.input, {"probabilities": network.output, "maps": maps})
+    weights = [keras.ops.convert_to_numpy(variable) for variable in earlier.weights]
+    names = {layer.name for layer in earlier.layers}
+    if PLACES_LAYER in {layer.name for layer in network.layers} - names:
+        weights = [*weights[:-2], *weights_of_places(*weights[-2:], _classes_of(network))]
+    network.set_weights(weights)
 
 
-def attention_loss(target: Any, maps: Any) -> Any:
-    """Ask that the evidence for the class lie in the lesion's box: one value per picture.
+def _classes_of(network: keras.Model) -> tuple[str, ...]:
+    return next(names for names in CLASS_NAMES.values() if len(names) == network.output_shape[-1])
 
-    target: float32, (n, rows, columns, n_classes), the box as 0..1 in the channel of the true class, 0 elsewhere; all
-    ones in that channel where there is no box, which costs nothing. Minus the logarithm of the share of evidence (the
-    softmax of the class's map over its places) that lies in the box.
-    """
-    ops = keras.ops
-    of_class = ops.max(target, axis=(1, 2), keepdims=True)
-    inside = ops.sum(target, axis=-1)
-    evidence = ops.sum(maps * of_class, axis=-1)
-    shape = ops.shape(evidence)
-    shares = ops.softmax(ops.reshape(evidence, (shape[0], -1)), axis=-1)
-    within = ops.sum(shares * ops.reshape(inside, (shape[0], -1)), axis=-1)
-    return -ops.log(ops.clip(within, 1e-6, 1.0))
+
+def _take_over_file(network: keras.Model, file: Path) -> None:
+    try:
+        take_over(network, keras.saving.load_model(file, compile=False))
+    except (OSError, ValueError) as error:
+        raise WeightsError(
+            f"Expected in {file} an earlier network of this architecture and task. Its weights cannot be taken: {error}"
+        ) from error
 
 
 def round_weights(network: keras.Model) -> None:
@@ -120,6 +125,14 @@ def _scale(grey: Any, architecture: str) -> Any:
         return keras.layers.Rescaling(1.0, offset=[-mean for mean in _VGG16_MEANS], name="value_scaling")(colours)
     scaled = keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="value_scaling")(grey)
     return keras.layers.Concatenate(name="three_channels")([scaled] * 3)
+
+
+def _head(features: Any, recipe: Recipe) -> Any:
+    class_names = CLASS_NAMES[recipe.task]
+    if recipe.decides_at_places:
+        return place_head(features, class_names, recipe.dropout, recipe.feature_layer)
+    head = _vgg16_head if recipe.architecture == "VGG16" else _xception_head
+    return head(features, recipe, len(class_names))
 
 
 def _vgg16_head(features: Any, recipe: Recipe, n_classes: int) -> Any:

@@ -12,10 +12,11 @@ from model.network.features import FeatureGrid
 from training.feed.batches import AugmentedPictures, FeatureBatches
 from training.feed.devices import equal_shares
 from training.feed.frozen_features import cached_features
-from training.feed.mixing import MixedPictures, box_mask
+from training.feed.mixing import MixedPictures, place_targets
 from training.fit import networks
 from training.fit.checkpoints import DONE, FINE_TUNE, Progress, SaveEachEpoch, read_average
 from training.fit.material import Material
+from training.fit.place_head import PLACES_LAYER, PlacesCrossentropy, SetCrossentropy, with_places
 from training.fit.request import Request
 from training.fit.run_folder import RunFolder
 from training.recipes import Recipe
@@ -60,7 +61,7 @@ def fine_tune(request: Request, material: Material, network: keras.Model, progre
     )  # fmt: skip
     average_from = recipe.fine_tune_epochs - recipe.averaged_epochs if recipe.averaged_epochs else None
     saving = SaveEachEpoch(run, network, progress, recipe.patience, average_from, twin)
-    _fit(networks.with_class_maps(twin) if recipe.synthesis else twin, phase, request, progress, saving)
+    _fit(with_places(twin) if recipe.synthesis else twin, phase, request, progress, saving)
     if progress.average_file:
         network.set_weights(read_average(run.path / progress.average_file))
         run.save_network(network)
@@ -115,8 +116,8 @@ def _validation(recipe: Recipe, material: Material, network: keras.Model) -> tup
     if not recipe.synthesis:
         return pixels, targets
     grid = FeatureGrid.of_network(network, recipe.feature_layer)
-    masks = np.stack([box_mask(box, grid) for box in chosen.boxes])
-    return pixels, {"probabilities": targets, "maps": masks[..., None] * targets[:, None, None]}
+    places = [place_targets(chosen.outlines[i], targets[i], chosen.healthy, grid) for i in range(len(targets))]
+    return pixels, {"probabilities": targets, PLACES_LAYER: np.stack(places)}
 
 
 def _watched(material: Material) -> NDArray[np.int64]:
@@ -155,13 +156,19 @@ def _compile(trainee: keras.Model, phase: Phase, recipe: Recipe) -> None:
         0.1 * phase.rate, steps - steps // 20, alpha=recipe.last_rate_share, warmup_target=phase.rate,
         warmup_steps=steps // 20,
     )  # fmt: skip
-    loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
     two_outputs = isinstance(trainee.output, dict)
+    loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
     trainee.compile(
         optimizer=keras.optimizers.Adam(schedule),
-        loss={"probabilities": loss, "maps": networks.attention_loss} if two_outputs else loss,
-        loss_weights={"probabilities": 1.0, "maps": recipe.attention_weight} if two_outputs else None,
+        loss=losses_of(recipe) if two_outputs else loss,
+        loss_weights={"probabilities": 1.0, PLACES_LAYER: recipe.places_weight} if two_outputs else None,
         metrics={"probabilities": ["accuracy"]} if two_outputs else ["accuracy"],
         # TensorFlow's XLA is several times slower on processors.
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
+
+
+def losses_of(recipe: Recipe) -> dict[str, keras.losses.Loss]:
+    """Return the losses of the answer and of the places."""
+    no_tumor = CLASS_NAMES[recipe.task].index("no_tumor")
+    return {"probabilities": SetCrossentropy(recipe.label_smoothing), PLACES_LAYER: PlacesCrossentropy(no_tumor)}

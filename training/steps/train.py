@@ -84,7 +84,7 @@ def prepare(request: Request) -> Material:
     config = request.config(usable, int(groups.max()) + 1, len(split.validation), problems)
     request.run.begin(config, usable.pictures, groups, split)
     tell(config.data["n_pictures"], config.data["n_groups"], len(split.validation), problems)
-    return Material.of(usable, request.sources.lesions(usable.pictures), split, class_names)
+    return Material.of(usable, request.sources, split, class_names)
 
 
 def usable_images(request: Request, table: SplitTable | None = None) -> tuple[Decoded, list[str]]:
@@ -115,7 +115,7 @@ def earlier_split(request: Request) -> SplitTable | None:
 def groups_of(request: Request, usable: Decoded) -> np.ndarray:
     """Number the groups that must not be parted: int64 (n,)."""
     links = read_audit(request.audit).links(usable.pictures) if request.audit else None
-    return group(usable, request.sources.series(usable.pictures), links)
+    return group(usable, request.sources.series(usable.pictures), links, request.sources.facts(usable.pictures))
 
 
 def remembered(request: Request, table: SplitTable, usable: Decoded) -> list[str]:
@@ -152,7 +152,7 @@ def _take_over_weights(network: keras.Model, start: RunFolder) -> None:
             f"Expected a run with a network in {start.path}. It cannot be loaded: {error}"
         ) from error
     try:
-        network.set_weights(earlier.get_weights())
+        networks.take_over(network, earlier)
     except ValueError as error:
         raise networks.WeightsError(
             f"Expected in {start.path} a network of the same form as this one. Its weights have other shapes. "

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.support.drawn_heads import SIZE, WITH_LESION, brain, with_lesion
+from tests.support.drawn_heads import WITH_LESION, brain, with_lesion
 from training.feed.augmentation import Augmentation, augment, match_levels, strip_skull
 
 
@@ -21,19 +21,17 @@ def test_augmentation_changes_the_picture_reproducibly_and_leaves_its_argument()
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_box_follows_the_lesion_through_mirror_rotation_and_scale(seed: int) -> None:
-    picture, box = with_lesion()
+def test_outline_follows_the_lesion_through_mirror_rotation_scale_and_crop(seed: int) -> None:
+    picture, outline = with_lesion()
     shapes_only = Augmentation(
         tone_curve_share=0, gamma=1, contrast=0, brightness=0, bias_field=0, blur_probability=0,
         sharpen_probability=0, noise_probability=0, low_resolution_probability=0, erase_probability=0,
+        crop_probability=0.5,
     )  # fmt: skip
-    moved, new_box = augment(picture, shapes_only, np.random.default_rng(seed), box=box)
-    rows, columns = np.nonzero(moved > 180)
-    top, bottom, left, right = new_box * SIZE
-    assert top - 1 <= rows.min()
-    assert rows.max() <= bottom + 1
-    assert left - 1 <= columns.min()
-    assert columns.max() <= right + 1
+    moved, new_outline = augment(picture, shapes_only, np.random.default_rng(seed), outline=outline)
+    assert new_outline is not None
+    lesion, found = new_outline > 0.5, moved > 165
+    assert (lesion & found).sum() > 0.85 * (lesion | found).sum()
 
 
 def test_stripped_skull_is_black_and_the_brain_stays() -> None:

@@ -1,0 +1,123 @@
+"""Contrasts that mean nothing: what is bright in one sequence is dark in the next, and the tumor is still one.
+
+The network must read shapes and differences, for no scanner, sequence or export is promised to it.
+
+Source: random shallow networks over the intensities, Ouyang et al. 2021, arXiv:2111.12525.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import correlate, gaussian_filter, zoom
+
+# Up to this grey level a preprocessed pixel counts as air.
+AIR = 12
+# Layers of a random network, and the channels between them.
+_LAYERS, _CHANNELS = 3, 2
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """How often each change is drawn; at most one of the first three changes the tones."""
+
+    shallow_network: float = 0.0
+    # Rising and falling curves; half of them upside down.
+    tone_curve: float = 0.0
+    inverted: float = 0.0
+    # Thick slices and small matrices: fewer rows or columns, enlarged again; the share that may be left.
+    thick: float = 0.0
+    thick_share: float = 0.3
+    # A faint second head, shifted along one axis: motion between two phase encodings.
+    ghost: float = 0.0
+    ghost_strength: float = 0.2
+
+
+def change_contrast(image: NDArray[np.float32], strength: Contrast, random: np.random.Generator) -> NDArray[np.float32]:
+    """Return the image, float32 (size, size), 0..255, with other tones and at times less detail. Air stays black."""
+    image = _change_tones(image, strength, random)
+    if random.random() < strength.thick:
+        image = thick(image, random.uniform(strength.thick_share, 1), int(random.integers(2)))
+    if random.random() < strength.ghost:
+        image = ghost(image, random.uniform(0, strength.ghost_strength), random)
+    return np.clip(image, 0, 255)
+
+
+def changes_tones(strength: Contrast) -> float:
+    """Return how often the tones change, 0..1."""
+    return strength.shallow_network + strength.tone_curve + strength.inverted
+
+
+def _change_tones(image: NDArray[np.float32], strength: Contrast, random: np.random.Generator) -> NDArray[np.float32]:
+    kind = random.random()
+    if kind < strength.shallow_network:
+        return with_black_air(shallow_network(image, random), image)
+    if kind < strength.shallow_network + strength.tone_curve:
+        return with_black_air(tone_curve(image, random), image)
+    if kind < changes_tones(strength):
+        return with_black_air(random.uniform(200, 270) - image, image)
+    return image
+
+
+def shallow_network(image: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+    """Put an image through a few random small convolutions and mix the result with it: float32, same shape, 0..255."""
+    unit = image / np.float32(127.5) - 1
+    x = unit[None]
+    for layer in range(_LAYERS):
+        n_out = 1 if layer == _LAYERS - 1 else _CHANNELS
+        side = 3 if random.random() < 0.4 else 1
+        kernels = random.standard_normal((n_out, len(x), side, side), np.float32)
+        x = np.stack([_layer(x, kernels[o], float(random.standard_normal())) for o in range(n_out)])
+        if layer < _LAYERS - 1:
+            x = np.where(x > 0, x, np.float32(0.1) * x)
+    # As strong as the image was, so that the share of the mixture says what it seems to say.
+    changed = x[0] * (np.linalg.norm(unit) / max(float(np.linalg.norm(x[0])), 1e-6))
+    share = np.float32(random.uniform(0.4, 1))
+    return _stretched(share * changed + (1 - share) * unit, image)
+
+
+def _layer(channels: NDArray[np.float32], kernels: NDArray[np.float32], bias: float) -> NDArray[np.float32]:
+    total = np.full(channels[0].shape, bias, np.float32)
+    for channel, kernel in zip(channels, kernels, strict=True):
+        total += kernel[0, 0] * channel if kernel.size == 1 else correlate(channel, kernel, mode="nearest")
+    return total
+
+
+def tone_curve(image: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+    """Put grey levels through a curve of random heights, part of it their own order so that edges survive."""
+    levels = np.linspace(0, 1, 256, dtype=np.float32)
+    knots = random.uniform(0, 1, int(random.integers(4, 9)))
+    own = random.uniform(0.3, 1) * random.choice([-1, 1])
+    curve = random.uniform(0.3, 1) * np.interp(levels, np.linspace(0, 1, len(knots)), knots) + own * levels
+    return _stretched(curve.astype(np.float32)[np.clip(image, 0, 255).astype(np.uint8)], image)
+
+
+def _stretched(changed: NDArray[np.float32], image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Map what the tissue became to nearly all of 0..255, as an export's window would; outliers are cut off."""
+    tissue = changed[::3, ::3][image[::3, ::3] > AIR]
+    if not tissue.size:
+        return image
+    low, high = np.quantile(tissue, (0.01, 0.99))
+    return np.clip((changed - low) * np.float32(235 / max(float(high - low), 1e-3)) + 20, 0, 255).astype(np.float32)
+
+
+def with_black_air(changed: NDArray[np.float32], image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Keep air black, with a soft edge, where it was air in the image before."""
+    # Smoothed, so that noise in air and dark fluid in the head are not one pixel tissue and one pixel air.
+    tissue = np.clip(gaussian_filter(image, 1.0) / AIR - 0.5, 0, 1)
+    return (changed * tissue).astype(np.float32)
+
+
+def thick(image: NDArray[np.float32], share: float, axis: int) -> NDArray[np.float32]:
+    """Leave a share of the rows (axis 0) or columns (axis 1) and enlarge again: float32, same shape."""
+    shares = [share, 1.0] if axis == 0 else [1.0, share]
+    small = zoom(image, shares, order=1, grid_mode=True, mode="nearest")
+    back = [n / m for n, m in zip(image.shape, small.shape, strict=True)]
+    return zoom(small, back, order=1, grid_mode=True, mode="nearest")
+
+
+def ghost(image: NDArray[np.float32], strength: float, random: np.random.Generator) -> NDArray[np.float32]:
+    """Add faint copies shifted by a fraction of the field of view along one axis: float32, same shape."""
+    axis, shift = int(random.integers(2)), image.shape[0] // int(random.integers(2, 5))
+    copies = (np.roll(image, shift, axis) + np.roll(image, -shift, axis)) / 2
+    return ((1 - strength) * image + strength * copies).astype(np.float32)

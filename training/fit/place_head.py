@@ -1,0 +1,106 @@
+"""A head that decides at each place of the feature maps, and the losses that teach it.
+
+The network's answer is a soft maximum of its places, so that an image is called a tumor because of a place. What each
+place adds to a logit is the map of evidence itself, without any approximation.
+"""
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+# How much more a place counts than one whose logit is lower by 1, as the exponent: 0 would be a plain average.
+SHARPNESS = 1.0
+# What the places' own layer is called: the logit of each kind of tumor against "no tumor".
+PLACES_LAYER = "places"
+
+
+def place_head(features: Any, class_names: tuple[str, ...], dropout: float, feature_layer: str) -> Any:
+    """Return the class probabilities, float32 (n, n_classes), of feature maps (n, rows, columns, channels).
+
+    The input of the layer called feature_layer holds what each place adds to the logit of each kind of tumor.
+    Every layer is Keras' own, so that the saved network loads in safe mode and on every backend.
+    """
+    tumors = [i for i, name in enumerate(class_names) if name != "no_tumor"]
+    rows, columns = features.shape[1:3]
+    x = keras.layers.SpatialDropout2D(dropout, name="place_dropout")(features)
+    places = keras.layers.Conv2D(len(tumors), 1, name=PLACES_LAYER, dtype="float32")(x)
+    sharpened = keras.layers.Rescaling(SHARPNESS, name="sharpened", dtype="float32")(places)
+    # Softmax over two axes is not the same layer on every backend; over the rows of a flattened map it is.
+    flat = keras.layers.Reshape((rows * columns, len(tumors)), name="flat_places")(sharpened)
+    shares = keras.layers.Softmax(axis=1, name="flat_shares", dtype="float32")(flat)
+    shares = keras.layers.Reshape((rows, columns, len(tumors)), name="shares")(shares)
+    weighed = keras.layers.Multiply(name="weighed_places", dtype="float32")([places, shares])
+    # The pooling divides by the number of places.
+    weighed = keras.layers.Rescaling(float(rows * columns), name="evidence_of_places", dtype="float32")(weighed)
+    x = keras.layers.GlobalAveragePooling2D(name=feature_layer, dtype="float32")(weighed)
+    logits = keras.layers.Dense(len(class_names), name="logits", dtype="float32")
+    x = logits(x)
+    # At first each kind of tumor is its own class's logit, and "no tumor" stays at 0.
+    logits.set_weights(_each_to_its_class(class_names))
+    return keras.layers.Activation("softmax", dtype="float32", name="probabilities")(x)
+
+
+def weights_of_places(
+    kernel: NDArray[np.float32], bias: NDArray[np.float32], class_names: tuple[str, ...]
+) -> list[NDArray[np.float32]]:
+    """Return the four arrays of a place head that reads each place as a pooled head read the averaged features.
+
+    kernel: float32 (n_channels, n_classes); bias: float32 (n_classes,): of the pooled head's last layer.
+    """
+    healthy = class_names.index("no_tumor")
+    against, offset = kernel - kernel[:, [healthy]], bias - bias[healthy]
+    tumors = [i for i in range(len(class_names)) if i != healthy]
+    return [against[None, None, :, tumors], offset[tumors], *_each_to_its_class(class_names)]
+
+
+def _each_to_its_class(class_names: tuple[str, ...]) -> list[NDArray[np.float32]]:
+    n = len(class_names)
+    tumors = [i for i, name in enumerate(class_names) if name != "no_tumor"]
+    return [np.eye(n, dtype=np.float32)[tumors], np.zeros(n, np.float32)]
+
+
+def with_places(network: keras.Model) -> keras.Model:
+    """Return the network with a second output, "places": float32 (n, rows, columns, n_tumors), their logits."""
+    places = network.get_layer(PLACES_LAYER).output
+    return keras.Model(network.input, {"probabilities": network.output, PLACES_LAYER: places})
+
+
+class SetCrossentropy(keras.losses.Loss):
+    """Minus the logarithm of the summed probability of the classes that the image may be.
+
+    target: float32 (n, n_classes), 1 for each class that it may be: one where its kind is known, every kind of tumor
+    where it is not. smoothing: the share of the loss that asks for an equal probability of all classes.
+    """
+
+    def __init__(self, smoothing: float = 0.0) -> None:
+        super().__init__(name="set_crossentropy")
+        self._smoothing = smoothing
+
+    def call(self, target: Any, probabilities: Any) -> Any:
+        """Return the loss of each image, float32 (n,)."""
+        ops = keras.ops
+        p = ops.clip(probabilities, 1e-7, 1.0)
+        of_set = -ops.log(ops.clip(ops.sum(target * p, axis=-1), 1e-7, 1.0))
+        return (1 - self._smoothing) * of_set - self._smoothing * ops.mean(ops.log(p), axis=-1)
+
+
+class PlacesCrossentropy(keras.losses.Loss):
+    """What the outlines say of each place: a lesion of its kind, or none.
+
+    target: float32 (n, rows, columns, n_classes), each place's weight at its class; a place of which nothing is known
+    has only zeros and costs nothing. logits: float32 (n, rows, columns, n_tumors), against "no tumor".
+    no_tumor: the place of that class among the classes.
+    """
+
+    def __init__(self, no_tumor: int) -> None:
+        super().__init__(name="places_crossentropy")
+        self._no_tumor = no_tumor
+
+    def call(self, target: Any, logits: Any) -> Any:
+        """Return the mean loss of each image's places, float32 (n,)."""
+        ops, k = keras.ops, self._no_tumor
+        against = ops.concatenate([logits[..., :k], ops.zeros_like(logits[..., :1]), logits[..., k:]], axis=-1)
+        losses = -ops.sum(target * ops.log_softmax(against, axis=-1), axis=-1)
+        return ops.sum(losses, axis=(1, 2))
