@@ -38,18 +38,23 @@ class Decision:
     tumor_from: float = 0.5
 
 
+# Unlike every brain MRI in training, or on the far side of a plane from what brain MRI was compared with.
+DISTANCE_GATE, LINEAR_GATE = "distance", "linear"
+
+
 @dataclass(frozen=True)
 class GateCard:
     """The file that tells what is no brain MRI (model.answers.gate).
 
     layer: the layer whose input is measured, averaged over places; sha256: of the file, in hexadecimal.
-    largest_distance: what is further from the training pictures is refused.
+    largest_distance: what is further from the training pictures is refused. kind: DISTANCE_GATE or LINEAR_GATE.
     """
 
     layer: str
     file: str
     sha256: str
     largest_distance: float
+    kind: str = DISTANCE_GATE
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,10 @@ class ModelCard:
             card = cls(**fields)
         except (ValueError, KeyError, TypeError) as error:
             raise ModelFileError(f"Expected a model card. Received JSON that is not one: {error}.") from error
+        if card.gate and card.gate.kind not in (DISTANCE_GATE, LINEAR_GATE):
+            raise ModelFileError(
+                f"Expected a gate of kind {DISTANCE_GATE!r} or {LINEAR_GATE!r}. Received {card.gate.kind!r}."
+            )
         if card.class_names != CLASS_NAMES.get(card.task):
             raise ModelFileError(
                 f"Expected the classes of a known task. Received task {card.task!r} with {list(card.class_names)}."

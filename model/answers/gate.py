@@ -1,12 +1,13 @@
-"""Tell pictures that are unlike every brain MRI in training, from the features of the pass that gave the class.
+"""Tell pictures that are not brain MRI, from the features of the pass that gave the class.
 
-The features of a brain MRI, averaged over places, lie near a plane of few dimensions; those of photographs, documents
-and other organs lie far from it. What is measured is that distance. It needs no example of what is not a brain MRI,
-so that it also refuses what nobody thought of.
+The features of a brain MRI, averaged over places, lie near a plane of few dimensions; those of photographs and
+documents lie far from it. A `Gate` measures that distance. It needs no example of what is not a brain MRI, and tells a
+heart from a brain badly: a `LinearGate` was fitted to many kinds of both.
 
 Source: reconstruction error of principal components as novelty score, Hoffmann 2007, Pattern Recognition 40:863.
 """
 
+import dataclasses
 import io
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.card import GateCard, read_checked
+from model.card import LINEAR_GATE, GateCard, read_checked
 from model.errors import ModelFileError
 
 # Features further from the mean than this many standard deviations count as this far: one of them cannot decide alone.
 _FURTHEST = 20.0
-_ARRAYS = ("mean", "deviation", "directions")
+# No distance is infinite but of what is not a number: exponents are cut off here.
+_LARGEST_EXPONENT = 60.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,17 +54,53 @@ class Gate:
         np.savez(buffer, mean=self.mean, deviation=self.deviation, directions=self.directions)
         return buffer.getvalue()
 
-    @classmethod
-    def read(cls, card: GateCard, folder: Path) -> "Gate":
-        """Read the gate that a card names, once its SHA-256 was found to be the card's.
 
-        Raises:
-            ModelFileError: the file is missing, altered, or no gate.
-        """
-        content = read_checked(folder / card.file, card.sha256)
-        try:
-            with np.load(io.BytesIO(content), allow_pickle=False) as stored:
-                mean, deviation, directions = (np.asarray(stored[n], np.float32) for n in _ARRAYS)
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelFileError(f"Expected a gate in {card.file}. It cannot be read: {error}.") from error
-        return cls(mean, deviation, directions, card.largest_distance)
+@dataclass(frozen=True, eq=False)
+class LinearGate:
+    """The plane between brain MRI and what is not, and the largest odds of "not" that are let through.
+
+    mean, deviation, weights: float32, shape (n_channels,); bias: float32, shape ().
+    largest_distance: in odds.
+    """
+
+    mean: NDArray[np.float32]
+    deviation: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+    largest_distance: float
+
+    def distances(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give the odds that pictures are not brain MRI, as shares of the largest odds: float32, (n,); as Gate's."""
+        exponents = np.clip(self.standard(features) @ self.weights + self.bias, -_LARGEST_EXPONENT, _LARGEST_EXPONENT)
+        distances = np.exp(exponents) / self.largest_distance
+        return np.where(np.isfinite(distances), distances, np.inf).astype(np.float32)
+
+    def standard(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Give features in standard deviations from the mean of brain MRI, cut off: float32, same shape."""
+        return np.asarray(np.clip((features - self.mean) / self.deviation, -_FURTHEST, _FURTHEST), np.float32)
+
+    def to_bytes(self) -> bytes:
+        """Give the gate as an uncompressed NumPy archive."""
+        buffer = io.BytesIO()
+        np.savez(buffer, mean=self.mean, deviation=self.deviation, weights=self.weights, bias=self.bias)
+        return buffer.getvalue()
+
+
+AnyGate = Gate | LinearGate
+
+
+def read_gate(card: GateCard, folder: Path) -> AnyGate:
+    """Read the gate that a card names, once its SHA-256 was found to be the card's.
+
+    Raises:
+        ModelFileError: the file is missing, altered, or no gate of that kind.
+    """
+    content = read_checked(folder / card.file, card.sha256)
+    kind = LinearGate if card.kind == LINEAR_GATE else Gate
+    names = [field.name for field in dataclasses.fields(kind) if field.name != "largest_distance"]
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+            arrays = {name: np.asarray(stored[name], np.float32) for name in names}
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelFileError(f"Expected a gate in {card.file}. It cannot be read: {error}.") from error
+    return kind(**arrays, largest_distance=card.largest_distance)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.answers.calibration import calibrate
-from model.answers.gate import Gate
+from model.answers.gate import AnyGate, read_gate
 from model.answers.prediction import Prediction
 from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER, ModelCard, read_card, read_weights
 from model.errors import ModelFileError
@@ -50,7 +50,7 @@ class Classifier:
         self,
         card: ModelCard,
         network: Any,
-        gate: Gate | None = None,
+        gate: AnyGate | None = None,
         has_beside: bool = True,
         n_threads: int | None = None,
     ) -> None:
@@ -87,7 +87,7 @@ class Classifier:
             network = keras.saving.load_model(weights, compile=False)
         except (OSError, ValueError, TypeError, KeyError) as error:
             raise ModelFileError(f"Expected a Keras network in {weights}. It cannot be loaded: {error}") from error
-        gate = Gate.read(card.gate, card_path.parent) if card.gate else None
+        gate = read_gate(card.gate, card_path.parent) if card.gate else None
         return cls(card, network, gate, has_beside, n_threads)
 
     def predict(self, images: Sequence[MriImage], timeout_seconds: float | None = None) -> list[Prediction]:

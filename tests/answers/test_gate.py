@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from model.answers.gate import Gate
-from model.card import GateCard
+from model.answers.gate import Gate, LinearGate, read_gate
+from model.card import LINEAR_GATE, GateCard
 from model.errors import ModelFileError
 
 
@@ -47,10 +47,36 @@ def test_gate_survives_being_written_and_an_altered_file_is_refused(tmp_path) ->
     content = gate.to_bytes()
     (tmp_path / "a.npz").write_bytes(content)
     card = GateCard("layer", "a.npz", hashlib.sha256(content).hexdigest(), 0.01)
-    np.testing.assert_array_equal(Gate.read(card, tmp_path).distances(points), gate.distances(points))
+    np.testing.assert_array_equal(read_gate(card, tmp_path).distances(points), gate.distances(points))
     (tmp_path / "a.npz").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(ModelFileError, match="SHA-256"):
-        Gate.read(card, tmp_path)
+        read_gate(card, tmp_path)
     (tmp_path / "a.npz").unlink()
     with pytest.raises(ModelFileError, match="missing"):
-        Gate.read(card, tmp_path)
+        read_gate(card, tmp_path)
+
+
+def linear_gate() -> LinearGate:
+    """Give a gate that refuses what has more in the first channel than in the second."""
+    weights = np.array([2, -2, 0], np.float32)
+    return LinearGate(np.zeros(3, np.float32), np.ones(3, np.float32), weights, np.float32(0), float(np.exp(1.0)))
+
+
+def test_linear_gate_refuses_one_side_of_its_plane() -> None:
+    features = np.array([[1, 0.6, 7], [1, 0.4, -7], [np.nan, 0, 0], [1e9, 0, 0]], np.float32)
+    near, far, nothing, extreme = linear_gate().distances(features)
+    assert near < 1 < far < extreme < np.inf
+    assert nothing == np.inf
+
+
+def test_linear_gate_survives_being_written_and_is_not_read_as_a_distance(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    import dataclasses
+    import hashlib
+
+    content = linear_gate().to_bytes()
+    (tmp_path / "a.npz").write_bytes(content)
+    card = GateCard("layer", "a.npz", hashlib.sha256(content).hexdigest(), float(np.exp(1.0)), LINEAR_GATE)
+    features = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    np.testing.assert_array_equal(read_gate(card, tmp_path).distances(features), linear_gate().distances(features))
+    with pytest.raises(ModelFileError, match="Expected a gate"):
+        read_gate(dataclasses.replace(card, kind="distance"), tmp_path)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.answers.gate import Gate
+from model.answers.gate import AnyGate, read_gate
 from model.errors import ImageError
 from model.network.classifier import Classifier, load_classifier
 from model.preprocessing import preprocess
@@ -49,7 +49,7 @@ class Embedding:
     """A published network with a gate, as what tells pictures apart."""
 
     classifier: Classifier
-    gate: Gate
+    gate: AnyGate
 
     @classmethod
     def load(cls, card: Path) -> "Embedding | None":
@@ -60,7 +60,7 @@ class Embedding:
         """
         classifier = load_classifier(card)
         gate = classifier.card.gate
-        return cls(classifier, Gate.read(gate, card.parent)) if gate else None
+        return cls(classifier, read_gate(gate, card.parent)) if gate else None
 
     def look(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Give a row of length 1 for each preprocessed picture, float32 (n, n_channels), and its distance by the gate.

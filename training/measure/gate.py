@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes, gaussian_filter, label
 
-from model.answers.gate import Gate
+from model.answers.gate import AnyGate, Gate, LinearGate
+from model.card import DISTANCE_GATE, LINEAR_GATE
 from model.errors import ImageError
 from model.network.classifier import Classifier
 from model.preprocessing import preprocess
@@ -17,9 +18,11 @@ from training.data.outsiders import TEST_KINDS, TUNING_KINDS
 from training.errors import DataError
 from training.feed.augmentation import inside_head
 from training.figures import Figures
+from training.measure.linear_gate import fit_linear_gate, let_through_unseen
 from training.measure.passes import answers_of
 from training.measure.trust import group_folds
 
+_SUFFIXES = {".png", ".jpg", ".jpeg"}
 # Few enough for a small file. More bring the training pictures nearer to the plane, and the outsiders as well.
 N_DIRECTIONS = 32
 # Pictures that span the plane: some dozens for each direction.
@@ -40,44 +43,59 @@ class FittedGate:
     """A gate and what its bound was chosen between.
 
     inside: float32 (n, 3), distances of the validation pictures as they are, without skull, and extracted;
-    outside: float32 (m,), of the outsiders. In mean squared deviations, not in shares of the bound.
+    outside: float32 (m,), of the outsiders. In mean squared deviations or odds, not in shares of the bound.
+    unseen: the share of each kind that is let through by a linear gate fitted without it; empty for the other gate.
     """
 
-    gate: Gate
+    gate: AnyGate
     inside: NDArray[np.float32]
     outside: NDArray[np.float32]
+    unseen: dict[str, float]
+
+    @property
+    def kind(self) -> str:
+        """What the card calls such a gate."""
+        return LINEAR_GATE if isinstance(self.gate, LinearGate) else DISTANCE_GATE
 
 
 def fit_gate(
     classifier: Classifier, training: NDArray[np.uint8], validation: NDArray[np.uint8],
-    features: NDArray[np.float32], outsiders: Path, seed: int,
+    features: NDArray[np.float32], outsiders: Path, seed: int, organs: Path | None = None,
 ) -> FittedGate:  # fmt: skip
-    """Span the plane of the training features and choose the largest distance between brain MRI and what is none.
+    """Fit the gate to brain MRI and, where there is a folder of organs, to what is not; choose the bound between them.
 
     Many archives hold heads without their skull, or brains alone. Each form is a third of what spans the plane, and
     counts as much for the bound.
 
     training, validation: uint8 (n, size, size), preprocessed; features: float32 (n, channels), of `validation`;
-    outsiders: the folder that `gather_outsiders` made.
+    outsiders: the folder that `gather_outsiders` made; organs: a folder for each kind of medical image that is not
+    brain MRI, which a linear gate learns to tell apart.
 
     Raises:
-        DataError: there are no outsiders in the folder.
+        DataError: there are no outsiders, or no organs, in the folder.
     """
     random = np.random.default_rng(seed)
     chosen = training[np.sort(random.permutation(len(training))[:N_FOR_PLANE])]
     bare, extracted = without_skulls(chosen[1::3]), extracted_brains(chosen[2::3], random)
     spanning = _features(classifier, np.concatenate([chosen[::3], bare, extracted]))
-    mean, deviation = spanning.mean(axis=0), spanning.std(axis=0) + np.float32(1e-4)
-    _, _, directions = np.linalg.svd((spanning - mean) / deviation, full_matrices=False)
-    gate = Gate(mean, deviation, np.ascontiguousarray(directions[:N_DIRECTIONS]), 1.0)
     forms = [
         features,
         _features(classifier, without_skulls(validation)),
         _features(classifier, extracted_brains(validation, random)),
     ]
+    kinds = _features_of_kinds(classifier, outsiders, organs)
+    gate: AnyGate = fit_linear_gate(spanning, kinds) if organs else _plane(spanning)
+    unseen = let_through_unseen(spanning, forms[0], kinds) if organs else {}
     inside = np.stack([gate.distances(of_form) for of_form in forms], axis=1)
-    outside = gate.distances(_outsider_features(classifier, outsiders))
-    return FittedGate(dataclasses.replace(gate, largest_distance=largest_distance(inside, outside)), inside, outside)
+    outside = gate.distances(np.concatenate(list(kinds.values())))
+    bounded = dataclasses.replace(gate, largest_distance=largest_distance(inside, outside))
+    return FittedGate(bounded, inside, outside, unseen)
+
+
+def _plane(spanning: NDArray[np.float32]) -> Gate:
+    mean, deviation = spanning.mean(axis=0), spanning.std(axis=0) + np.float32(1e-4)
+    _, _, directions = np.linalg.svd((spanning - mean) / deviation, full_matrices=False)
+    return Gate(mean, deviation, np.ascontiguousarray(directions[:N_DIRECTIONS]), 1.0)
 
 
 def without_skulls(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -136,11 +154,23 @@ def require_outsiders(outsiders: Path) -> None:
         )
 
 
-def _outsider_features(classifier: Classifier, outsiders: Path) -> NDArray[np.float32]:
+def _features_of_kinds(classifier: Classifier, outsiders: Path, organs: Path | None) -> dict[str, NDArray[np.float32]]:
     require_outsiders(outsiders)
     folders = [outsiders / kind for kind in TUNING_KINDS]
-    pixels = [outsider_pixels(folder, classifier.card.input_size_px)[0] for folder in folders]
-    return np.concatenate([_features(classifier, of_kind) for of_kind in pixels if len(of_kind)])
+    if organs:
+        folders += _folders_of_organs(organs)
+    pixels = {folder.name: outsider_pixels(folder, classifier.card.input_size_px)[0] for folder in folders}
+    return {kind: _features(classifier, of_kind) for kind, of_kind in pixels.items() if len(of_kind)}
+
+
+def _folders_of_organs(organs: Path) -> list[Path]:
+    found = sorted(folder for folder in organs.iterdir() if folder.is_dir()) if organs.is_dir() else []
+    if len(found) < 2:
+        raise DataError(
+            f"Expected in {organs} a folder for each kind of image that is not brain MRI, two or more. "
+            f"Received {len(found)}. Give another --not-brain-mri, or leave it away."
+        )
+    return found
 
 
 def largest_distance(inside: NDArray[np.float32], outside: NDArray[np.float32]) -> float:
@@ -193,15 +223,20 @@ class GateFigures(Figures):
     refused_extracted: float
     n_brain_mri: int
     refused_by_other_groups: bool = True
+    # The share of each kind that a gate fitted without it lets through; None where the gate was fitted to none.
+    unseen_kinds: dict[str, float] | None = None
 
 
-def gate_figures(classifier: Classifier, outsiders: Path, refused: NDArray[np.bool_]) -> GateFigures:
+def gate_figures(
+    classifier: Classifier, outsiders: Path, refused: NDArray[np.bool_], unseen: dict[str, float] | None = None
+) -> GateFigures:
     """Count what is let through of each kind of outsider; refused: of brain MRI, whole, bare and extracted, (n, 3)."""
     kinds = {kind: _kind_figures(classifier, outsiders, kind) for kind in (*TUNING_KINDS, *TEST_KINDS)}
     whole, bare, extracted = map(float, refused.mean(axis=0))
     tuning, n_tuning = _accepted([kinds[kind] for kind in TUNING_KINDS])
     test, n_test = _accepted([kinds[kind] for kind in TEST_KINDS])
-    return GateFigures(kinds, tuning, n_tuning, test, n_test, whole, bare, extracted, len(refused))
+    return GateFigures(kinds, tuning, n_tuning, test, n_test, whole, bare, extracted, len(refused),
+                       unseen_kinds=unseen or None)  # fmt: skip
 
 
 def _kind_figures(classifier: Classifier, outsiders: Path, kind: str) -> KindFigures:
@@ -218,7 +253,7 @@ def _accepted(kinds: list[KindFigures]) -> tuple[float, int]:
 def outsider_pixels(folder: Path, input_size_px: int) -> tuple[NDArray[np.uint8], int]:
     """Preprocess the pictures of a kind: uint8 (n, size, size), and how many were refused before the network."""
     pixels, n_refused = [], 0
-    for file in sorted(folder.glob("*.png")):
+    for file in sorted(file for file in folder.glob("*") if file.suffix in _SUFFIXES):
         try:
             pixels.append(preprocess(read_image(file).pixels, input_size_px).pixels)
         except ImageError:

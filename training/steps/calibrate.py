@@ -81,6 +81,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="pictures that are no brain MRI, for the gate; gathered there once")  # fmt: skip
     parser.add_argument("--more-outsiders", nargs="*", default=[], metavar="KIND=DIR",
                         help="more of a kind to gather, as wallpapers=/usr/share/backgrounds")  # fmt: skip
+    parser.add_argument("--not-brain-mri", type=Path, metavar="DIR",
+                        help="a folder for each kind of other medical image, for the gate to tell apart")  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:
@@ -95,10 +97,12 @@ def run(options: argparse.Namespace) -> None:
     folder = RunFolder(options.run or options.out or RUNS / f"{options.model.stem}-again")
     if options.model:
         run_of_card(options.model, sources, folder)
-    calibrate_run(folder, sources, options.outsiders)
+    calibrate_run(folder, sources, options.outsiders, organs=options.not_brain_mri)
 
 
-def calibrate_run(run: RunFolder, sources: Sources, outsiders: Path, seed: int = 0) -> Trust:
+def calibrate_run(
+    run: RunFolder, sources: Sources, outsiders: Path, seed: int = 0, organs: Path | None = None
+) -> Trust:
     """Choose decision and gate, measure them, write everything into the run, and return the figures.
 
     Raises:
@@ -120,17 +124,17 @@ def calibrate_run(run: RunFolder, sources: Sources, outsiders: Path, seed: int =
     decision = choose_decision(labels, validation.probabilities, healthy, shifted)
     features = validation.gate_features
     assert features is not None, "the classifier was made with a gate layer"
-    fitted = fit_gate(ungated, split.training.pixels, split.validation.pixels, features, outsiders, seed)
+    fitted = fit_gate(ungated, split.training.pixels, split.validation.pixels, features, outsiders, seed, organs)
     gate_bytes, gate_file = fitted.gate.to_bytes(), run.gate_file.name
     sha256 = hashlib.sha256(gate_bytes).hexdigest()
-    gate_card = GateCard(recipe.gate_layer, gate_file, sha256, fitted.gate.largest_distance)
+    gate_card = GateCard(recipe.gate_layer, gate_file, sha256, fitted.gate.largest_distance, fitted.kind)
     classifier = Classifier(dataclasses.replace(card, decision=decision, gate=gate_card), run.network(), fitted.gate)
     probabilities = calibrate(validation.probabilities, decision.temperature)
     right = probabilities.argmax(axis=1) == labels
     refused = refused_by_other_groups(fitted.inside, fitted.outside, split.groups)
     crossed = cross_fitted(labels, validation.probabilities, shifted, split.groups, healthy, ~refused[:, 0])
     presence = tumor_presence(labels != healthy, 1 - probabilities[:, healthy], decision.tumor_from)
-    gate = gate_figures(classifier, outsiders, refused)
+    gate = gate_figures(classifier, outsiders, refused, fitted.unseen)
     stable = stability(classifier, split.validation, validation.probabilities.argmax(axis=1))
     heatmaps = pointing.figures(right)
     trust = Trust(
@@ -172,7 +176,10 @@ def _random_pointing(
     card: ModelCard, images: Decoded, labels: NDArray[np.int64], sources: Sources
 ) -> PointingFigures | dict[str, float]:
     """What networks of the same form with random weights point at: the maps must owe their hits to training."""
-    recipe = dataclasses.replace(RECIPES[card.recipe["name"]], task=card.task, input_size_px=card.input_size_px)
+    recipe = dataclasses.replace(
+        RECIPES[card.recipe["name"]], task=card.task, input_size_px=card.input_size_px,
+        decides_at_places=card.recipe.get("decides_at_places", False),
+    )  # fmt: skip
     boxed = np.flatnonzero([lesion is not None for lesion in sources.lesions(images.pictures)])
     # Drawn, so that all classes are among them: the images stand in the order of the folders.
     boxed = np.sort(np.random.default_rng(0).permutation(boxed)[:N_FOR_RANDOM_NETWORKS])

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from model.answers.gate import Gate
+from model.answers.gate import read_gate
 from model.card import CLASS_NAMES, Decision, GateCard, ModelCard
 from model.errors import ModelFileError
 from model.network.classifier import Classifier, load_classifier
 from model.preprocessing import PREPROCESSING_VERSION
 from model.sentences import Sentence
+from training.data.known_sources import KNOWN_SOURCES
 from training.fit.run_folder import Config, Json, RunFolder
 from training.measure.bounds import LEAST_POINTING
 
@@ -54,28 +55,9 @@ _BASE_WEIGHTS = {
     "Xception": {"title": "Xception trained on ImageNet by the authors of Keras", "licence": "MIT"},
 }
 # By the fingerprint of the 2870 pictures of the official Training folder, with the labels of either task.
-_SARTAJ = {
-    "title": "Brain Tumor Classification (MRI), Bhuvaji et al., Kaggle 2020, Training folder",
-    "source": "doi 10.34740/KAGGLE/DSV/1183165",
-    "licence": "as stated on the data set's Kaggle page; the files carry none",
-}
-# By the name of the folder that a collection came in.
-_COLLECTIONS = {
-    "sartaj": _SARTAJ,
-    "figshare": {
-        "title": "brain tumor dataset, Cheng 2017: slices whose files are not in the Training folder of Bhuvaji et al.",
-        "source": "doi 10.6084/m9.figshare.1512427",
-        "licence": "CC BY 4.0",
-    },
-    "br35h": {
-        "title": "Br35H :: Brain Tumor Detection 2020, Hamada, Kaggle 2020: pictures without tumor",
-        "source": "https://www.kaggle.com/datasets/ahmedhamada0/brain-tumor-detection",
-        "licence": "as stated on the data set's Kaggle page; the files carry none",
-    },
-}
 _KNOWN_DATA = {
-    "da074ccf875f5bf883cd7e0bcbd20607f5cbcd49b53a7eb55964cef0121ec346": _SARTAJ,
-    "178cad6fc35a97627371e5d9f3068d5533f0e18a817b29eab172775b007f23f1": _SARTAJ,
+    "da074ccf875f5bf883cd7e0bcbd20607f5cbcd49b53a7eb55964cef0121ec346": "sartaj",
+    "178cad6fc35a97627371e5d9f3068d5533f0e18a817b29eab172775b007f23f1": "sartaj",
 }
 
 
@@ -142,7 +124,7 @@ def load(model: Path) -> Classifier:
         return load_classifier(model)
     run = RunFolder(model)
     card = card_of_run(run)
-    return Classifier(card, run.network(), Gate.read(card.gate, model) if card.gate else None)
+    return Classifier(card, run.network(), read_gate(card.gate, model) if card.gate else None)
 
 
 def published_split(name: str) -> str:
@@ -184,8 +166,14 @@ def _training_data(config: Config, sources: Json) -> tuple[Json, ...]:
     """One entry per collection where `calibrate` counted them, else one for all."""
     data = config.data
     if sources:
-        return tuple({**_COLLECTIONS.get(name, {"title": name, "licence": "not known"}), **found}
-                     for name, found in sources.items())  # fmt: skip
-    unknown = {"title": ", ".join(data["folders"]), "licence": "not known"}
-    known = _KNOWN_DATA.get(data["fingerprint"], unknown)
-    return ({**known, "n_pictures": data["n_pictures"], "fingerprint": data["fingerprint"]},)
+        return tuple({**_described(name, name), **found} for name, found in sources.items())
+    described = _described(_KNOWN_DATA.get(data["fingerprint"], ""), ", ".join(data["folders"]))
+    return ({**described, "n_pictures": data["n_pictures"], "fingerprint": data["fingerprint"]},)
+
+
+def _described(folder: str, otherwise: str) -> Json:
+    """Return title, source and licence of a known collection, else the given title."""
+    row = KNOWN_SOURCES.get(folder)
+    if row is None:
+        return {"title": otherwise, "licence": "not known"}
+    return {"title": row.title, "source": row.source, "licence": row.licence}

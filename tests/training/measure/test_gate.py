@@ -11,6 +11,7 @@ from model.card import GateCard, read_card
 from model.network.classifier import Classifier
 from model.network.keras_import import import_keras
 from tests.support.networks import save_with_card
+from training.errors import DataError
 from training.measure.gate import extracted_brains, fit_gate, largest_distance, refused_by_other_groups, without_skulls
 from training.measure.passes import answers_of
 
@@ -87,6 +88,20 @@ def test_gate_is_fitted_to_heads_without_skull_and_to_extracted_brains_too(tmp_p
     assert bare < 0.5 * whole
     assert extracted < whole
     assert (fitted.inside > fitted.gate.largest_distance).mean() < 0.02
+    assert fitted.kind == "distance"
+    for kind, level in (("spine", 250), ("heart", 160)):
+        (tmp_path / "organs" / kind).mkdir(parents=True)
+        for i in range(6):
+            organ = np.zeros((96, 96), np.uint8)
+            organ[:, 40:56] = level - 10 * i
+            Image.fromarray(organ).save(tmp_path / "organs" / kind / f"{i}.jpg")
+    told_apart = fit_gate(classifier, training, validation, measured, tmp_path, 0, tmp_path / "organs")
+    assert told_apart.kind == "linear"
+    assert set(told_apart.unseen) == {"noise", "spine", "heart"}
+    assert told_apart.unseen["spine"] < 0.2
+    assert (told_apart.inside > told_apart.gate.largest_distance).mean() < 0.02
+    with pytest.raises(DataError, match="--not-brain-mri"):
+        fit_gate(classifier, training, validation, measured, tmp_path, 0, tmp_path / "nowhere")
 
 
 def test_bound_of_the_gate_lies_between_brain_mri_and_what_is_none() -> None:

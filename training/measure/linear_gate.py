@@ -1,0 +1,49 @@
+"""Fit the plane between brain MRI and what is not, and measure it on kinds that it was not shown."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+
+from model.answers.gate import LinearGate
+
+# Inverse strength of the pull towards zero, for standardized features: some hundred images against as many channels.
+_C = 0.03
+# Share of brain MRI that the bound lets through.
+LET_THROUGH = 0.98
+
+
+def fit_linear_gate(inside: NDArray[np.float32], outside: Mapping[str, NDArray[np.float32]]) -> LinearGate:
+    """Fit a gate whose odds are bounded by 1; every kind counts as much as every other, both sides the same.
+
+    inside: float32 (n, channels), of brain MRI; outside: by kind, float32 (m, channels).
+    """
+    kinds = [features for features in outside.values() if len(features)]
+    mean, deviation = inside.mean(axis=0), inside.std(axis=0) + np.float32(1e-4)
+    unit = LinearGate(mean, deviation, mean, np.float32(0), 1.0)
+    features = np.concatenate([unit.standard(inside), *(unit.standard(of_kind) for of_kind in kinds)])
+    is_outside = np.arange(len(features)) >= len(inside)
+    counts = np.concatenate([np.full(len(inside), len(inside)), *(np.full(len(k), len(k) * len(kinds)) for k in kinds)])
+    fitted = LogisticRegression(C=_C, max_iter=400).fit(features, is_outside, len(features) / (2 * counts))
+    return LinearGate(mean, deviation, fitted.coef_[0].astype(np.float32), fitted.intercept_[0].astype(np.float32), 1.0)
+
+
+def largest_odds(gate: LinearGate, inside: NDArray[np.float32]) -> float:
+    """Return the odds below which LET_THROUGH of brain MRI, float32 (n, channels), lie."""
+    return float(np.quantile(gate.distances(inside), LET_THROUGH))
+
+
+def let_through_unseen(
+    fitting: NDArray[np.float32], bounding: NDArray[np.float32], outside: Mapping[str, NDArray[np.float32]]
+) -> dict[str, float]:
+    """Return the share of each kind that is let through by a gate that was fitted without it.
+
+    fitting, bounding: float32 (n, channels), of brain MRI that the gates are fitted to, and that their bounds keep.
+    """
+    shares = {}
+    for kind, features in outside.items():
+        if len(features):
+            gate = fit_linear_gate(fitting, {name: of for name, of in outside.items() if name != kind})
+            shares[kind] = float((gate.distances(features) <= largest_odds(gate, bounding)).mean())
+    return shares
