@@ -59,6 +59,8 @@ def _wired(parts: Service) -> Flask:
         MAX_FORM_PARTS=settings.max_files + 10,
         # Werkzeug reads bodies in pieces of 64 KiB, which this must not be below.
         MAX_FORM_MEMORY_SIZE=100_000,
+        # Known proxies in front, whose ids of requests are taken over.
+        PROXY_HOPS=settings.proxy_hops,
     )
     app.json.sort_keys = False  # type: ignore[attr-defined]
     service.install(app, parts)

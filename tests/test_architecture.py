@@ -46,6 +46,7 @@ FLOW = {
         "languages",
         "observing",
         "guards",
+        "service",
         "errors",
         "answering",
         "api",

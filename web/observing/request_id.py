@@ -3,9 +3,7 @@
 import re
 import secrets
 
-from flask import g, request
-
-from web.service import this_service
+from flask import current_app, g, request
 
 # A proxy's ids, UUIDs among them, are hexadecimal; no word or name has this form.
 _PROXY_REQUEST_ID = re.compile(r"[0-9a-f]{16,32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -21,5 +19,4 @@ def request_id() -> str:
 
 def _id_of_proxy() -> str:
     given = request.headers.get("X-Request-Id", "")
-    trusted = this_service().settings.proxy_hops > 0
-    return given if trusted and _PROXY_REQUEST_ID.fullmatch(given) else ""
+    return given if current_app.config["PROXY_HOPS"] and _PROXY_REQUEST_ID.fullmatch(given) else ""
