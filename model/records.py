@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from model.answering import AnsweredVolume, Opinion, Refused, Result
-from model.answers.answer import Answer
+from model.answers.certainty import Answer
 from model.answers.volume import VolumeSummary
 from model.card import CLASS_NAMES, DISCLAIMER, ModelCard
 from model.reading.contents import MriImage, MriVolume

@@ -167,7 +167,7 @@ def test_no_test_imports_a_test():
         ("model/card.py", "import tensorflow as tf"),
         ("model/card.py", "importlib.import_module('tensorflow.lite')"),
         ("model/card.py", "import benchmarks"),
-        ("model/reading/raster.py", "from model.answers.answer import decide"),
+        ("model/reading/raster.py", "from model.answers.certainty import decide"),
         ("model/reading/raster.py", "from model import answers"),
         ("web/page/views.py", "import training.steps.train"),
         ("web/page/views.py", "import app"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from model.answers.answer import Answer
+from model.answers.certainty import Answer
 from model.preprocessing import HeadBox
 
 _NO_MAPS = np.zeros((0, 0, 0), np.float32)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.answers.answer import Answer
+from model.answers.certainty import Answer
 from model.answers.prediction import Prediction
 from model.errors import UnsuitableImage
 from model.sentences import Sentence

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from model.answers.prediction import Prediction
 from model.evidence.drawing import in_steps, layer_webp, overlay_jpeg, shrink
-from model.evidence.maps import evidence_map
+from model.evidence.heat_maps import evidence_map
 from model.network.classifier import Classifier
 from model.preprocessing import part_with_head, place_in_picture
 from model.reading.contents import MriImage

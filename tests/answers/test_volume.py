@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
+from model.answers.certainty import NOT_BRAIN_MRI, UNCERTAIN
 from model.answers.prediction import Prediction
 from model.answers.volume import VolumeSummary, summarize
 from model.card import CLASS_NAMES, Decision

@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
+from model.answers.certainty import NOT_BRAIN_MRI, UNCERTAIN
 from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER, read_card
 from tests.support.networks import models_that_answer
 from tests.support.page_states import FLAGS, STATES, open_state

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydicom.data import get_testdata_file
 
-from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
+from model.answers.certainty import NOT_BRAIN_MRI, UNCERTAIN
 from model.records import PAGE_COLUMNS, write_csv
 from tests.support.heads import series
 from tests.support.networks import models_that_answer

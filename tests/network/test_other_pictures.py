@@ -7,7 +7,7 @@ import pytest
 import skimage.data
 from PIL import Image, ImageDraw
 
-from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
+from model.answers.certainty import NOT_BRAIN_MRI, UNCERTAIN
 from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER
 from model.errors import UnsuitableImage
 from model.network.classifier import Classifier

@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from model.answers.answer import UNCERTAIN
+from model.answers.certainty import UNCERTAIN
 from model.card import WEIGHTS_FOLDER
 from model.errors import EmptyFile, TooManyFiles, TooManyPixels, UnreadableImage, UnsupportedFormat
 from model.network.classifier import Classifier

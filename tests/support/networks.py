@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
+from model.answers.certainty import NOT_BRAIN_MRI, UNCERTAIN
 from model.answers.gate import Gate
 from model.card import CLASS_NAMES, Decision, GateCard, ModelCard, read_card
 from model.network.keras_import import import_keras

@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 from PIL import Image
 
-from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
+from model.answers.certainty import NOT_BRAIN_MRI, UNCERTAIN
 from tests.support.samples import SAMPLES, TOP
 
 # The sandbox needs rights that a container lacks; the rest keeps Chromium from calling its maker.

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from model.answering import AnsweredImage, AnsweredVolume, Opinion, Refused, Result, SlicesDone
-from model.answers.answer import Answer, disagree
+from model.answers.certainty import Answer, disagree
 from model.answers.prediction import Prediction
 from model.answers.volume import VolumeSummary
 from model.card import ModelCard

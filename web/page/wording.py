@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
+from model.answers.certainty import NOT_BRAIN_MRI, UNCERTAIN
 from model.sentences import Sentence
 
 LABELS = {

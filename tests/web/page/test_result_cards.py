@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from app import create_app
-from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN
+from model.answers.certainty import NOT_BRAIN_MRI, UNCERTAIN
 from model.network.classifier import load_classifiers
 from tests.support.client import post
 from tests.support.networks import models_that_answer

@@ -13,8 +13,8 @@ from PIL import Image
 
 from app import create_app
 from model.__main__ import main
-from model.answers.answer import NOT_BRAIN_MRI, UNCERTAIN, Answer, disagree
 from model.answers.calibration import calibrate
+from model.answers.certainty import NOT_BRAIN_MRI, UNCERTAIN, Answer, disagree
 from model.card import CLASS_NAMES, Decision, ModelCard
 from model.network.classifier import Classifier
 from tests.support.client import multipart

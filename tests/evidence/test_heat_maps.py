@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.evidence.maps import evidence_map
+from model.evidence.heat_maps import evidence_map
 from model.network.features import Head
 
 

@@ -1,4 +1,4 @@
-"""From class probabilities to an answer: the one rule for images and for volumes."""
+"""Whether an answer is certain: from class probabilities through the thresholds to what is said, images and volumes alike."""
 
 from dataclasses import dataclass
 
