@@ -1,4 +1,4 @@
-"""Whether an answer is certain: from class probabilities through the thresholds to what is said, images and volumes alike."""
+"""Whether an answer is certain: class probabilities, held against the thresholds, for images and volumes alike."""
 
 from dataclasses import dataclass
 

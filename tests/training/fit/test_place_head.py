@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from model.card import CLASS_NAMES, TUMOR_TYPE
-from model.evidence.maps import evidence_map
+from model.evidence.heat_maps import evidence_map
 from model.network.features import explained_by
 from training.fit.networks import take_over
 from training.fit.place_head import PLACES_LAYER, PlacesCrossentropy, SetCrossentropy, place_head, with_places
