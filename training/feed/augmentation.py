@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import affine_transform, binary_fill_holes, distance_transform_edt, gaussian_filter, zoom
 
-from training.feed.contrast import AIR, Contrast, change_contrast
+from training.feed.contrast import AIR, Contrast, change_contrast, change_detail
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,10 @@ def augment(
         image = strip_skull(image, random.uniform(*strength.strip_share))
     if partner is not None:
         image = _borrow_look(image, partner, strength, random)
-    image = change_contrast(image, strength.another_contrast, random)
-    image = _change_tones(image, strength, random)
+    toned = change_contrast(image, strength.another_contrast, random)
+    # Other tones and then a strong gamma would leave many heads all white or all black.
+    image = _change_tones(toned, strength, random, bends=toned is image)
+    image = change_detail(image, strength.another_contrast, random)
     image = _change_texture(image, strength, random)
     return _erase(np.clip(image, 0, 255), strength, random), outline
 
@@ -163,20 +165,25 @@ def match_spectrum(picture: NDArray[np.float32], partner: NDArray[np.float32]) -
 
 
 def _change_tones(
-    picture: NDArray[np.float32], strength: Augmentation, random: np.random.Generator
+    picture: NDArray[np.float32], strength: Augmentation, random: np.random.Generator, bends: bool
 ) -> NDArray[np.float32]:
+    """Change contrast, brightness and, where it bends, the curve of tones: float32, same shape."""
     unit = picture / 255
-    if random.random() < strength.tone_curve_share:
-        knots = np.sort(random.uniform(0, 1, 4))
-        unit = np.interp(unit, np.linspace(0, 1, 6), np.concatenate([[0], knots, [1]])).astype(np.float32)
-    else:
-        unit = unit ** np.float32(strength.gamma ** random.uniform(-1, 1))
+    if bends:
+        unit = _bent(unit, strength, random)
     contrast = 1 + random.uniform(-1, 1) * strength.contrast
     brightness = random.uniform(-1, 1) * strength.brightness
     # Air stays black: brightness and contrast act on tissue, as scanners and viewers show it.
     tissue = np.minimum(unit * 8, 1)
     levels = unit * 255 * contrast + brightness * tissue
     return (levels * _bias_field(picture.shape[0], strength, random)).astype(np.float32)
+
+
+def _bent(unit: NDArray[np.float32], strength: Augmentation, random: np.random.Generator) -> NDArray[np.float32]:
+    if random.random() < strength.tone_curve_share:
+        knots = np.sort(random.uniform(0, 1, 4))
+        return np.interp(unit, np.linspace(0, 1, 6), np.concatenate([[0], knots, [1]])).astype(np.float32)
+    return unit ** np.float32(strength.gamma ** random.uniform(-1, 1))
 
 
 def _bias_field(size: int, strength: Augmentation, random: np.random.Generator) -> NDArray[np.float32]:

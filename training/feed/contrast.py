@@ -15,6 +15,8 @@ from scipy.ndimage import correlate, gaussian_filter, zoom
 AIR = 12
 # Layers of a random network, and the channels between them.
 _LAYERS, _CHANNELS = 3, 2
+# With less spread of its tissue's grey levels an image shows nothing; nor with less than half of what it had.
+_LEAST_SPREAD = 30.0
 
 
 @dataclass(frozen=True)
@@ -34,29 +36,35 @@ class Contrast:
 
 
 def change_contrast(image: NDArray[np.float32], strength: Contrast, random: np.random.Generator) -> NDArray[np.float32]:
-    """Return the image, float32 (size, size), 0..255, with other tones and at times less detail. Air stays black."""
-    image = _change_tones(image, strength, random)
+    """Return the image, float32 (size, size), 0..255, with other tones or with its own. Air stays black."""
+    kind = random.random()
+    if kind < strength.shallow_network:
+        changed = shallow_network(image, random)
+    elif kind < strength.shallow_network + strength.tone_curve:
+        changed = tone_curve(image, random)
+    elif kind < strength.shallow_network + strength.tone_curve + strength.inverted:
+        changed = random.uniform(200, 270) - image
+    else:
+        return image
+    changed = np.clip(with_black_air(changed, image), 0, 255)
+    # Some curves leave one grey: nothing could be seen in it.
+    least = min(_LEAST_SPREAD, _spread(image, image) / 2)
+    return changed if _spread(changed, image) >= least else image
+
+
+def change_detail(image: NDArray[np.float32], strength: Contrast, random: np.random.Generator) -> NDArray[np.float32]:
+    """Return the image, float32 (size, size), 0..255, at times with thicker slices or a ghost."""
     if random.random() < strength.thick:
         image = thick(image, random.uniform(strength.thick_share, 1), int(random.integers(2)))
     if random.random() < strength.ghost:
         image = ghost(image, random.uniform(0, strength.ghost_strength), random)
-    return np.clip(image, 0, 255)
-
-
-def changes_tones(strength: Contrast) -> float:
-    """Return how often the tones change, 0..1."""
-    return strength.shallow_network + strength.tone_curve + strength.inverted
-
-
-def _change_tones(image: NDArray[np.float32], strength: Contrast, random: np.random.Generator) -> NDArray[np.float32]:
-    kind = random.random()
-    if kind < strength.shallow_network:
-        return with_black_air(shallow_network(image, random), image)
-    if kind < strength.shallow_network + strength.tone_curve:
-        return with_black_air(tone_curve(image, random), image)
-    if kind < changes_tones(strength):
-        return with_black_air(random.uniform(200, 270) - image, image)
     return image
+
+
+def _spread(changed: NDArray[np.float32], image: NDArray[np.float32]) -> float:
+    """Return how far apart the grey levels of most of what was tissue are: neither its rim nor bright spots count."""
+    tissue = changed[::3, ::3][image[::3, ::3] > 2 * AIR]
+    return float(np.subtract(*np.quantile(tissue, (0.85, 0.15)))) if tissue.size else 0.0
 
 
 def shallow_network(image: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:

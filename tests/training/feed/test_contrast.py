@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.drawn_heads import with_lesion
 from training.feed.augmentation import Augmentation, augment
-from training.feed.contrast import Contrast
+from training.feed.contrast import Contrast, change_contrast
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,11 @@ def test_grey_levels_of_another_contrast_stay_in_range_whatever_changes_them_nex
     for seed in range(12):
         changed, _ = augment(picture, Augmentation(another_contrast=contrast), np.random.default_rng(seed))
         assert np.isfinite(changed).all()
+
+
+@pytest.mark.parametrize("contrast", [Contrast(shallow_network=1), Contrast(tone_curve=1), Contrast(inverted=1)])
+def test_no_contrast_leaves_a_head_of_one_grey(contrast: Contrast) -> None:
+    y, x = np.mgrid[0:80, 0:80]
+    head = np.where(np.hypot(y - 40, x - 40) < 36, 110 + 60 * np.sin(x / 5) * np.cos(y / 4), 0).astype(np.float32)
+    spreads = [change_contrast(head, contrast, np.random.default_rng(seed))[20:60, 20:60].std() for seed in range(40)]
+    assert min(spreads) > 10
