@@ -72,10 +72,13 @@ def command_columns(class_names: Sequence[str]) -> list[Column]:
 def scan_columns(class_names: Sequence[str]) -> list[Column]:
     """Return the columns of a scan's table."""
     return [
-        Column("id", "string", "32 hexadecimal digits that depend on the path alone"),
+        Column("id", "string", "32 hexadecimal digits that depend on the path alone; of each stack of a file another"),
         _PATH,
-        Column("size_bytes", "int64", "size; -1 where unknown"),
-        Column("version", "string", "changes with the content: time of the last change, ETag or checksum"),
+        Column("size_bytes", "int64", "size, of several files together; -1 where unknown"),
+        Column("version", "string", "changes with the first file: time of the last change, ETag or checksum"),
+        Column("unit", "string", "same for rows of files that were read together"),
+        Column("unit_version", "string", "changes with any of these files"),
+        Column("unit_files", "int32", "on the first row of a unit the number of its files, 0 on the others"),
         *_of_answers(class_names),
     ]
 

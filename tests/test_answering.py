@@ -67,8 +67,7 @@ def test_page_api_command_and_scan_say_the_same_of_one_volume(
         (folder / f"IM{i:03}").write_bytes(content)
     page = row_of_page(client, contents)
     (record,) = client.post("/api/v1/predictions", **form(contents)).get_json()["results"]
-    # A scan writes a row per slice of a series as yet.
-    for arguments in ([], ["scan"]) if kind == "volume" else ([],):
+    for arguments in ([], ["scan"]):
         row = row_of_command(folder, tiny_models, *arguments)
         assert {name: row[name] for name in SAID} == {name: page[name] for name in SAID}
     assert (record["answer"], record["n_slices"]) == (page["answer"], int(page["n_slices"]))

@@ -61,5 +61,5 @@ def test_tables_share_the_columns_of_an_answer() -> None:
         [column.name for column in columns]
         for columns in (PAGE_COLUMNS, command_columns(("no_tumor", "tumor")), scan_columns(("no_tumor", "tumor")))
     )
-    assert scan == ["id", "path", "size_bytes", "version", *command[1:]]
+    assert scan == ["id", "path", "size_bytes", "version", "unit", "unit_version", "unit_files", *command[1:]]
     assert [name for name in page if name in command] == command[1:]

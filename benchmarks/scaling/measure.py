@@ -22,7 +22,7 @@ from benchmarks.servers import serving
 from benchmarks.servers.posting import PREDICTIONS, Client
 from model.card import WEIGHTS_FOLDER
 from model.scan.listing.inputs import Shard
-from model.scan.listing.sources import list_inputs
+from model.scan.listing.sources import list_units
 
 _BATCHES = (1, 8, 32)
 _N_LISTED = 100_000
@@ -120,7 +120,7 @@ def _listing(folder: Path) -> float:
             place.mkdir(parents=True)
         (place / f"{i:06}").touch()
     started = time.monotonic()
-    n = sum(1 for _ in list_inputs([str(folder)], Shard(0, 2), str(folder / "out")))
+    n = sum(len(unit.files) for unit in list_units([str(folder)], Shard(0, 2), str(folder / "out")))
     assert 0 < n < _N_LISTED
     return _N_LISTED / (time.monotonic() - started)
 

@@ -5,7 +5,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,15 +18,15 @@ from tqdm import tqdm
 from model.records import Row
 from model.safe_files import write_atomically
 from model.scan.errors import ScanError
-from model.scan.listing.inputs import Input
-from model.scan.listing.sources import list_inputs
+from model.scan.listing.sources import list_units
+from model.scan.listing.units import Unit
 from model.scan.scan_folder import ScanFolder
 from model.scan.table.done import Done
 from model.scan.table.merging import SUMMARY, Summary, merge
 from model.scan.table.parts import Parts
 from model.scan.table.report import REPORT, write_report
 
-# A part holds at most so many rows.
+# A part is written once it has so many rows.
 ROWS_PER_PART = 5000
 # Between lines of progress where nobody watches a terminal: a log of ten days must stay readable.
 _LOG_SECONDS = 10.0
@@ -34,24 +34,24 @@ ALL_DONE, SOME_FAILED, NOTHING_DONE = 0, 1, 2
 
 
 class Engine(Protocol):
-    """What turns inputs into rows: here, or on a cluster."""
+    """What turns units into rows: here, or on a cluster."""
 
-    def rows(self, items: Iterable[Input]) -> Iterator[Row]:
-        """Give a row for every input, in any order."""
+    def rows(self, units: Iterable[Unit]) -> Iterator[list[Row]]:
+        """Give all rows of one or more units at a time, in any order."""
 
 
 @dataclass(frozen=True)
 class Todo:
-    """What a shard has to do. n_listed: its files in all; n_left: those without a row, listed in a file."""
+    """What a shard has to do. n_listed: its files in all; n_left: those without a row, their units listed in `file`."""
 
     file: Path
     n_listed: int
     n_left: int
 
-    def inputs(self) -> Iterator[Input]:
-        """Give the inputs that have no row yet."""
+    def units(self) -> Iterator[Unit]:
+        """Give the units that have no rows yet."""
         with self.file.open(encoding="utf-8") as lines:
-            yield from map(Input.from_line, lines)
+            yield from map(Unit.from_line, lines)
 
 
 def list_todo(folder: ScanFolder) -> Todo:
@@ -63,12 +63,13 @@ def list_todo(folder: ScanFolder) -> Todo:
     done = Done(folder.parts)
     n_listed = n_left = 0
     try:
-        with folder.todo.open("w", encoding="utf-8") as lines:
-            for item in _shown(_listed(folder), "listing", None, 0):
-                n_listed += 1
-                if not done.has(item):
-                    n_left += 1
-                    lines.write(item.to_line() + "\n")
+        with folder.todo.open("w", encoding="utf-8") as lines, _progress("listing", None, 0) as shown:
+            for unit in list_units(folder.request.sources, folder.shard, left_out=str(folder.path)):
+                n_listed += len(unit.files)
+                if not done.has(unit):
+                    n_left += len(unit.files)
+                    lines.write(unit.to_line() + "\n")
+                shown.update(len(unit.files))
         done.drop_stale()
     except OSError as error:
         raise ScanError(f"The sources cannot be listed, or the list not be kept: {error}. Then --resume.") from error
@@ -78,10 +79,6 @@ def list_todo(folder: ScanFolder) -> Todo:
     return Todo(folder.todo, n_listed, n_left)
 
 
-def _listed(folder: ScanFolder) -> Iterator[Input]:
-    return list_inputs(folder.request.sources, folder.shard, left_out=str(folder.path))
-
-
 def work_through(folder: ScanFolder, engine: Engine, todo: Todo, checkpoint_seconds: float) -> None:
     """Write a row for everything that is to be done. Rows that are ready are kept, whatever ends this.
 
@@ -89,14 +86,15 @@ def work_through(folder: ScanFolder, engine: Engine, todo: Todo, checkpoint_seco
         ScanError: rows cannot be written, the engine stopped before the end, or decoding processes do not start.
         KeyboardInterrupt: Ctrl-C or SIGTERM.
     """
-    with _Writer(folder.parts, checkpoint_seconds) as writer:
-        n_rows = 0
-        rows = engine.rows(todo.inputs())
-        for row in _shown(rows, "scanning", todo.n_listed, todo.n_listed - todo.n_left):
-            writer.add(row)
-            n_rows += 1
-    if n_rows != todo.n_left:
-        raise ScanError(f"Expected {todo.n_left} rows. The engine gave {n_rows}. Go on with --resume.")
+    n_done, n_before = 0, todo.n_listed - todo.n_left
+    with _Writer(folder.parts, checkpoint_seconds) as writer, _progress("scanning", todo.n_listed, n_before) as shown:
+        for rows in engine.rows(todo.units()):
+            writer.add(rows)
+            n_files = sum(row["unit_files"] for row in rows)
+            n_done += n_files
+            shown.update(n_files)
+    if n_done != todo.n_left:
+        raise ScanError(f"Expected rows of {todo.n_left} files. The engine gave {n_done}. Go on with --resume.")
 
 
 class _Writer:
@@ -110,8 +108,9 @@ class _Writer:
     def __enter__(self) -> "_Writer":
         return self
 
-    def add(self, row: Row) -> None:
-        self._rows.append(row)
+    def add(self, rows: Sequence[Row]) -> None:
+        """Take all rows of a unit: they are written in one part."""
+        self._rows += rows
         if len(self._rows) >= ROWS_PER_PART or time.monotonic() - self._since >= self._seconds:
             self._write()
 
@@ -163,11 +162,11 @@ def _write_results(folder: ScanFolder, date: str) -> Summary:
     return summary
 
 
-def _shown(things: Iterable[Any], name: str, total: int | None, n_before: int) -> Iterator[Any]:
-    """Show how many have passed, how fast, and how long the rest will take."""
+def _progress(name: str, n_files: int | None, n_before: int) -> "tqdm[Any]":
+    """Return a line that shows how many files have passed, how fast, and how long the rest will take."""
     seconds = 0.1 if sys.stderr.isatty() else _LOG_SECONDS
-    yield from tqdm(
-        things, name, total, initial=n_before, unit="file", file=sys.stderr, mininterval=seconds,
+    return tqdm(
+        desc=name, total=n_files, initial=n_before, unit="file", file=sys.stderr, mininterval=seconds,
         maxinterval=max(seconds, 10), ncols=None if sys.stderr.isatty() else 100,
     )  # fmt: skip
 

@@ -13,6 +13,8 @@ from model.scan.listing.inputs import Shard
 from model.scan.table.parts import Parts
 
 _REQUEST, _FINISHED = "scan.json", "finished"
+# Of the table: 1 had a row per file, 2 has one per image, series or volume.
+_LAYOUT = 2
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ class Request:
     model_version: str
     model_sha256: str
     class_names: tuple[str, ...]
+    layout: int = _LAYOUT
 
 
 class ScanFolder:
@@ -86,6 +89,11 @@ class ScanFolder:
         if not file.is_file():
             return
         known = _request(file)
+        if known.layout != self.request.layout:
+            raise ScanError(
+                f"Expected a folder of this version's scans. {self.path} holds one of another version. "
+                "Choose another folder with --out."
+            )
         differing = [
             f"{field.name}: {getattr(known, field.name)} there, {getattr(self.request, field.name)} now"
             for field in dataclasses.fields(Request)
@@ -117,7 +125,7 @@ def _not_writable(path: Path, error: OSError) -> ScanError:
 
 def _request(file: Path) -> Request:
     try:
-        values: dict[str, Any] = json.loads(file.read_text())
+        values: dict[str, Any] = {"layout": 1} | json.loads(file.read_text())
         read: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
         return Request(**read)
     except (ValueError, TypeError) as error:

@@ -13,10 +13,12 @@ from typing import Any
 import pytest
 from werkzeug.serving import make_server
 
+from model.records import Row
 from model.sandbox.readers import Readers
-from model.scan.listing.inputs import Input, Shard
+from model.scan.listing.inputs import Shard
 from model.scan.listing.remote import is_remote, with_retries
-from model.scan.listing.sources import list_inputs
+from model.scan.listing.sources import list_units
+from model.scan.listing.units import Unit
 from model.scan.work.preparing import Preparer
 from tests.support.archives import rows_of, scan, write_slices
 
@@ -197,8 +199,14 @@ class FailingStore(fsspec.AbstractFileSystem):  # type: ignore[misc]
         return self.content
 
 
+def cells_of(unit: Unit) -> Row:
+    """Prepare a unit of one file; return what its row will say."""
+    (part,) = Preparer(160, Readers(1))(unit).parts
+    return part.cells
+
+
 @pytest.fixture
-def member(tmp_path: Path) -> Input:
+def member(tmp_path: Path) -> Unit:
     """The only picture in a zip file on a store that fails."""
     fsspec.register_implementation("failing", FailingStore, clobber=True)
     (picture,) = write_slices(tmp_path / "in", 1)
@@ -206,27 +214,27 @@ def member(tmp_path: Path) -> Input:
         archive.write(picture, "one.png")
     FailingStore.content = (tmp_path / "a.zip").read_bytes()
     FailingFile.n_failures = 0
-    (listed,) = list_inputs(["failing://a.zip"], Shard(), "")
-    assert listed.member == "one.png"
+    (listed,) = list_units(["failing://a.zip"], Shard(), "")
+    assert listed.files[0].member == "one.png"
     return listed
 
 
-def test_zip_member_is_read_again_where_the_store_stalls(member: Input, tmp_path: Path) -> None:
+def test_zip_member_is_read_again_where_the_store_stalls(member: Unit, tmp_path: Path) -> None:
     FailingFile.n_failures = 2
-    prepared = Preparer(160, Readers(1))(member)
+    cells = cells_of(member)
     assert FailingFile.n_failures == 0
     (picture,) = (tmp_path / "in").rglob("*.png")
-    assert (prepared.error_code, prepared.sha256) == ("", hashlib.sha256(picture.read_bytes()).hexdigest())
+    assert (cells.get("error_code"), cells["sha256"]) == (None, hashlib.sha256(picture.read_bytes()).hexdigest())
 
 
 @pytest.mark.slow
-def test_store_that_stays_away_is_not_called_a_damaged_zip_file(member: Input) -> None:
+def test_store_that_stays_away_is_not_called_a_damaged_zip_file(member: Unit) -> None:
     FailingFile.n_failures = 1000
-    prepared = Preparer(160, Readers(1))(member)
-    assert prepared.error_code == "unreadable_file"
-    assert "tried 6 times, TimeoutError" in prepared.error
-    (archive,) = list_inputs(["failing://a.zip"], Shard(), "")
-    assert archive.member == ""
-    prepared = Preparer(160, Readers(1))(archive)
-    assert prepared.error_code == "unreadable_file"
-    assert "whole, but not in parts" in prepared.error
+    cells = cells_of(member)
+    assert cells["error_code"] == "unreadable_file"
+    assert "tried 6 times, TimeoutError" in cells["error"]
+    (archive,) = list_units(["failing://a.zip"], Shard(), "")
+    assert archive.files[0].member == ""
+    cells = cells_of(archive)
+    assert cells["error_code"] == "unreadable_file"
+    assert "whole, but not in parts" in cells["error"]

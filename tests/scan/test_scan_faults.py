@@ -17,6 +17,7 @@ from model.sandbox.readers import Readers
 from model.scan.command import main
 from model.scan.errors import ScanError
 from model.scan.listing.inputs import Input
+from model.scan.listing.units import Unit
 from model.scan.work.ahead import ahead
 from model.scan.work.preparing import Prepared, Preparer
 from tests.support.archives import command, ids_in_parts, rows_of, scan, write_slices
@@ -33,11 +34,15 @@ def prepared(folder: Path, contents: list[bytes], seconds: float = 60) -> list[P
     items = []
     for i, content in enumerate(contents):
         (folder / f"{i:02}").write_bytes(content)
-        items.append(Input(str(folder / f"{i:02}")))
+        items.append(Unit.of_one(Input(str(folder / f"{i:02}"))))
     readers = Readers(2, seconds, program="tests.support.misbehaving.clumsy_reader")
     found = list(ahead(Preparer(32, readers), items, 2, 8))
     readers.close()
-    return sorted(found, key=lambda one: one.item.address)
+    return sorted((part for unit in found for part in unit.parts), key=lambda part: part.files[0].address)
+
+
+def error_of(part: Prepared) -> tuple[str, str]:
+    return part.cells.get("error_code", ""), part.cells.get("error", "")
 
 
 def test_files_that_end_their_decoder_say_how_and_the_others_are_decoded(tmp_path: Path) -> None:
@@ -48,18 +53,19 @@ def test_files_that_end_their_decoder_say_how_and_the_others_are_decoded(tmp_pat
         contents[i] = content
     found = prepared(tmp_path, contents)
     assert len(found) == 20
-    reasons = {i: one.error for i, one in enumerate(found) if one.error_code == "decoder_failed"}
+    errors = [error_of(one) for one in found]
+    reasons = {i: sentence for i, (code, sentence) in enumerate(errors) if code == "decoder_failed"}
     for i, reason in ((3, "signal SIGSEGV"), (7, "signal SIGABRT"), (8, "more memory"), (15, "exit code 3")):
         assert reason in reasons.pop(i)
     assert reasons == {}
-    assert sum(one.pixels is not None for one in found) == 16
+    assert sum(len(one.pixels) for one in found) == 16
 
 
 def test_file_that_hangs_is_given_up_after_its_time(tmp_path: Path) -> None:
     (good,) = write_slices(tmp_path / "in", 1)
     first, hung, last = prepared(tmp_path, [good.read_bytes(), b"hang", good.read_bytes()], seconds=5)
-    assert (first.error_code, hung.error_code, last.error_code) == ("", "decoder_failed", "")
-    assert "took more than 5 s" in hung.error
+    assert [error_of(one)[0] for one in (first, hung, last)] == ["", "decoder_failed", ""]
+    assert "took more than 5 s" in error_of(hung)[1]
 
 
 def test_file_that_ends_its_decoder_once_is_decoded_at_the_second_try(tmp_path: Path) -> None:
@@ -69,7 +75,8 @@ def test_file_that_ends_its_decoder_once_is_decoded_at_the_second_try(tmp_path: 
     child = readers._free[-1]
     assert child
     os.kill(child._process.pid, signal.SIGKILL)
-    assert Preparer(32, readers)(Input(str(good))).error_code == ""
+    (part,) = Preparer(32, readers)(Unit.of_one(Input(str(good)))).parts
+    assert error_of(part)[0] == ""
     readers.close()
 
 

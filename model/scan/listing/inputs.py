@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import json
 import os
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ _BETWEEN_ARCHIVE_AND_MEMBER = "!/"
 
 @dataclass(frozen=True)
 class Input:
-    """What one row will be about.
+    """A file that will be read.
 
     address: absolute path or address (s3://...) of the file, or of the zip file that it is in. Bytes of a local name
     that are no UTF-8 stand in it as lone surrogates, as in Python's own paths.
@@ -34,6 +33,11 @@ class Input:
         """32 hexadecimal digits that depend on the address alone, so that every run gives the same."""
         return hashlib.sha256(_as_bytes(self.full_address)).hexdigest()[: 2 * ID_BYTES]
 
+    def id_of_stack(self, n_before: int) -> str:
+        """Return the id of a row of a file of several stacks: for the first one the file's own."""
+        text = f"{self.full_address}\0{n_before}"
+        return hashlib.sha256(_as_bytes(text)).hexdigest()[: 2 * ID_BYTES] if n_before else self.id
+
     @property
     def full_address(self) -> str:
         """The address, with the name within the zip file behind it."""
@@ -45,18 +49,14 @@ class Input:
         return _as_bytes(self.full_address).decode("utf-8", "backslashreplace")
 
     @property
-    def fingerprint(self) -> str:
-        """Size and version: another one says that the file has changed."""
-        return f"{self.size_bytes}:{self.version}"
+    def folder(self) -> str:
+        """The full address without the file's own name."""
+        return self.full_address.replace(os.sep, "/").rpartition("/")[0]
 
-    def to_line(self) -> str:
-        """Write it as one line of text, without a line break."""
-        return json.dumps([self.address, self.size_bytes, self.version, self.member, self.place])
-
-    @classmethod
-    def from_line(cls, line: str) -> "Input":
-        """Read what `to_line` wrote."""
-        return cls(*json.loads(line))
+    @property
+    def is_remote(self) -> bool:
+        """Whether it is on another machine's store."""
+        return "://" in self.address
 
 
 def _as_bytes(text: str) -> bytes:
@@ -88,9 +88,9 @@ class Shard:
             )
         return cls(index, n_shards)
 
-    def __contains__(self, item: Input) -> bool:
-        """Tell by the id alone: every input belongs to exactly one of the n jobs, in every run and on every machine."""
-        return self.n_shards == 1 or int(item.id[:8], 16) % self.n_shards == self.index
+    def has(self, id_: str) -> bool:
+        """Tell by a unit's id alone: it belongs to exactly one of the n jobs, in every run and on every machine."""
+        return self.n_shards == 1 or int(id_[:8], 16) % self.n_shards == self.index
 
     def __str__(self) -> str:
         return f"shard-{self.index:05}-of-{self.n_shards:05}"

@@ -3,6 +3,7 @@
 import functools
 import importlib
 import io
+import posixpath
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -106,7 +107,8 @@ def remote_files(address: str) -> Iterator[Input]:
     system, path = file_system(address)
     if any(sign in path for sign in "*?["):
         found = with_retries(lambda: system.glob(path, detail=True))
-        yield from (_input(system, found[name]) for name in sorted(found) if found[name]["type"] == "file")
+        names = sorted((name for name in found if found[name]["type"] == "file"), key=posixpath.split)
+        yield from (_input(system, found[name]) for name in names)
         return
     waiting = [path]
     while waiting:

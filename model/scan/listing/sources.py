@@ -1,4 +1,4 @@
-"""From what a person names (files, folders, patterns, zip files, addresses) to inputs, each once."""
+"""From what a person names (files, folders, patterns, zip files, addresses) to units of files, each once."""
 
 import contextlib
 import glob
@@ -10,6 +10,7 @@ from model.scan.errors import ScanError
 from model.scan.listing.inputs import Input, Shard, absolute
 from model.scan.listing.local_folders import FolderWalk, local_file
 from model.scan.listing.remote import file_system, is_remote, open_remote, remote_files
+from model.scan.listing.units import Unit, in_units
 from model.scan.listing.zip_members import is_named_zip, members
 
 # A named pipe would wait for a writer for ever, unless opened so; other systems have none.
@@ -33,23 +34,25 @@ def _exists(source: str) -> bool:
     return os.path.lexists(source) or bool(next(glob.iglob(source, recursive=True), None))  # noqa: PTH207
 
 
-def list_inputs(sources: Sequence[str], shard: Shard, left_out: str) -> Iterator[Input]:
-    """List a shard's inputs in an order that depends on the names alone.
+def list_units(sources: Sequence[str], shard: Shard, left_out: str) -> Iterator[Unit]:
+    """List a shard's units in an order that depends on the names alone.
 
     sources: as `normalized` gives them. left_out: the folder that the scan writes into.
     """
+    files = _files(sources, left_out)
     # A single folder or address names nothing twice, and the ids of an archive would take gigabytes.
-    seen: set[bytes] | None = None if len(sources) == 1 else set()
-    for file in _files(sources, left_out):
-        for item in _with_members(file):
-            if item not in shard:
-                continue
-            if seen is not None:
-                key = bytes.fromhex(item.id)
-                if key in seen:
-                    continue
-                seen.add(key)
-            yield item
+    is_simple = len(sources) == 1 and (is_remote(sources[0]) or os.path.lexists(sources[0]))
+    for unit in in_units(files if is_simple else _once(files), folders_return=not is_simple):
+        yield from (one for one in _opened(unit) if shard.has(one.id))
+
+
+def _once(files: Iterator[Input]) -> Iterator[Input]:
+    seen: set[bytes] = set()
+    for file in files:
+        key = bytes.fromhex(file.id)
+        if key not in seen:
+            seen.add(key)
+            yield file
 
 
 def _files(sources: Sequence[str], left_out: str) -> Iterator[Input]:
@@ -60,7 +63,8 @@ def _files(sources: Sequence[str], left_out: str) -> Iterator[Input]:
         elif os.path.lexists(source):
             yield from _under(source, walk)
         else:
-            for path in sorted(glob.iglob(source, recursive=True)):  # noqa: PTH207 - keeps names that are no UTF-8
+            # The files of a folder one after the other; `glob` keeps names that are no UTF-8.
+            for path in sorted(glob.iglob(source, recursive=True), key=os.path.split):  # noqa: PTH207
                 yield from _under(path, walk)
     yield from walk.behind_links()
 
@@ -72,17 +76,19 @@ def _under(path: str, walk: FolderWalk) -> Iterator[Input]:
         yield local_file(path)
 
 
-def _with_members(file: Input) -> Iterator[Input]:
+def _opened(unit: Unit) -> Iterator[Unit]:
+    """Yield a zip file's units in its place."""
+    file = unit.files[0]
     if not is_named_zip(file.address):
-        yield file
+        yield unit
         return
     with contextlib.ExitStack() as stack:
         try:
             opened = stack.enter_context(open_seekable(file.address))
         except OSError:
-            yield file
+            yield unit
             return
-        yield from members(file, opened)
+        yield from in_units(members(file, opened), folders_return=False)
 
 
 def open_seekable(address: str) -> BinaryIO:

@@ -35,7 +35,8 @@ def members(archive: Input, file: BinaryIO) -> Iterator[Input]:
         yield archive
         return
     seen: dict[str, int] = {}
-    for place, entry in entries:
+    # The files of a folder one after the other, in their order in the archive.
+    for place, entry in sorted(entries, key=lambda pair: pair[1].filename.rpartition("/")[0]):
         n = seen[entry.filename] = seen.get(entry.filename, 0) + 1
         member = entry.filename if n == 1 else f"{entry.filename}#{n}"
         yield replace(archive, size_bytes=entry.file_size, version=f"{entry.CRC:08x}", member=member, place=place)

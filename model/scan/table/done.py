@@ -1,24 +1,23 @@
 """What a scan's folder already holds: compact enough for tens of millions of rows."""
 
-import hashlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import UNREADABLE_FILE
-from model.scan.listing.inputs import Input
+from model.scan.listing.units import Unit
 from model.scan.table.parts import Parts
 
-_COLUMNS = ("id", "size_bytes", "version", "error_code")
+_COLUMNS = ("unit", "unit_version", "error_code")
 _Numbers = NDArray[np.uint64]
 
 
 class Done:
-    """The rows of a shard by id, 26 bytes each; and what became of their files since.
+    """The rows of a shard by unit, 26 bytes each; and what became of their files since.
 
-    A row is stale where its file has another size, time or checksum now, or where reading it failed for a reason that
-    may have passed.
+    A unit's rows are stale where one of its files has another size, time or checksum now, where a file came or went,
+    and where reading one failed for a reason that may have passed.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -44,22 +43,17 @@ class Done:
         """How many rows are of files that are no longer there. They stay."""
         return int((~self._is_listed).sum())
 
-    def has(self, item: Input) -> bool:
-        """Tell whether an input needs nothing more, and remember that it was listed."""
-        if not len(self):
-            return False
-        high, low = _halves(item.id)
-        place = int(np.searchsorted(self._high, high))
-        while place < len(self) and self._high[place] == high:
-            if self._low[place] == low:
-                self._is_listed[place] = True
-                self._is_stale[place] = self._state[place] != _state(item.fingerprint)
-                return not self._is_stale[place]
-            place += 1
-        return False
+    def has(self, unit: Unit) -> bool:
+        """Tell whether a unit needs nothing more, and remember that it was listed."""
+        high, low = _halves(unit.id)
+        start, end = (int(np.searchsorted(self._high, high, side)) for side in ("left", "right"))
+        rows = start + np.flatnonzero(self._low[start:end] == low)
+        is_stale = bool((self._state[rows] != _state(unit.version)).any())
+        self._is_listed[rows], self._is_stale[rows] = True, is_stale
+        return len(rows) > 0 and not is_stale
 
     def drop_stale(self) -> None:
-        """Take stale rows out of the parts, each part in one step: an id never stands in two of them."""
+        """Take stale rows out of the parts, each part in one step: a unit is never in two of them."""
         if not self.n_stale:
             return
         stale = {*zip(self._high[self._is_stale].tolist(), self._low[self._is_stale].tolist(), strict=True)}
@@ -69,12 +63,12 @@ class Done:
 
 
 def _numbers(table: Any) -> _Numbers:
-    """Give a row of three numbers per row: the halves of the id, and what tells whether the file is the same."""
+    """Give a row of three numbers per row: the halves of the unit's id, and what changes with its files."""
     rows = np.zeros((table.num_rows, 3), np.uint64)
     values = zip(*(table.column(name).to_pylist() for name in _COLUMNS), strict=True)
-    for i, (name, size_bytes, version, error_code) in enumerate(values):
+    for i, (name, version, error_code) in enumerate(values):
         # What could not be read is the same as nothing: it is tried again.
-        state = np.uint64(0) if error_code == UNREADABLE_FILE else _state(f"{size_bytes}:{version}")
+        state = np.uint64(0) if error_code == UNREADABLE_FILE else _state(version)
         rows[i] = (*_halves(name), state)
     return rows
 
@@ -83,5 +77,5 @@ def _halves(name: str) -> tuple[np.uint64, np.uint64]:
     return np.uint64(int(name[:16], 16)), np.uint64(int(name[16:], 16))
 
 
-def _state(fingerprint: str) -> np.uint64:
-    return np.uint64(int(hashlib.sha256(fingerprint.encode()).hexdigest()[:16], 16) | 1)
+def _state(version: str) -> np.uint64:
+    return np.uint64(int(version[:16], 16) | 1)

@@ -29,6 +29,7 @@ class Summary:
     tumor_probabilities: rows per bin of equal width from 0 to 1. n_contents: different contents among readable files.
     """
 
+    n_files: int
     n_rows: int
     n_failed: int
     n_contents: int
@@ -120,16 +121,18 @@ class _Counts:
         self._reasons: Counter[str] = Counter()
         self._bins = np.zeros(N_BINS, np.int64)
         self._contents: list[Any] = []
-        self._n_slices = self._n_bytes = 0
+        self._n_files = self._n_slices = self._n_bytes = 0
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
         self._answers.update(row["answer"] for row in rows if not row["error_code"])
         self._errors.update(row["error_code"] for row in rows if row["error_code"])
         self._reasons.update(row["reason"] for row in rows if row["reason"])
+        self._n_files += sum(row["unit_files"] for row in rows)
         self._n_slices += sum(row["n_slices"] for row in rows if not row["error_code"])
         self._n_bytes += sum(max(row["size_bytes"], 0) for row in rows)
         # The first eight bytes tell contents apart well enough to count them.
-        self._contents.append(np.array([int(row["sha256"][:16], 16) for row in rows if row["sha256"]], np.uint64))
+        names = [name for row in rows for name in row["sha256"].split()]
+        self._contents.append(np.array([int(name[:16], 16) for name in names], np.uint64))
         shares = [row["tumor_probability"] for row in rows if row["tumor_probability"] is not None]
         self._bins += np.histogram(shares, N_BINS, (0, 1))[0]
 
@@ -137,8 +140,8 @@ class _Counts:
         n_failed = sum(self._errors.values())
         n_contents = len(np.unique(np.concatenate(self._contents))) if self._contents else 0
         return Summary(
-            n_rows=n_failed + sum(self._answers.values()), n_failed=n_failed, n_contents=n_contents,
-            n_slices=self._n_slices, n_bytes=self._n_bytes, by_answer=_by_count(self._answers),
+            n_files=self._n_files, n_rows=n_failed + sum(self._answers.values()), n_failed=n_failed,
+            n_contents=n_contents, n_slices=self._n_slices, n_bytes=self._n_bytes, by_answer=_by_count(self._answers),
             by_error=_by_count(self._errors), by_reason=_by_count(self._reasons),
             tumor_probabilities=tuple(int(n) for n in self._bins),
         )  # fmt: skip

@@ -16,7 +16,8 @@ def write_report(folder: Path, request: Request, summary: Summary, date: str) ->
     """Write the page in one step; date: when the scan was finished."""
     facts = [
         ("Finished", date),
-        ("Files", f"{summary.n_rows:,}"),
+        ("Files", f"{summary.n_files:,}"),
+        ("Rows, one per image, series or volume", f"{summary.n_rows:,}"),
         ("answered", f"{summary.n_rows - summary.n_failed:,}"),
         ("failed", f"{summary.n_failed:,}"),
         ("Different contents", f"{summary.n_contents:,}"),
@@ -28,7 +29,7 @@ def write_report(folder: Path, request: Request, summary: Summary, date: str) ->
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
     )  # fmt: skip
     page = templates.get_template("report.html").render(
-        title=f"Scan of {summary.n_rows:,} files by {request.model} {request.model_version}",
+        title=f"Scan of {summary.n_files:,} files by {request.model} {request.model_version}",
         disclaimer=DISCLAIMER, sources=request.sources, facts=facts, summary=summary,
     )  # fmt: skip
     write_atomically(folder / REPORT, page.encode("utf-8", "backslashreplace"))

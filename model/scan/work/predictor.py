@@ -1,7 +1,8 @@
-"""From inputs to rows: reading ahead in threads, decoding in child processes, prediction in batches of one size."""
+"""From units to rows: reading ahead in threads, decoding in child processes, prediction in batches of one size."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +14,11 @@ from model.network.classifier import Classifier
 from model.preprocessing import HeadBox
 from model.records import Row, answer_cells, model_cells, refused_cells
 from model.sandbox.readers import Readers
-from model.scan.listing.inputs import Input
+from model.scan.listing.units import Unit
 from model.scan.work.ahead import ahead
-from model.scan.work.preparing import Prepared, Preparer
+from model.scan.work.preparing import Prepared, PreparedUnit, Preparer
 
-# Inputs that are begun before their turn, at least: enough to bridge a slow one.
+# Units that are begun before their turn, at least: enough to bridge a slow one.
 _FEWEST_WAITING = 32
 # What a row says that got no further.
 _BLANK: Row = {"format": "", "n_slices": 0, "notes": "", "answer": "", "error_code": "", "error": ""}
@@ -37,16 +38,21 @@ class Effort:
     seconds_per_file: float = 300.0
 
 
-@dataclass(eq=False)
 class _Open:
-    """An input whose slices are not all predicted yet."""
+    """A unit whose slices are not all predicted yet, with the predictions of each part of it."""
 
-    prepared: Prepared
-    predictions: list[Prediction] = field(default_factory=list)
+    def __init__(self, prepared: PreparedUnit) -> None:
+        self.unit, self.parts = prepared.unit, prepared.parts
+        self.predictions: list[list[Prediction]] = [[] for _ in self.parts]
+        self.n_left = sum(len(part.pixels) for part in self.parts)
+
+
+# An open unit, which of its parts, and one slice of this part.
+_Waiting = tuple[_Open, int, NDArray[np.uint8]]
 
 
 class Predictor:
-    """Turns inputs into rows. To be used in a `with` statement.
+    """Turns units into rows. To be used in a `with` statement.
 
     Every pass has the same number of slices, the last one filled up with black: with passes of several sizes, a
     slice's probabilities could depend in their last digits on the slices that it came with.
@@ -65,47 +71,62 @@ class Predictor:
     def __exit__(self, *_: object) -> None:
         self._readers.close()
 
-    def rows(self, items: Iterable[Input]) -> Iterator[Row]:
-        """Give a row for every input, in the order in which they get ready.
+    def rows(self, units: Iterable[Unit]) -> Iterator[list[Row]]:
+        """Give the rows of every unit, in the order in which units get ready.
 
         Raises:
             ScanError: the decoding processes do not start.
         """
-        waiting: list[tuple[_Open, NDArray[np.uint8]]] = []
+        waiting: list[_Waiting] = []
         n_waiting = max(_FEWEST_WAITING, 2 * self._batch)
         self._prepare.require_readers()
-        for prepared in ahead(self._prepare, items, self._n_threads, n_waiting):
-            if prepared.pixels is None or len(prepared.pixels) == 0:
-                yield self._row(prepared, [])
-                continue
+        for prepared in ahead(self._prepare, units, self._n_threads, n_waiting):
             opened = _Open(prepared)
-            waiting += [(opened, pixels) for pixels in prepared.pixels]
+            if not opened.n_left:
+                yield self._rows(opened)
+            waiting += [(opened, i, pixels) for i, part in enumerate(opened.parts) for pixels in part.pixels]
             while len(waiting) >= self._batch:
                 yield from self._predict(waiting[: self._batch])
                 del waiting[: self._batch]
         if waiting:
             yield from self._predict(waiting)
 
-    def _predict(self, waiting: Sequence[tuple[_Open, NDArray[np.uint8]]]) -> Iterator[Row]:
+    def _predict(self, waiting: Sequence[_Waiting]) -> Iterator[list[Row]]:
         size = self._classifier.card.input_size_px
         filled = np.zeros((self._batch, size, size, 1), np.uint8)
-        filled[: len(waiting), :, :, 0] = [pixels for _, pixels in waiting]
-        for (opened, _), prediction in zip(waiting, predictions_of(self._classifier, filled), strict=False):
-            opened.predictions.append(prediction)
-            if len(opened.predictions) == len(opened.prepared.slice_indices):
-                yield self._row(opened.prepared, opened.predictions)
+        filled[: len(waiting), :, :, 0] = [pixels for _, _, pixels in waiting]
+        for (opened, i, _), prediction in zip(waiting, predictions_of(self._classifier, filled), strict=False):
+            opened.predictions[i].append(prediction)
+            opened.n_left -= 1
+            if not opened.n_left:
+                yield self._rows(opened)
 
-    def _row(self, prepared: Prepared, predictions: Sequence[Prediction]) -> Row:
-        item = prepared.item
+    def _rows(self, opened: _Open) -> list[Row]:
+        parts = zip(opened.parts, opened.predictions, strict=True)
+        rows = [self._row(part, predictions) for part, predictions in parts]
+        n_before: Counter[str] = Counter()
+        for part, row in zip(opened.parts, rows, strict=True):
+            # A file of several stacks has several rows.
+            name = part.files[0].id
+            row["id"] = part.files[0].id_of_stack(n_before[name])
+            n_before[name] += 1
+        unit = {"unit": opened.unit.id, "unit_version": opened.unit.version, "unit_files": 0}
+        rows = [row | unit for row in rows]
+        rows[0]["unit_files"] = len(opened.unit.files)
+        return rows
+
+    def _row(self, part: Prepared, predictions: Sequence[Prediction]) -> Row:
+        file = part.files[0]
+        sizes = [file.size_bytes for file in part.files]
         row: Row = _BLANK | {
-            "id": item.id, "path": item.shown, "size_bytes": item.size_bytes, "version": item.version,
-            "sha256": prepared.sha256, "n_files": 1, **prepared.cells, **model_cells(self._classifier.card),
+            "path": file.shown, "size_bytes": -1 if -1 in sizes else sum(sizes),
+            "version": file.version, "n_files": len(part.files), **part.cells, **model_cells(self._classifier.card),
         }  # fmt: skip
         if row["error_code"]:
             return row
         try:
             is_volume = row["kind"] == "volume"
-            return row | answer_cells(summarize(predictions, prepared.slice_indices) if is_volume else predictions[0])
+            return row | answer_cells(summarize(predictions, part.slice_indices) if is_volume else predictions[0])
         except ImageError as error:
             return row | refused_cells(error.code, error.sentence)
 

@@ -1,13 +1,12 @@
 """The plain scan's predictor as actors of Ray Data: on one machine or on a cluster that Ray holds together.
 
-Each actor loads the model once and takes one core, with a decoding process of its own. Ray streams the inputs to the
-actors, starts those anew that die, and gives them their inputs again; the driver alone writes rows, in the same parts
+Each actor loads the model once and takes one core, with a decoding process of its own. Ray streams the units to the
+actors, starts those anew that die, and gives them their units again; the driver alone writes rows, in the same parts
 as the plain scan, so that either goes on where the other was. Ray's own checkpoints are not used: they know ids, but
 not which files have changed since.
 """
 
 import importlib
-import itertools
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -16,17 +15,18 @@ from typing import Any
 from model.network.classifier import load_classifier
 from model.records import Row
 from model.scan.errors import MissingPackage, ScanError
-from model.scan.listing.inputs import Input
+from model.scan.listing.units import Unit
 from model.scan.table.parts import arrow, schema
 from model.scan.work.predictor import Effort, Predictor
 
 REQUIREMENTS = "requirements/ray.txt"
-# Inputs that an actor gets at once, and loses when it dies. At the end of each, its last pass is not full.
+# Files that an actor gets at once (more where one unit has more), and loses when it dies. At the end of each, its last
+# pass is not full.
 _PER_CALL = 64
 _TRIES = 3
-# Inputs that are handed to Ray at a time: each call's inputs are an object that Ray keeps account of.
+# Files that are handed to Ray at a time: each call's units are an object that Ray keeps account of.
 _PER_WAVE = 1_000_000
-# Of this machine's memory, where Ray is started here: inputs and rows are small.
+# Of this machine's memory, where Ray is started here: units and rows are small.
 _OBJECT_STORE_BYTES = 300_000_000
 
 
@@ -72,31 +72,40 @@ class RayEngine:
     def __exit__(self, *_: object) -> None:
         self._ray.shutdown()
 
-    def rows(self, items: Iterable[Input]) -> Iterator[Row]:
-        """Give a row for every input, as the actors finish them."""
-        lines = (item.to_line() for item in items)
-        for wave in _in_groups(lines, _PER_WAVE):
+    def rows(self, units: Iterable[Unit]) -> Iterator[list[Row]]:
+        """Give the rows of all units, as the actors finish them."""
+        for wave in _in_groups(units, _PER_WAVE):
             yield from self._wave(wave)
 
-    def _wave(self, wave: list[str]) -> Iterator[Row]:
+    def _wave(self, wave: list[Unit]) -> Iterator[list[Row]]:
         n_actors = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
-        blocks = [self._block(lines) for lines in _in_groups(iter(wave), _PER_CALL)]
+        blocks = [self._block(units) for units in _in_groups(wave, _PER_CALL)]
         dataset = self._data.from_arrow_refs(blocks).map_batches(
             RowsOfLines,
             fn_constructor_kwargs={"card_path": str(self._card_path), "effort": self._effort},
             batch_size=None, batch_format="pyarrow", zero_copy_batch=True, num_cpus=1,
             compute=self._data.ActorPoolStrategy(size=min(n_actors, max(1, len(blocks)))),
         )  # fmt: skip
+        # A block of Ray's is what a call returned: whole units.
         for block in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-            yield from block.to_pylist()
+            yield block.to_pylist()
 
-    def _block(self, lines: list[str]) -> Any:
-        """Put one call's inputs where every node reaches them."""
-        return self._ray.put(arrow().table({"line": lines}))
+    def _block(self, units: list[Unit]) -> Any:
+        """Put one call's units where every node reaches them."""
+        return self._ray.put(arrow().table({"line": [unit.to_line() for unit in units]}))
 
 
-def _in_groups(lines: Iterator[str], size: int) -> Iterator[list[str]]:
-    while group := list(itertools.islice(lines, size)):
+def _in_groups(units: Iterable[Unit], n_files: int) -> Iterator[list[Unit]]:
+    """Yield units together until they have so many files."""
+    group: list[Unit] = []
+    n = 0
+    for unit in units:
+        group.append(unit)
+        n += len(unit.files)
+        if n >= n_files:
+            yield group
+            group, n = [], 0
+    if group:
         yield group
 
 
@@ -110,6 +119,7 @@ class RowsOfLines:
         self._predictor = Predictor(classifier, effort)
 
     def __call__(self, lines: Any) -> Any:
-        """Give a table of rows for a table of inputs."""
-        items = [Input.from_line(line) for line in lines.column("line").to_pylist()]
-        return arrow().Table.from_pylist(list(self._predictor.rows(items)), schema=self._schema)
+        """Give a table of rows for a table of units."""
+        units = [Unit.from_line(line) for line in lines.column("line").to_pylist()]
+        rows = [row for of_unit in self._predictor.rows(units) for row in of_unit]
+        return arrow().Table.from_pylist(rows, schema=self._schema)
