@@ -210,3 +210,8 @@ def test_use_of_a_clock_that_jumps_is_found(use):
 @pytest.mark.parametrize("line", ["from tests.a.test_b import c", "import tests.test_b", "from tests import conftest"])
 def test_import_of_a_test_is_found(line):
     assert TEST_MODULE.search(f"import os\n{line}\n")
+
+
+def test_no_folder_holds_more_than_a_dozen_python_files() -> None:
+    folders = {file.parent for part in (*PACKAGES, "tests") for file in (TOP / part).rglob("*.py")}
+    assert [str(folder) for folder in folders if len(list(folder.glob("*.py"))) > 12] == []

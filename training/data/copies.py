@@ -1,6 +1,7 @@
 """Find pictures that are (nearly) the same, and number the groups that must stay on one side of a split."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,6 @@ from scipy.sparse.csgraph import connected_components
 
 from training.data.decoded import Decoded
 from training.data.image_table import ImageFacts, links_of_patients
-from training.data.pairs import Pairs, pairs_above
 
 # Side of the thumbnails that are compared: fine enough to see a lesion, coarse enough to forget compression.
 THUMBNAIL_SIZE_PX = 32
@@ -26,10 +26,20 @@ LEFT_OUT = 0.95
 # 0.97, heads none. So they count this much less.
 WHOLE_ALLOWANCE = 0.03
 _ROWS_PER_BLOCK = 1024
+_PAIR_ROWS = 512
 # Places of two pictures of each pair, int64 (m,) both.
 Copies = tuple[NDArray[np.int64], NDArray[np.int64]]
 # figshare has 3064 slices of 233 patients, 13 each; a block takes one to three patients.
 _SHORTEST_BLOCK, _LONGEST_BLOCK = 12, 30
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Near-duplicates: places of two pictures, int64 (n,) each with first < second, and their likeness, float32."""
+
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+    likeness: NDArray[np.float32]
 
 
 def thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -214,3 +224,22 @@ def neighbours(pixels: NDArray[np.uint8], series: NDArray[np.int64]) -> tuple[ND
         first[start : start + length] = order[start]
         start += length
     return first, order
+
+
+def pairs_above(threshold: float, n: int, likeness_of: Callable[[slice], NDArray[np.float32]]) -> Pairs:
+    """Give all pairs of n pictures that are more alike; likeness_of: of a block of them to all, float32 (block, n)."""
+    firsts, seconds, values = [], [], []
+    for start in range(0, n, _PAIR_ROWS):
+        alike = likeness_of(slice(start, start + _PAIR_ROWS))
+        rows, columns = np.nonzero(alike > threshold)
+        later = columns > rows + start
+        firsts.append(rows[later] + start)
+        seconds.append(columns[later])
+        values.append(alike[rows[later], columns[later]])
+    return Pairs(np.concatenate(firsts), np.concatenate(seconds), np.concatenate(values))
+
+
+def side_of(decoded: Decoded, place: int) -> str:
+    """Name the collection and the split that a picture stands in."""
+    picture = decoded.pictures[place]
+    return f"{picture.source}/{picture.split}"

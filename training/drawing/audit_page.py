@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from training.data.copies import Pairs, side_of
 from training.data.decoded import Decoded
-from training.data.pairs import Pairs, side_of
 from training.drawing import plots
 from training.drawing.page import Section, Table, write_page
 from training.figures import share

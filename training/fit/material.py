@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from training.data.boxes import Lesion
 from training.data.decoded import Decoded
-from training.data.known_sources import KNOWN_SOURCES
 from training.data.sources import Sources
 from training.data.split import Split
 from training.feed.mixing import LabelledPictures
+from training.known_sources import KNOWN_SOURCES
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,9 +17,8 @@ from model.reading.one_file import read_image
 from model.safe_files import sha256_of, write_atomically
 from training.data.audit_result import GROUPS_FILE, NETWORK, PAIRS_FILE, THUMBNAILS
 from training.data.boxes import Lesion
-from training.data.copies import LEFT_OUT, describe, find_pairs, group, likeness
+from training.data.copies import LEFT_OUT, Pairs, describe, find_pairs, group, likeness, pairs_above, side_of
 from training.data.decoded import COMPARED_SIZE_PX, Decoded
-from training.data.pairs import Pairs, pairs_above, side_of
 from training.data.sources import Sources, add_sources, sources_of
 from training.drawing.audit_page import write_audit_report
 from training.fit.run_folder import RUNS

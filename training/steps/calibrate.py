@@ -27,7 +27,6 @@ from training.figures import Figures
 from training.fit import networks
 from training.fit.run_folder import RUNS, RunFolder
 from training.fit.run_pictures import Known, known_by_collection, read_run_pictures
-from training.measure.bounds import unmet_bounds
 from training.measure.gate import GateFigures, fit_gate, gate_figures, refused_by_other_groups, require_outsiders
 from training.measure.metrics import Presence, Summary, summarize, wilson_interval
 from training.measure.passes import answers_of
@@ -35,6 +34,7 @@ from training.measure.pointing import Pointing, PointingFigures
 from training.measure.stability import changed_looks, stability
 from training.measure.trust import CrossFitted, choose_decision, cross_fitted, tumor_presence
 from training.recipes import RECIPES
+from training.steps.bounds import unmet_bounds
 from training.steps.card_of_run import card_of_run
 from training.steps.run_of_card import run_of_card
 

@@ -11,9 +11,9 @@ from model.errors import ModelFileError
 from model.network.classifier import Classifier, load_classifier
 from model.preprocessing import PREPROCESSING_VERSION
 from model.sentences import Sentence
-from training.data.known_sources import KNOWN_SOURCES
 from training.fit.run_folder import Config, Json, RunFolder
-from training.measure.bounds import LEAST_POINTING
+from training.known_sources import KNOWN_SOURCES
+from training.steps.bounds import LEAST_POINTING
 
 _TITLES = {
     "tumor_type": Sentence("Glioma, meningioma, pituitary tumor or no tumor"),

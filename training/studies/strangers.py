@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.folders import Picture
-from training.data.known_sources import KNOWN_SOURCES
 from training.data.split import Split
 from training.errors import DataError
 from training.figures import Figures
+from training.known_sources import KNOWN_SOURCES
 
 # A share of fewer images says little of a source.
 LEAST_OF_A_SOURCE = 20

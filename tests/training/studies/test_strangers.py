@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from training.data.known_sources import KNOWN_SOURCES
 from training.errors import DataError
 from training.figures import Figures
+from training.known_sources import KNOWN_SOURCES
 from training.studies.strangers import folds_by_source, measure_strangers
 
 

@@ -4,11 +4,11 @@ import dataclasses
 import json
 
 from model.card import WEIGHTS_FOLDER
-from training.measure.bounds import unmet_bounds
 from training.measure.gate import GateFigures
 from training.measure.metrics import Presence
 from training.measure.pointing import PointingFigures
 from training.measure.trust import Calibration, Selective
+from training.steps.bounds import unmet_bounds
 
 
 def test_bounds_for_publishing_that_are_not_kept_are_named() -> None:
