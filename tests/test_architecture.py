@@ -213,5 +213,9 @@ def test_import_of_a_test_is_found(line):
 
 
 def test_no_folder_holds_more_than_a_dozen_python_files() -> None:
-    folders = {file.parent for part in ("model", "web", "training", "benchmarks", "tests") for file in (TOP / part).rglob("*.py")}
+    folders = {
+        file.parent
+        for part in ("model", "web", "training", "benchmarks", "tests")
+        for file in (TOP / part).rglob("*.py")
+    }
     assert [str(folder) for folder in folders if len(list(folder.glob("*.py"))) > 12] == []
