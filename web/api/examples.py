@@ -1,4 +1,4 @@
-"""Answers of the API as its documentation shows them."""
+"""Answers of the API as its documentation shows them: of no published model in particular."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ _OPINION: dict[str, Any] = {
 }
 _READING: dict[str, Any] = {
     "model": "xception",
-    "model_version": "2.1.0",
+    "model_version": "1.0.0",
     "model_sha256": _WEIGHTS,
     **_OPINION,
     "reason": "",
