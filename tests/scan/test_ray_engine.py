@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.archives import command, ids_in_parts, rows_of, scan, write_slices
+from tests.support.heads import series
 from tests.support.samples import TOP
 
 pytest.importorskip("pyarrow", reason="requirements/scan.txt is not installed")
@@ -99,6 +100,22 @@ def test_killed_actor_and_killed_driver_leave_every_file_its_one_row(tmp_path: P
     for with_ray, without in zip(rows_of(out), rows_of(plain), strict=True):
         assert [with_ray[name] for name in same] == [without[name] for name in same]
         assert with_ray["p_glioma"] == pytest.approx(without["p_glioma"], abs=1e-5)
+
+
+@pytest.mark.slow
+def test_series_give_the_rows_of_the_plain_scan(tmp_path: Path, tiny_models: Path) -> None:
+    needs_ray()
+    for folder in ("a", "b", "c"):
+        (tmp_path / "in" / folder).mkdir(parents=True)
+        for i, content in enumerate(series()):
+            (tmp_path / "in" / folder / f"IM{i:03}").write_bytes(content)
+    for engine in ("ray", "plain"):
+        done = scan(tmp_path / "in", "--out", tmp_path / engine, "--engine", engine, models=tiny_models)
+        assert done.returncode == 0, done.stderr
+    same = ("id", "path", "n_files", "n_slices", "slice", "answer", "sha256", "unit", "unit_version", "unit_files")
+    with_ray, plain = rows_of(tmp_path / "ray"), rows_of(tmp_path / "plain")
+    assert [row["n_files"] for row in plain] == [22, 22, 22]
+    assert [[row[name] for name in same] for row in with_ray] == [[row[name] for name in same] for row in plain]
 
 
 def test_missing_ray_is_named_with_what_installs_it(tmp_path: Path, tiny_models: Path) -> None:

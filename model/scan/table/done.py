@@ -48,9 +48,11 @@ class Done:
         high, low = _halves(unit.id)
         start, end = (int(np.searchsorted(self._high, high, side)) for side in ("left", "right"))
         rows = start + np.flatnonzero(self._low[start:end] == low)
+        if not len(rows):
+            return False
         is_stale = bool((self._state[rows] != _state(unit.version)).any())
         self._is_listed[rows], self._is_stale[rows] = True, is_stale
-        return len(rows) > 0 and not is_stale
+        return not is_stale
 
     def drop_stale(self) -> None:
         """Take stale rows out of the parts, each part in one step: a unit is never in two of them."""

@@ -11,8 +11,12 @@ R = TypeVar("R")
 _END = object()
 
 
-def ahead(work: Callable[[T], R], items: Iterable[T], n_threads: int, n_waiting: int) -> Iterator[R]:
-    """Yield the result for each item as it gets ready; at most `n_waiting` items are begun that nobody has read.
+def ahead(
+    work: Callable[[T], R], items: Iterable[T], n_threads: int, n_waiting: int, size: Callable[[T], int] = lambda _: 1
+) -> Iterator[R]:
+    """Yield the result for each item as it gets ready; results that nobody has read have a total size of `n_waiting`.
+
+    One more than there are threads are begun in any case, however large.
 
     The threads are daemons, unlike those of concurrent.futures: one that waits for a store does not hold up the end.
 
@@ -23,16 +27,17 @@ def ahead(work: Callable[[T], R], items: Iterable[T], n_threads: int, n_waiting:
     done: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for _ in range(n_threads):
         threading.Thread(target=_serve, args=(work, todo, done), daemon=True).start()
-    n_open = 0
+    n_open = n_size = 0
     try:
         for item in items:
             todo.put(item)
-            n_open += 1
-            if n_open == n_waiting:
-                yield _result(done)
-                n_open -= 1
+            n_open, n_size = n_open + 1, n_size + size(item)
+            while n_open > n_threads and n_size >= n_waiting:
+                finished, result = _result(done)
+                n_open, n_size = n_open - 1, n_size - size(finished)
+                yield result
         for _ in range(n_open):
-            yield _result(done)
+            yield _result(done)[1]
     finally:
         with suppress(queue.Empty):
             while True:
@@ -44,7 +49,7 @@ def ahead(work: Callable[[T], R], items: Iterable[T], n_threads: int, n_waiting:
 def _serve(work: Callable[[T], R], todo: "queue.SimpleQueue[Any]", done: "queue.SimpleQueue[Any]") -> None:
     for item in iter(todo.get, _END):
         try:
-            done.put(work(item))
+            done.put((item, work(item)))
         except Exception as error:  # noqa: BLE001 - raised again where the results are read
             done.put(error)
 

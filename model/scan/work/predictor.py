@@ -18,7 +18,7 @@ from model.scan.listing.units import Unit
 from model.scan.work.ahead import ahead
 from model.scan.work.preparing import Prepared, PreparedUnit, Preparer
 
-# Units that are begun before their turn, at least: enough to bridge a slow one.
+# Files of units that are begun before their turn, at least: enough to bridge a slow one.
 _FEWEST_WAITING = 32
 # What a row says that got no further.
 _BLANK: Row = {"format": "", "n_slices": 0, "notes": "", "answer": "", "error_code": "", "error": ""}
@@ -80,7 +80,7 @@ class Predictor:
         waiting: list[_Waiting] = []
         n_waiting = max(_FEWEST_WAITING, 2 * self._batch)
         self._prepare.require_readers()
-        for prepared in ahead(self._prepare, units, self._n_threads, n_waiting):
+        for prepared in ahead(self._prepare, units, self._n_threads, n_waiting, _n_files):
             opened = _Open(prepared)
             if not opened.n_left:
                 yield self._rows(opened)
@@ -129,6 +129,10 @@ class Predictor:
             return row | answer_cells(summarize(predictions, part.slice_indices) if is_volume else predictions[0])
         except ImageError as error:
             return row | refused_cells(error.code, error.sentence)
+
+
+def _n_files(unit: Unit) -> int:
+    return len(unit.files)
 
 
 def predictions_of(classifier: Classifier, inputs: NDArray[np.uint8]) -> list[Prediction]:
