@@ -74,6 +74,17 @@ class SplitTable:
         groups = np.array([self.rows[p.name].group for p in pictures], np.int64)
         return groups, Split(np.flatnonzero(~held_out), np.flatnonzero(held_out))
 
+    def kept_in(self, split: Split, groups: NDArray[np.int64], pictures: Sequence[Picture]) -> Split:
+        """Return a split in which every group of the table is on the side where the table has it.
+
+        A group with an image that was trained on is for training: a network that learned from it is not measured on it.
+        """
+        rows = [self.rows.get(p.name) for p in pictures]
+        learned = np.isin(groups, groups[[row is not None and not row.validation for row in rows]])
+        held_out = np.isin(groups, groups[[row is not None and row.validation for row in rows]])
+        held_out[split.validation] = True
+        return Split(np.flatnonzero(learned | ~held_out), np.flatnonzero(held_out & ~learned))
+
     def names(self, validation: bool) -> list[str]:
         """Return the names of the images on one side."""
         return [name for name, row in self.rows.items() if row.validation == validation]

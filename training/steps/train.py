@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -81,6 +82,8 @@ def prepare(request: Request) -> Material:
     else:
         groups, share = groups_of(request, usable), request.recipe.validation_share
         split = draw_split(usable.labels(class_names), groups, share, request.seed, class_names)
+        if learned := split_of_weights(request.weights):
+            split = learned.kept_in(split, groups, usable.pictures)
     config = request.config(usable, int(groups.max()) + 1, len(split.validation), problems)
     request.run.begin(config, usable.pictures, groups, split)
     tell(config.data["n_pictures"], config.data["n_groups"], len(split.validation), problems)
@@ -110,6 +113,12 @@ def earlier_split(request: Request) -> SplitTable | None:
     if request.run.has_begun:
         return request.run.read_split()
     return request.start.read_split() if request.start else None
+
+
+def split_of_weights(weights: str) -> SplitTable | None:
+    """Return the table of images beside the starting weights of a published network; None where there is none."""
+    file = Path(weights).with_suffix(".split.csv")
+    return SplitTable.read(file) if weights.endswith(".keras") and file.is_file() else None
 
 
 def groups_of(request: Request, usable: Decoded) -> np.ndarray:

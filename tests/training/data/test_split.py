@@ -1,10 +1,13 @@
 """Whole groups are drawn into validation."""
 
+from pathlib import Path
+
 import numpy as np
 
 from tests.support.training import as_decoded, smooth_pictures
 from training.data.copies import group
-from training.data.split import draw_split
+from training.data.folders import Picture
+from training.data.split import Row, Split, SplitTable, draw_split
 
 
 def test_groups_never_stand_on_both_sides_of_a_split() -> None:
@@ -24,3 +27,14 @@ def test_split_depends_on_the_seed_alone() -> None:
     labels, groups = np.arange(40) % 2, np.arange(40)
     one, same, other = (draw_split(labels, groups, 0.25, seed, "ab").validation.tolist() for seed in (1, 1, 2))
     assert one == same != other
+
+
+def test_groups_that_the_starting_network_learned_from_are_never_held_out() -> None:
+    pictures = [Picture(Path(f"{i}.jpg"), str(i), "a", "", "") for i in range(8)]
+    groups = np.array([0, 0, 1, 1, 2, 2, 3, 3])
+    # 0 was trained on, 2 held out, 4 held out beside 5, which was trained on; 6 and 7 are new.
+    rows = {"0": Row(0, False), "2": Row(1, True), "4": Row(2, True), "5": Row(2, False)}
+    drawn = Split(np.array([2, 3, 4, 5]), np.array([0, 1, 6, 7]))
+    kept = SplitTable(Path("split.csv"), rows).kept_in(drawn, groups, pictures)
+    assert kept.validation.tolist() == [2, 3, 6, 7]
+    assert kept.training.tolist() == [0, 1, 4, 5]
