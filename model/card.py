@@ -31,11 +31,26 @@ class Decision:
     temperature: the logits are divided by it, so that probabilities say how often an answer is right.
     uncertain_below: an answer whose probability is lower is given as uncertain; above 1, every answer is.
     tumor_from: probability of any tumor from which a picture counts as showing one.
+
+    The others may be absent. healthy_below: probability of any tumor below which "no tumor" is said;
+    certain_tumor_from: that from which "tumor" is said; kind_from: share of the most probable kind among the kinds of
+    tumor from which it is named. Where they are absent, uncertain_below and tumor_from decide in their place.
+    volume_tumor_from: probability of any tumor, of a volume, from which "tumor" is said of it; absent: as of an image.
+    volume_false_alarms: share of healthy volumes that were called a tumor, when this was measured.
     """
 
     temperature: float = 1.0
     uncertain_below: float = 0.0
     tumor_from: float = 0.5
+    healthy_below: float | None = None
+    certain_tumor_from: float | None = None
+    kind_from: float | None = None
+    volume_tumor_from: float | None = None
+    volume_false_alarms: float | None = None
+
+    def given(self) -> dict[str, float]:
+        """Return the numbers that are not absent, by name."""
+        return {name: number for name, number in dataclasses.asdict(self).items() if number is not None}
 
 
 # Unlike every brain MRI in training, or on the far side of a plane from what brain MRI was compared with.
@@ -110,7 +125,8 @@ class ModelCard:
 
     def to_json(self) -> str:
         """Give the card as indented JSON."""
-        return json.dumps(dataclasses.asdict(self), indent=2, ensure_ascii=False) + "\n"
+        fields = {**dataclasses.asdict(self), "decision": self.decision.given()}
+        return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "ModelCard":

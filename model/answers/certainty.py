@@ -1,6 +1,7 @@
 """Whether an answer is certain: class probabilities, held against the thresholds, for images and volumes alike."""
 
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,12 @@ _NO_SLICE_OF_A_HEAD = Sentence(
     "Expected an MRI slice of a head. Received a picture unlike every brain MRI that the network was "
     "trained on, so that it names no class. Send one slice, upright, without anything around it."
 )
+
+
+class Tumor(Enum):
+    """What may be said of a tumor: between two bounds neither yes nor no."""
+
+    YES, NO, UNCLEAR = "yes", "no", "unclear"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -58,9 +65,26 @@ class Answer:
         return self.tumor_probability >= self.decision.tumor_from
 
     @property
+    def tumor(self) -> Tumor:
+        """What may be said of a tumor, of any kind."""
+        if self._says_tumor:
+            return Tumor.YES
+        return Tumor.NO if self._says_healthy else Tumor.UNCLEAR
+
+    @property
+    def kind(self) -> str:
+        """The class of tumor that may be named, or nothing."""
+        return self.most_probable_kind if self.tumor is Tumor.YES and self._names_kind else ""
+
+    @property
+    def most_probable_kind(self) -> str:
+        """The class of tumor with the highest probability; of equal ones the first."""
+        return max((name for name in self.class_names if name != "no_tumor"), key=self.by_class().__getitem__)
+
+    @property
     def is_certain(self) -> bool:
-        """Whether the class may be given: probable enough, and class and operating point agree on a tumor."""
-        return self._is_probable and self.shows_tumor == (self.predicted_class != "no_tumor")
+        """Whether the class may be given: no tumor, or a tumor whose kind may be named."""
+        return self.tumor is Tumor.NO or bool(self.kind)
 
     @property
     def is_given(self) -> bool:
@@ -72,7 +96,7 @@ class Answer:
         """The predicted class, UNCERTAIN, or NOT_BRAIN_MRI."""
         if not self.is_brain_mri:
             return NOT_BRAIN_MRI
-        return self.predicted_class if self.is_certain else UNCERTAIN
+        return self.kind or ("no_tumor" if self.tumor is Tumor.NO else UNCERTAIN)
 
     @property
     def reason(self) -> Sentence:
@@ -82,6 +106,29 @@ class Answer:
         if self.is_certain:
             return NO_SENTENCE
         return _CONTRADICTORY if self._is_probable else _NOT_SURE
+
+    # Each bound has a stand-in: the one that cards before it have.
+
+    @property
+    def _says_tumor(self) -> bool:
+        bound = self.decision.certain_tumor_from
+        if bound is None:
+            return self.shows_tumor and self.tumor_probability >= self.decision.uncertain_below
+        return self.tumor_probability >= bound
+
+    @property
+    def _says_healthy(self) -> bool:
+        bound = self.decision.healthy_below
+        if bound is None:
+            return self.predicted_class == "no_tumor" and self._is_probable and not self.shows_tumor
+        return self.tumor_probability < bound
+
+    @property
+    def _names_kind(self) -> bool:
+        kind, bound = self.most_probable_kind, self.decision.kind_from
+        if bound is None:
+            return self.predicted_class == kind and self._is_probable
+        return self.by_class()[kind] >= bound * self.tumor_probability
 
     @property
     def _is_probable(self) -> bool:

@@ -14,7 +14,7 @@ from PIL import Image
 from app import create_app
 from model.__main__ import main
 from model.answers.calibration import calibrate
-from model.answers.certainty import NOT_BRAIN_MRI, UNCERTAIN, Answer, disagree
+from model.answers.certainty import NOT_BRAIN_MRI, UNCERTAIN, Answer, Tumor, disagree
 from model.card import CLASS_NAMES, Decision, ModelCard
 from model.network.classifier import Classifier
 from tests.support.client import multipart
@@ -174,3 +174,36 @@ def test_probability_at_a_bound_of_the_card_reaches_it() -> None:
     )
     assert says.shows_tumor
     assert says.answer == "glioma"
+
+
+BOUNDS = Decision(healthy_below=0.2, certain_tumor_from=0.8, kind_from=0.75)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "decision", "tumor", "answer"),
+    [
+        # Bounds of the card for tumor or not, and for the kind among the kinds of tumor.
+        ((0.1, 0.05, 0.85, 0.0), BOUNDS, Tumor.NO, "no_tumor"),
+        ((0.1, 0.1, 0.8, 0.0), BOUNDS, Tumor.UNCLEAR, UNCERTAIN),
+        ((0.79, 0.0, 0.21, 0.0), BOUNDS, Tumor.UNCLEAR, UNCERTAIN),
+        ((0.6, 0.2, 0.2, 0.0), BOUNDS, Tumor.YES, "glioma"),
+        ((0.5, 0.3, 0.2, 0.0), BOUNDS, Tumor.YES, UNCERTAIN),
+        # Without them: the one for the class, and the operating point.
+        ((0.9, 0.1, 0.0, 0.0), Decision(uncertain_below=0.94), Tumor.YES, UNCERTAIN),
+        ((0.95, 0.0, 0.05, 0.0), Decision(uncertain_below=0.94), Tumor.YES, "glioma"),
+        ((0.93, 0.0, 0.07, 0.0), Decision(uncertain_below=0.94), Tumor.UNCLEAR, UNCERTAIN),
+        ((0.0, 0.05, 0.95, 0.0), Decision(uncertain_below=0.94), Tumor.NO, "no_tumor"),
+        ((0.0, 0.05, 0.95, 0.0), Decision(uncertain_below=0.94, tumor_from=0.04), Tumor.UNCLEAR, UNCERTAIN),
+    ],
+)
+def test_tumor_and_its_kind_are_named_beyond_their_bounds_alone(
+    probabilities: tuple[float, ...], decision: Decision, tumor: Tumor, answer: str
+) -> None:
+    says = Answer(class_names=CLASS_NAMES["tumor_type"], probabilities=np.array(probabilities), decision=decision)
+    assert (says.tumor, says.answer) == (tumor, answer)
+
+
+def test_card_keeps_the_bounds_that_it_has_and_no_others(tiny_models: Path) -> None:
+    card = dataclasses.replace(ModelCard.from_json((tiny_models / "xception.json").read_text()), decision=BOUNDS)
+    assert "volume_tumor_from" not in card.to_json()
+    assert ModelCard.from_json(card.to_json()).decision == BOUNDS

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from model.card import WEIGHTS_FOLDER, ModelCard, read_card
+from model.card import WEIGHTS_FOLDER, Decision, ModelCard, read_card
 from model.errors import ModelFileError
 from model.network.classifier import Classifier
 from model.network.self_test import answers_to_known_pictures
@@ -121,14 +121,14 @@ def _read_evaluation(folder: Path) -> Json:
 
 
 def _check_evaluations(card: ModelCard) -> None:
-    decision = dataclasses.asdict(card.decision)
     for name, evaluation in card.metrics.items():
         model = evaluation.get("model", {})
         if model.get("sha256", card.sha256) != card.sha256:
             raise PublishError(
                 f"Expected figures of this run's network. Those of {name} are of another one; evaluate it again."
             )
-        if model.get("decision", decision) != decision or model.get("gate", gate_of(card)) != gate_of(card):
+        decision = Decision(**model["decision"]) if "decision" in model else card.decision
+        if decision != card.decision or model.get("gate", gate_of(card)) != gate_of(card):
             raise PublishError(
                 f"Expected figures of this run's temperature and bounds. Those of {name} are from before it was "
                 "calibrated; evaluate it again."
