@@ -16,6 +16,7 @@ from model.answers.volume import VolumeSummary
 from model.card import CLASS_NAMES, DISCLAIMER, ModelCard
 from model.reading.contents import MriImage, MriVolume
 from model.reading.sizes import coarse_note
+from model.safe_files import in_utf8
 from model.sentences import Sentence
 
 Row = dict[str, Any]
@@ -194,7 +195,10 @@ def written(value: object) -> str:
 
 
 def write_csv(file: TextIO, columns: Iterable[Column], rows: Iterable[Row]) -> None:
-    """Write a table with a header line; a text that a spreadsheet would run as a formula begins with an apostrophe."""
+    """Write a table with a header line.
+
+    A text that a spreadsheet would run as a formula begins with an apostrophe; a name that is no UTF-8 is `in_utf8`.
+    """
     names = [column.name for column in columns]
     writer = csv.writer(file)
     writer.writerow(names)
@@ -202,7 +206,7 @@ def write_csv(file: TextIO, columns: Iterable[Column], rows: Iterable[Row]) -> N
 
 
 def _safe(value: object) -> str:
-    text = written(value)
+    text = in_utf8(written(value))
     return f"'{text}" if isinstance(value, str) and _FORMULA.match(text) else text
 
 

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: replaced in one step, told apart by their SHA-256."""
+"""Files that are there whole or not at all: replaced in one step, told apart by their SHA-256, named in UTF-8."""
 
 import hashlib
 import os
@@ -6,6 +6,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+
+def in_utf8(path: str | Path) -> str:
+    """Return a path in valid UTF-8; bytes that are none stand in it by their number, after a backslash and x.
+
+    Python keeps such bytes of a file's name as lone surrogates, which no table and no page can hold.
+    """
+    return os.fspath(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def sha256_of(path: Path) -> str:

@@ -1,5 +1,6 @@
 """`python -m model` on files and folders."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,13 @@ def test_slice_that_fails_in_a_series_gets_a_row_of_its_own(tmp_path: Path, tiny
     first, second = csv_rows(table)
     assert (first["n_slices"], Path(second["path"]).name) == ("21", "IM007")
     assert "cut off" in second["error"]
+
+
+def test_name_that_is_not_utf8_is_a_row_of_the_table(folder: Path, tiny_models: Path) -> None:
+    (folder / "a.png").rename(folder / os.fsdecode(b"caf\xe9.png"))
+    table = folder.parent / "out.csv"
+    assert main([str(folder), "--csv", str(table), "--models", str(tiny_models)]) == 0
+    assert [Path(row["path"]).name for row in csv_rows(table)] == [r"caf\xe9.png", "b.jpg"]
 
 
 def test_path_that_does_not_exist_gives_exit_code_2(

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -29,6 +30,9 @@ STUDIES = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one step; return 0 when it was done and 2 when it cannot be done."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A folder may have a name that is not UTF-8.
+        sys.stdout.reconfigure(errors="backslashreplace")
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser(given[:2]).parse_args(given)
     try:

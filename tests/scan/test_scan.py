@@ -18,6 +18,7 @@ from model.scan.table.merging import merge
 from model.scan.table.parts import PARTS, Parts
 from tests.support.archives import ids_in_parts, rows_of, scan, write_slices
 from tests.support.heads import dicom, nifti, series
+from tests.support.samples import csv_rows
 
 pytest.importorskip("pyarrow", reason="requirements/scan.txt is not installed")
 CLASSES = ("glioma", "meningioma", "no_tumor", "pituitary")
@@ -219,6 +220,15 @@ def test_table_is_merged_by_the_last_shard_alone(tmp_path: Path, tiny_models: Pa
     assert not (tmp_path / "out" / "results.csv").exists()
     assert main([*arguments, "--shard", "0/2"]) == 0
     assert len(rows_of(tmp_path / "out")) == 12
+
+
+def test_output_and_source_may_have_names_that_are_not_utf8(tmp_path: Path, tiny_models: Path) -> None:
+    source, out = (Path(os.fsdecode(os.fsencode(tmp_path) + name)) for name in (b"/\xe4", b"/\xf6"))
+    write_slices(source, 1)
+    for resumed in ([], ["--resume"]):
+        assert main([str(source), "--out", str(out), "--models", str(tiny_models), *resumed]) == 0
+    assert [Path(row["path"]).parts[-3] for row in csv_rows(out / "results.csv")] == [r"\xe4"]
+    assert r"\xe4" in (out / "report.html").read_text()
 
 
 @pytest.mark.parametrize("text", ["2/2", "-1/2", "1", "a/b", "0/0"])

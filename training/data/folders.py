@@ -1,44 +1,40 @@
-"""Find labelled pictures in folders: one folder per class, or Training/ and Testing/ folders of them."""
+"""Find labelled images: a folder per class, Training/ and Testing/ folders of them, or a table of paths and labels."""
 
+import csv
 import hashlib
-import re
+import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from model.card import TUMOR_PRESENCE, TUMOR_TYPE
+from model.safe_files import in_utf8
 from training.errors import DataError
+from training.spellings import ACCEPTED, class_of, given_classes
 
 TRAINING, TESTING, UNSPLIT = "training", "testing", "unsplit"
-_SPLIT_NAMES = {"training": TRAINING, "train": TRAINING, "testing": TESTING, "test": TESTING}
-# How the data sets of this field spell their folders, in lower case with one underscore between words.
-_TYPE_ALIASES = {
-    "glioma": "glioma",
-    "glioma_tumor": "glioma",
-    "meningioma": "meningioma",
-    "meningioma_tumor": "meningioma",
-    "pituitary": "pituitary",
-    "pituitary_tumor": "pituitary",
-    "no_tumor": "no_tumor",
-    "notumor": "no_tumor",
-    "no": "no_tumor",
-    "normal": "no_tumor",
-    "healthy": "no_tumor",
+# Validation images are drawn by `train` itself, whole patients at a time: those set apart by others are for training.
+_SPLIT_NAMES = {
+    **dict.fromkeys(("training", "train", "valid", "validation", "val"), TRAINING),
+    **dict.fromkeys(("testing", "test"), TESTING),
 }
-_PRESENCE_ALIASES = {name: c if c == "no_tumor" else "tumor" for name, c in _TYPE_ALIASES.items()} | {
-    "yes": "tumor",
-    "tumor": "tumor",
-}
-_ALIASES = {TUMOR_TYPE: _TYPE_ALIASES, TUMOR_PRESENCE: _PRESENCE_ALIASES}
+# Of what is wrong with each of many files a message shows so many.
+_SHOWN = 5
+# Folders around those of the classes, as an archive unpacks them: archive/Brain Tumor Dataset/Training.
+_DEEPEST = 3
+# Columns of tables of images, in lower case.
+_PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "image", "image_path", "img")
+_LABEL_COLUMNS = ("label", "labels", "class", "class_name", "diagnosis", "category", "target", "tumor")
+_SPLIT_COLUMNS = ("split", "set", "subset")
 
 
 @dataclass(frozen=True)
 class Picture:
     """A labelled file.
 
-    path: absolute; name: relative to its data folder's parent, stable across machines; source: the collection that it
-    came with, which is the name of the data folder, or of its parent where the folder is called Training or the like.
+    path: absolute; name: relative to its data folder's parent, `in_utf8`, stable across machines; source: the
+    collection that it came with, which is the name of the data folder, or of its parent where the folder is called
+    Training or the like.
     """
 
     path: Path
@@ -64,30 +60,33 @@ class Collection:
         return dict(sorted(Counter(p.class_name for p in self.pictures).items()))
 
 
-def find_pictures(folders: Sequence[Path], task: str) -> Collection:
-    """List the pictures of one or several data folders under the class names of the task.
+def find_pictures(places: Sequence[Path], task: str, classes: Sequence[str] = ()) -> Collection:
+    """List the images of data folders and tables under the class names of the task.
+
+    classes: further spellings of class names, each as SPELLING=CLASS.
 
     Raises:
-        DataError: a folder does not exist, no picture at all was found, or pictures of two folders have one name; the
+        DataError: a place does not exist, no image at all was found, or images of two folders have one name; the
             message lists all problems.
     """
-    pictures: list[Picture] = []
-    problems: list[str] = []
-    for folder in folders:
-        if folder.is_dir():
-            _collect(folder.resolve(), task, pictures, problems)
+    search = _Search(task, given_classes(tuple(classes), task), [], [])
+    for place in places:
+        if place.is_dir():
+            search.folder(place.resolve())
+        elif place.is_file():
+            search.table(place.resolve())
         else:
-            problems.append(f"{folder}: there is no such folder.")
-    if not pictures or any(not folder.is_dir() for folder in folders):
-        raise DataError(_listing("Expected folders of pictures, one per class.", problems))
+            search.problems.append(f"{place}: there is no such folder.")
+    if not search.pictures or any(not place.exists() for place in places):
+        raise DataError(_listing("Expected folders of pictures, one per class.", search.problems))
     # Tables know a picture by its name, and would take one for the other.
-    twice = [name for name, n in Counter(p.name for p in pictures).items() if n > 1]
+    twice = [name for name, n in Counter(p.name for p in search.pictures).items() if n > 1]
     if twice:
         raise DataError(
             f"Expected data folders of different names. {len(twice)} pictures have the name of another, {twice[0]} "
             "among them. Rename a folder, or give none twice."
         )
-    return Collection(tuple(pictures), tuple(problems))
+    return Collection(tuple(search.pictures), tuple(search.problems))
 
 
 def require_classes(collection: Collection, class_names: Sequence[str]) -> None:
@@ -102,9 +101,22 @@ def require_classes(collection: Collection, class_names: Sequence[str]) -> None:
         raise DataError(_listing(f"Expected pictures of {', '.join(class_names)}.", [*empty, *collection.problems]))
 
 
+def require_readable(readable: Sequence[object], problems: Sequence[str]) -> None:
+    """Check that something is left of the files found.
+
+    problems: one sentence for each file that cannot be read.
+
+    Raises:
+        DataError: nothing is left.
+    """
+    if not readable:
+        shown = [*problems[:_SHOWN], *([f"... and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else [])]
+        raise DataError(_listing(f"Expected images. None of {len(problems)} files can be read.", shown))
+
+
 def folder_name(folder: Path) -> str:
     """Return the last two parts of a folder's path, which say the same on every machine."""
-    return "/".join(folder.resolve().parts[-2:])
+    return in_utf8("/".join(folder.resolve().parts[-2:]))
 
 
 def fingerprint(pictures: Sequence[Picture]) -> str:
@@ -113,35 +125,123 @@ def fingerprint(pictures: Sequence[Picture]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _collect(folder: Path, task: str, pictures: list[Picture], problems: list[str]) -> None:
-    split_folders = [(f, _SPLIT_NAMES[f.name.lower()]) for f in _subfolders(folder) if f.name.lower() in _SPLIT_NAMES]
-    if split_folders:
-        used = {split_folder for split_folder, _ in split_folders}
-        problems.extend(
-            f"{other.relative_to(folder.parent)}: neither Training nor Testing, beside such a folder; passed over."
-            for other in _subfolders(folder)
-            if other not in used
+@dataclass(frozen=True)
+class _Search:
+    """What was found so far; given: further spellings of classes."""
+
+    task: str
+    given: Mapping[str, str]
+    pictures: list[Picture]
+    problems: list[str]
+
+    def folder(self, folder: Path) -> None:
+        """Find the folders of classes in a data folder, or in a few folders around them."""
+        tops = [folder]
+        for _ in range(_DEEPEST):
+            found = [top for top in tops if self._is_data(top)]
+            if found:
+                for top in found:
+                    self._data(top, folder.parent)
+                return
+            tops = [inner for top in tops for inner in _subfolders(top)]
+        self._data(folder, folder.parent)
+
+    def _is_data(self, folder: Path) -> bool:
+        return any(_split_of(f) or class_of(f.name, self.task, self.given) for f in _subfolders(folder))
+
+    def _data(self, folder: Path, root: Path) -> None:
+        splits = [(f, split) for f in _subfolders(folder) if (split := _split_of(f))]
+        if splits:
+            used = {split_folder for split_folder, _ in splits}
+            self.problems.extend(
+                f"{_name(other, root)}: neither Training nor Testing, beside such a folder; passed over."
+                for other in _subfolders(folder)
+                if other not in used
+            )
+        source = folder.parent if _split_of(folder) else folder
+        for split_folder, split in splits or [(folder, _split_of(folder) or UNSPLIT)]:
+            for class_folder in _subfolders(split_folder):
+                self._class(class_folder, root, split, in_utf8(source.name))
+
+    def _class(self, folder: Path, root: Path, split: str, source: str) -> None:
+        class_name = class_of(folder.name, self.task, self.given)
+        name = _name(folder, root)
+        if class_name is None:
+            self.problems.append(f"{name}: not a class of {self.task}; the folder was passed over. {self._accepted}")
+            return
+        files = [f for f in sorted(folder.rglob("*")) if f.is_file() and not f.name.startswith(".")]
+        if not files:
+            self.problems.append(f"{name}: the folder is empty.")
+        for f in files:
+            # Some lay their folders the other way round: glioma/train.
+            inner = _SPLIT_NAMES.get(f.relative_to(folder).parts[0].lower(), split)
+            self.pictures.append(Picture(f, _name(f, root), inner, class_name, source))
+
+    def table(self, table: Path) -> None:
+        """Read a table of images: a column of paths, absolute or from the table's folder, and one of labels."""
+        rows, (path, label, split) = _read_table(table)
+        unknown: Counter[str] = Counter()
+        missing: list[str] = []
+        for row in rows:
+            class_name = class_of(row[label] or "", self.task, self.given)
+            # Tables that were made on Windows separate folders by backslashes.
+            file = table.parent / (row[path] or "").replace("\\", "/")
+            if class_name is None:
+                unknown[row[label] or ""] += 1
+            elif not file.is_file():
+                missing.append(row[path] or "")
+            else:
+                of_split = _SPLIT_NAMES.get((row[split] or "").lower(), UNSPLIT) if split else UNSPLIT
+                self.pictures.append(
+                    Picture(file, _name(file, table.parent.parent), of_split, class_name, in_utf8(table.parent.name))
+                )
+        name = in_utf8(table.name)
+        for spelling, n in unknown.items():
+            said = in_utf8(spelling)
+            self.problems.append(
+                f"{name}: {said!r} is not a class of {self.task}; {n} rows passed over. {self._accepted}"
+            )
+        if missing:
+            self.problems.append(
+                f"{name}: {len(missing)} of its files are not there, {in_utf8(missing[0])!r} among them."
+            )
+
+    @property
+    def _accepted(self) -> str:
+        return f"Accepted: {ACCEPTED[self.task]}; any other with --classes SPELLING=CLASS."
+
+
+def _read_table(table: Path) -> tuple[list[dict[str, str]], tuple[str, str, str | None]]:
+    """Return the rows of a table, and its columns of paths, labels and, where there is one, splits.
+
+    Raises:
+        DataError: it has no such columns.
+    """
+    # File names in it may be of any encoding.
+    text = table.read_text(encoding="utf-8-sig", errors="surrogateescape")
+    head = text.partition("\n")[0]
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
+    columns = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
+    path, label, split = (
+        next((columns[name] for name in names if name in columns), None)
+        for names in (_PATH_COLUMNS, _LABEL_COLUMNS, _SPLIT_COLUMNS)
+    )
+    if path is None or label is None:
+        raise DataError(
+            f"Expected a table with a header line, a column of paths ({', '.join(_PATH_COLUMNS)}) and one of labels "
+            f"({', '.join(_LABEL_COLUMNS)}). {in_utf8(table)} begins with {in_utf8(head[:100])!r}."
         )
-    else:
-        split_folders = [(folder, _SPLIT_NAMES.get(folder.name.lower(), UNSPLIT))]
-    source = folder.parent.name if folder.name.lower() in _SPLIT_NAMES else folder.name
-    for split_folder, split in split_folders:
-        for class_folder in _subfolders(split_folder):
-            _collect_class(class_folder, folder.parent, split, source, task, pictures, problems)
+    return list(reader), (path, label, split)
 
 
-def _collect_class(
-    class_folder: Path, root: Path, split: str, source: str, task: str, pictures: list[Picture], problems: list[str]
-) -> None:
-    class_name = _ALIASES[task].get(re.sub(r"[^a-z]+", "_", class_folder.name.lower()).strip("_"))
-    name = class_folder.relative_to(root)
-    if class_name is None:
-        problems.append(f"{name}: not a class of {task}; the folder was passed over.")
-        return
-    files = [f for f in sorted(class_folder.rglob("*")) if f.is_file() and not f.name.startswith(".")]
-    if not files:
-        problems.append(f"{name}: the folder is empty.")
-    pictures.extend(Picture(f, f.relative_to(root).as_posix(), split, class_name, source) for f in files)
+def _split_of(folder: Path) -> str | None:
+    return _SPLIT_NAMES.get(folder.name.lower())
+
+
+def _name(path: Path, root: Path) -> str:
+    """Return the name of a file or folder: from a folder around it, or else its last parts."""
+    inner = path.relative_to(root) if path.is_relative_to(root) else Path(*path.parts[-4:])
+    return in_utf8(inner.as_posix())
 
 
 def _subfolders(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from training.data.boxes import Lesion, boxes_in_input, boxes_of, lesions_of, read_boxes, series_of
 from training.data.decoded import Decoded, decode
-from training.data.folders import Collection, Picture, find_pictures, folder_name
+from training.data.folders import Collection, Picture, find_pictures, folder_name, require_readable
 from training.data.image_table import (
     ImageFacts,
     facts_of,
@@ -28,7 +28,8 @@ class Sources:
     """The folders, and what else is known of their images; None where there is nothing.
 
     boxes: a table of lesion boxes and slice numbers; cache: where decoded images are kept; table: what is known of
-    single images; outlines: a folder of lesions' outlines, laid out as the images are.
+    single images; outlines: a folder of lesions' outlines, laid out as the images are; classes: further spellings of
+    class names, each as SPELLING=CLASS.
     """
 
     folders: tuple[Path, ...]
@@ -36,6 +37,7 @@ class Sources:
     cache: Path | None = None
     table: Path | None = None
     outlines: Path | None = None
+    classes: tuple[str, ...] = ()
 
     def find(self, task: str, *splits: str) -> Collection:
         """Find the images under the class names of the task; of these splits, if some are named.
@@ -43,13 +45,19 @@ class Sources:
         Raises:
             DataError: a folder cannot be used, or the table of boxes is not of these images.
         """
-        found = find_pictures(self.folders, task)
+        found = find_pictures(self.folders, task, self.classes)
         boxes_of(self.boxes, found.pictures)
         return found.of_split(*splits) if splits else found
 
     def decode(self, pictures: Sequence[Picture], input_size_px: int) -> Decoded:
-        """Preprocess every readable image."""
-        return decode(pictures, input_size_px, self.cache)
+        """Preprocess every readable image.
+
+        Raises:
+            DataError: none is readable.
+        """
+        decoded = decode(pictures, input_size_px, self.cache)
+        require_readable(decoded.pictures, decoded.problems)
+        return decoded
 
     def lesions(self, pictures: Sequence[Picture]) -> list[Lesion | None]:
         """Return the row of each image in the table of boxes; None where it has none."""
@@ -83,8 +91,11 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     """Ask for the folders."""
     parser.add_argument(
         "--data", nargs="+", type=Path, required=True, action="extend", metavar="DIR",
-        help="a folder per class, or Training/ and Testing/ folders of them; may be given several times",
+        help="a folder per class, Training/ and Testing/ folders of them, or a CSV file of paths and labels; may be "
+        "given several times",
     )  # fmt: skip
+    parser.add_argument("--classes", nargs="+", default=[], metavar="SPELLING=CLASS",
+                        help="what a folder's name or a label means, as Gruppe1=glioma")  # fmt: skip
 
 
 def add_sources(parser: argparse.ArgumentParser, boxes_required: bool = False) -> None:
@@ -103,4 +114,6 @@ def add_sources(parser: argparse.ArgumentParser, boxes_required: bool = False) -
 
 def sources_of(options: argparse.Namespace) -> Sources:
     """Return what `add_sources` asked for."""
-    return Sources(tuple(options.data), options.boxes, options.cache, options.table, options.outlines)
+    return Sources(
+        tuple(options.data), options.boxes, options.cache, options.table, options.outlines, tuple(options.classes)
+    )

@@ -141,7 +141,7 @@ def request_of(options: argparse.Namespace, default_run: str) -> Request:
     return Request(
         recipe=_recipe(options),
         sources=sources_of(options),
-        unseen=Sources(tuple(options.exclude_near_duplicates_of), cache=options.cache),
+        unseen=Sources(tuple(options.exclude_near_duplicates_of), cache=options.cache, classes=tuple(options.classes)),
         audit=options.audit,
         precision=options.precision,
         weights=options.weights,

@@ -17,7 +17,6 @@ from training.data.copies import copies_of
 from training.data.decoded import Decoded
 from training.data.folders import TESTING, TRAINING, UNSPLIT, fingerprint
 from training.data.sources import Sources
-from training.errors import DataError
 from training.figures import Figures
 from training.fit.environment import describe_environment
 from training.measure.metrics import Summary, summarize
@@ -92,11 +91,6 @@ def score(classifier: Classifier, sources: Sources, training: Sources, audit: Pa
     decoded = sources.decode(to_score.pictures, card.input_size_px)
     for problem in (*found.problems, *decoded.problems):
         print(f"passed over: {problem}")
-    if not decoded.pictures:
-        raise DataError(
-            f"Expected pictures in {', '.join(map(str, sources.folders))}. "
-            f"None of {len(to_score.pictures)} files can be read."
-        )
     answers = answers_of(classifier, decoded.pixels)
     probabilities = calibrate(answers.probabilities, card.decision.temperature)
     in_training = _in_training(decoded, training, audit, card) if training.folders else None

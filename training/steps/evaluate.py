@@ -32,7 +32,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Evaluate; with --log, also append to the log."""
-    sources, training = Sources(tuple(options.data)), Sources(tuple(options.training_data))
+    classes = tuple(options.classes)
+    sources = Sources(tuple(options.data), classes=classes)
+    training = Sources(tuple(options.training_data), classes=classes)
     evaluation = evaluate(options.model, sources, training, options.out, options.audit)
     if options.log:
         append_to_log(options.log, evaluation, options.reason)

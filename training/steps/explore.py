@@ -18,7 +18,7 @@ from model.errors import ImageError
 from model.reading.contents import MriImage
 from model.reading.one_file import read_image
 from model.safe_files import write_atomically
-from training.data.folders import Picture, fingerprint
+from training.data.folders import Picture, fingerprint, require_readable
 from training.data.sources import Sources, add_data
 from training.drawing import plots
 from training.drawing.page import Section, Table, write_page
@@ -65,17 +65,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Explore."""
-    explore(Sources(tuple(options.data)), options.task, options.out, options.seed)
+    explore(Sources(tuple(options.data), classes=tuple(options.classes)), options.task, options.out, options.seed)
 
 
 def explore(sources: Sources, task: str, out: Path, seed: int) -> None:
     """Write summary.json, report.html and its pictures into a folder.
 
     Raises:
-        DataError: the folders hold no pictures.
+        DataError: the folders hold no readable pictures.
     """
     found = sources.find(task)
     looks, unreadable = look_at_all(found.pictures)
+    require_readable(looks, unreadable)
     out.mkdir(parents=True, exist_ok=True)
     overview = summarize(looks, [*found.problems, *unreadable], fingerprint(found.pictures))
     write_atomically(out / "summary.json", json.dumps(overview.plain(), indent=1).encode())

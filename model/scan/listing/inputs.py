@@ -5,6 +5,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 
+from model.safe_files import in_utf8
 from model.scan.errors import ScanError
 
 # Bytes of SHA-256 that make an id. Among 10^8 addresses two share one with a probability of 10^-23.
@@ -45,8 +46,8 @@ class Input:
 
     @property
     def shown(self) -> str:
-        """The full address in valid UTF-8; bytes that are none stand in it by their number, after a backslash and x."""
-        return _as_bytes(self.full_address).decode("utf-8", "backslashreplace")
+        """The full address in valid UTF-8, as `in_utf8` writes it."""
+        return in_utf8(self.full_address)
 
     @property
     def folder(self) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from model.records import Row, scan_columns, write_csv
 from model.safe_files import replaced
-from model.scan.table.parts import PARTS, arrow, schema
+from model.scan.table.parts import PARTS, arrow, read_part, schema
 
 TABLE, SPREADSHEET, SUMMARY = "results.parquet", "results.csv", "summary.json"
 # Rows that are sorted in memory at a time: some hundred megabytes.
@@ -53,18 +53,22 @@ def merge(folder: Path, class_names: Sequence[str]) -> Summary:
     """
     files = sorted((folder / PARTS).glob("shard-*.parquet"))
     counts = _Counts()
-    with replaced(folder / TABLE) as parquet, replaced(folder / SPREADSHEET) as spreadsheet:
-        writer = arrow().parquet.ParquetWriter(parquet, schema(class_names), compression="zstd")
-        with writer, spreadsheet.open("w", newline="", encoding="utf-8") as text:
+    with (
+        replaced(folder / TABLE) as parquet,
+        replaced(folder / SPREADSHEET) as spreadsheet,
+        parquet.open("wb") as file,
+        arrow().parquet.ParquetWriter(file, schema(class_names), compression="zstd") as writer,
+        spreadsheet.open("w", newline="", encoding="utf-8") as text,
+    ):
 
-            def rows() -> Iterator[Row]:
-                for table in _sorted_tables(files, class_names):
-                    writer.write_table(table)
-                    for some in _in_python(table):
-                        counts.add(some)
-                        yield from some
+        def rows() -> Iterator[Row]:
+            for table in _sorted_tables(files, class_names):
+                writer.write_table(table)
+                for some in _in_python(table):
+                    counts.add(some)
+                    yield from some
 
-            write_csv(text, scan_columns(class_names), rows())
+        write_csv(text, scan_columns(class_names), rows())
     return counts.summary()
 
 
@@ -76,14 +80,13 @@ def _in_python(table: Any) -> Iterator[list[dict[str, Any]]]:
 
 def _sorted_tables(files: Sequence[Path], class_names: Sequence[str]) -> Iterator[Any]:
     """Give all rows by path, in tables that fit into memory: each reads only those parts that reach into it."""
-    parquet = arrow().parquet
     reaches = [_Reach(file) for file in files]
     bounds = _bounds(reaches)
     for start, end in zip(["", *bounds], [*bounds, None], strict=True):
         tables = []
         for reach in reaches:
             if reach.last >= start and (end is None or reach.first < end):
-                table = parquet.read_table(reach.file, schema=schema(class_names))
+                table = read_part(reach.file, schema=schema(class_names))
                 tables.append(_between(table, start, end))
         if tables:
             yield arrow().concat_tables(tables).sort_by([("path", "ascending"), ("id", "ascending")])
@@ -93,7 +96,7 @@ class _Reach:
     """From which path to which a part reaches, its number of rows, and one path in a hundred."""
 
     def __init__(self, file: Path) -> None:
-        names = sorted(arrow().parquet.read_table(file, columns=["path"]).column("path").to_pylist())
+        names = sorted(read_part(file, columns=["path"]).column("path").to_pylist())
         self.file, self.n_rows = file, len(names)
         self.first, self.last, self.sample = names[0], names[-1], names[::100]
 

@@ -38,6 +38,12 @@ def schema(class_names: Sequence[str]) -> Any:
     return pyarrow.schema([(column.name, getattr(pyarrow, column.kind)()) for column in scan_columns(class_names)])
 
 
+def read_part(file: Path, **what: Any) -> Any:
+    """Read a part as an Arrow table; opened here, since Arrow opens no file whose name is not UTF-8."""
+    with file.open("rb") as opened:
+        return arrow().parquet.read_table(opened, **what)
+
+
 def encoded(table: Any) -> bytes:
     """Give an Arrow table as the bytes of a Parquet file."""
     buffer = io.BytesIO()
@@ -77,14 +83,14 @@ class Parts:
     def read(self, names: Sequence[str]) -> Iterator[tuple[Path, Any]]:
         """Give each part with these columns of it."""
         for file in self.files():
-            yield file, arrow().parquet.read_table(file, columns=list(names))
+            yield file, read_part(file, columns=list(names))
 
     def keep(self, file: Path, mask: Any) -> None:
         """Leave only those rows in a part for which the mask, bool, shape (n_rows,), is true."""
         if not mask.any():
             file.unlink()
         elif not mask.all():
-            table = arrow().parquet.read_table(file, schema=self._schema)
+            table = read_part(file, schema=self._schema)
             write_atomically(file, encoded(table.filter(arrow().array(mask))))
 
 

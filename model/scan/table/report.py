@@ -5,7 +5,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from model.card import DISCLAIMER
-from model.safe_files import write_atomically
+from model.safe_files import in_utf8, write_atomically
 from model.scan.scan_folder import Request
 from model.scan.table.merging import Summary
 
@@ -30,6 +30,6 @@ def write_report(folder: Path, request: Request, summary: Summary, date: str) ->
     )  # fmt: skip
     page = templates.get_template("report.html").render(
         title=f"Scan of {summary.n_files:,} files by {request.model} {request.model_version}",
-        disclaimer=DISCLAIMER, sources=request.sources, facts=facts, summary=summary,
+        disclaimer=DISCLAIMER, sources=[*map(in_utf8, request.sources)], facts=facts, summary=summary,
     )  # fmt: skip
-    write_atomically(folder / REPORT, page.encode("utf-8", "backslashreplace"))
+    write_atomically(folder / REPORT, page.encode())

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from training.data.folders import find_pictures
 from training.data.sources import Sources
+from training.errors import DataError
 from training.steps.explore import explore
 
 
@@ -38,6 +40,17 @@ def test_report_opens_without_a_network(explored: Path) -> None:
     page = (explored / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 4
     assert "http" not in page
+
+
+def test_folders_that_hold_only_unreadable_files_are_refused_with_what_is_wrong(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "yes"
+    folder.mkdir(parents=True)
+    for i in range(7):
+        (folder / f"{i}.png").write_bytes(b"broken")
+    with pytest.raises(DataError, match=r"None of 7 files can be read\.\n  - data/yes/0\.png: (.*\n){5}.*2 more"):
+        explore(Sources((tmp_path / "data",)), "tumor_presence", tmp_path / "out", seed=0)
+    with pytest.raises(DataError, match="None of 7 files can be read"):
+        Sources((tmp_path / "data",)).decode(find_pictures([tmp_path / "data"], "tumor_presence").pictures, 64)
 
 
 def test_report_shows_names_of_files_as_text(tmp_path: Path, drawn_data: Path) -> None:
