@@ -4,6 +4,9 @@ PYTHON ?= python3
 PORT ?= 8000
 SBOM ?= sbom.json
 SECONDS ?= 120
+NIIVUE := static/vendor/niivue
+NIIVUE_VERSION := 0.69.0
+NIIVUE_SHA256 := 47b896b77ec4a5be3ef1949c33ad393b6f45629921f326c279000bcf51bdb4af
 SEED ?= 0
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +17,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .DEFAULT_GOAL := help
 .PHONY: help venv run test test-slow test-all test-faults reliability fuzz check lint format train benchmarks screenshots
-.PHONY: translations lock sbom kubernetes lint-docker lint-javascript clean
+.PHONY: translations lock sbom kubernetes lint-docker lint-javascript vendor clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,11 +55,11 @@ lint: $(VENV)/.dev-stamp lint-javascript ## Check formatting, style and types
 
 ifeq ($(shell command -v npm),)
 lint-javascript:
-	@echo "static/main.js is not checked: there is no npm here"
+	@echo "static/*.js is not checked: there is no npm here"
 else
-lint-javascript: $(VENV)/node/.stamp ## Check the types in the page's script
+lint-javascript: $(VENV)/node/.stamp ## Check the types in the page's scripts
 	$(VENV)/node/node_modules/.bin/tsc --noEmit --allowJs --checkJs --strict --target es2023 --lib es2023,dom,dom.iterable \
-		static/main.js
+		--module esnext --moduleResolution bundler static/*.js
 endif
 
 format: $(VENV)/.dev-stamp ## Rewrite the code in the project's format
@@ -105,6 +108,12 @@ kubernetes: ## Give the Kubernetes manifests the current deploy/nginx.conf
 lint-docker: $(VENV)/.dev-stamp ## Check Dockerfile, compose.yaml and the other YAML files
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/yamllint --strict .
+
+vendor: ## Fetch NiiVue into static/vendor, and check that it is the known file
+	npm pack --silent --pack-destination $(NIIVUE) @niivue/niivue@$(NIIVUE_VERSION)
+	tar -xzf $(NIIVUE)/*.tgz -C $(NIIVUE) --strip-components 2 package/dist/niivue.umd.js
+	rm $(NIIVUE)/*.tgz
+	echo "$(NIIVUE_SHA256)  $(NIIVUE)/niivue.umd.js" | sha256sum --check
 
 clean: ## Remove .venv and the tools' caches; runs/ stays
 	rm -rf $(VENV) .hypothesis .mypy_cache .pytest_cache .ruff_cache

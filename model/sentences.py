@@ -20,14 +20,17 @@ class Sentence(str):
         sentence.template, sentence.values = template, values
         return sentence
 
-    def said_in(self, translate: Callable[[str], str]) -> str:
-        """Give the sentence in another language; `translate` gives the template in it."""
+    def said_in(self, translate: Callable[[str], str], decimal: Callable[[float], str] = str) -> str:
+        """Return the sentence in another language; `translate` gives the template in it, `decimal` a number."""
         if not self.template:
             return ""
-        values = {
-            name: value.said_in(translate) if isinstance(value, Sentence) else value
-            for name, value in self.values.items()
-        }
+
+        def say(value: Any) -> Any:
+            if isinstance(value, Sentence):
+                return value.said_in(translate, decimal)
+            return decimal(value) if isinstance(value, float) else value
+
+        values = {name: say(value) for name, value in self.values.items()}
         return translate(self.template).format(**values) if values else translate(self.template)
 
 

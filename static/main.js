@@ -456,17 +456,10 @@ function stop(job, reason) {
   tell();
 }
 
-/** Give a card what only a script can: the opacity of its heat maps. @param {Element} card */
-function improve(card) {
-  for (const field of card.querySelectorAll("[data-opacity-field]")) {
-    const slider = the(HTMLInputElement, "[data-opacity]", field);
-    /** @type {NodeListOf<HTMLElement> | undefined} */
-    const layers = field.parentElement?.querySelectorAll("[data-layer]");
-    field.removeAttribute("hidden");
-    slider.addEventListener("input", () => {
-      layers?.forEach((layer) => { layer.style.opacity = String(slider.valueAsNumber / 100); });
-    });
-  }
+/** Give a card what only a script can; it is loaded with the first card. @param {Element} card */
+async function improve(card) {
+  if (card.querySelector("[data-viewer]")) (await import("./viewer.js")).improveViewers(card);
+  if (card.querySelector("[data-volume]")) (await import("./volume.js")).improveVolumes(card);
 }
 
 /** Bring the two links up to date with the list; they are files made here, of this page alone. */

@@ -46,12 +46,14 @@ def overlay(pixels: NDArray[np.uint8], strength: NDArray[np.uint8]) -> Image.Ima
     return Image.merge("YCbCr", (grey, steps.point(_BLUENESS), steps.point(_REDNESS)))
 
 
-def layer_webp(strength: NDArray[np.uint8]) -> bytes:
+def layer_webp(strength: NDArray[np.uint8], is_blue: bool = False) -> bytes:
     """Draw positive evidence as colour that is the more opaque the stronger it is, as WebP with an alpha channel.
 
-    strength: `in_steps`, shape (height, width); 255 becomes fully opaque.
+    strength: `in_steps`, shape (height, width); 255 becomes fully opaque. is_blue: from violet to light blue instead of
+    yellow, for what is no reason to be alarmed.
     """
-    layer = np.dstack([_COLOURS[strength], strength])
+    colours = _COLOURS[:, ::-1] if is_blue else _COLOURS
+    layer = np.dstack([colours[strength], strength])
     return _encoded(Image.fromarray(layer), "WEBP", quality=80, method=0)
 
 

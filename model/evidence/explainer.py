@@ -8,14 +8,19 @@ from numpy.typing import NDArray
 
 from model.answers.prediction import Prediction
 from model.evidence.drawing import in_steps, layer_webp, overlay_jpeg, shrink
-from model.evidence.heat_maps import evidence_map
+from model.evidence.heat_maps import evidence_map, log_odds_weights, weighted_map
 from model.network.classifier import Classifier
-from model.preprocessing import part_with_head, place_in_picture
+from model.preprocessing import HeadBox, part_with_head, place_in_picture
 from model.reading.contents import MriImage
 
 # Heat maps are drawn to be looked at: more pixels would only cost time and bandwidth.
 DISPLAY_SIDE_PX = 768
-# Evidence below this share of the strongest cannot be told from none by eye.
+# All classes but this one together.
+TUMOR, NO_TUMOR = "tumor", "no_tumor"
+# Evidence, in log-odds as if every place spoke like this one, that gets the strongest colour. Over four test images and
+# two volumes, xception 2.1.0's strongest places had 5 to 12 in slices without a tumor, 18 to 50 in those of tumors.
+FULL_COLOUR = 30.0
+# Evidence below this share of the strongest colour cannot be told from none by eye.
 LEAST_VISIBLE = 0.05
 # Evidence has ten places or fewer along a side: six pixels or more per place show all of it once enlarged.
 _EVIDENCE_SIDE_PX = 64
@@ -38,23 +43,34 @@ class Explainer:
         return self.classifier.grid.spread(evidence_map(feature_maps, self.classifier.head, class_index), side_px)
 
     def layers(
-        self, image: MriImage, prediction: Prediction, class_names: Sequence[str], max_side_px: int
+        self, image: MriImage, prediction: Prediction, names: Sequence[str], max_side_px: int
     ) -> list[tuple[bytes, bool]]:
-        """Draw the evidence for each of some classes as a see-through WebP to lay over the image, stretched to it.
+        """Draw the evidence for each of some answers as a see-through WebP to lay over the image, stretched to it.
 
-        The second value of each pair says whether anything of the layer can be seen. All are drawn on one scale, that
-        of the strongest evidence among all classes, so that they can be compared.
+        names: classes, or TUMOR for all classes but "no tumor" together. One scale for all images, see FULL_COLOUR.
+        The second value of each pair says whether anything of the layer can be seen.
         """
         new = _bounded(image.pixels.shape, max_side_px)
         box = prediction.box.in_resized((image.pixels.shape[0], image.pixels.shape[1]), new)
-        maps = {name: self._drawn(prediction, name) for name in prediction.class_names}
-        peaks = {name: float(part_with_head(drawn, box).max()) for name, drawn in maps.items()}
-        strongest = max(peaks.values())
-        visible = LEAST_VISIBLE * max(strongest, 1e-12)
-        return [
-            (layer_webp(place_in_picture(in_steps(maps[name], strongest), box, new)), peaks[name] > visible)
-            for name in class_names
-        ]
+        return [self._layer(self._for_answer(prediction, name), box, new, name == NO_TUMOR) for name in names]
+
+    def _layer(
+        self, evidence: NDArray[np.float32], box: HeadBox, shape: tuple[int, int], is_blue: bool
+    ) -> tuple[bytes, bool]:
+        is_seen = float(part_with_head(evidence, box).max()) > LEAST_VISIBLE * FULL_COLOUR
+        return layer_webp(place_in_picture(in_steps(evidence, FULL_COLOUR), box, shape), is_blue), is_seen
+
+    def _for_answer(self, prediction: Prediction, name: str) -> NDArray[np.float32]:
+        """Return what each place adds to the log-odds of an answer, times the number of places: float32, (side, side).
+
+        That is what the log-odds would be if every place spoke for it like this one; networks with more places, of
+        which each counts less, can be held against the same scale.
+        """
+        names = np.array(prediction.class_names)
+        are_meant = names != NO_TUMOR if name == TUMOR else names == name
+        maps = prediction.feature_maps
+        evidence = weighted_map(maps, self.classifier.head, log_odds_weights(prediction.probabilities, are_meant))
+        return self.classifier.grid.spread(evidence * np.float32(evidence.size), _EVIDENCE_SIDE_PX)
 
     def heatmap_jpeg(self, image: MriImage, prediction: Prediction, class_name: str | None = None) -> bytes:
         """Draw where the evidence for a class (the predicted one by default) lies, over the image, as JPEG.

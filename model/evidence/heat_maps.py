@@ -19,20 +19,38 @@ def evidence_map(feature_maps: NDArray[np.float32], head: Head, class_index: int
     feature_maps: float32, shape (rows, columns, channels). Returns float32, shape (rows, columns), in units of the
     logit: its sum is the logit less the part that does not depend on the picture.
     """
-    gradient = _logit_gradient(feature_maps, head, class_index)
+    one = np.zeros(head.kernels[-1].shape[1], np.float32)
+    one[class_index] = 1
+    return weighted_map(feature_maps, head, one)
+
+
+def weighted_map(feature_maps: NDArray[np.float32], head: Head, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how much each place adds to a weighted sum of the logits; else as `evidence_map`."""
+    gradient = _gradient(feature_maps, head, weights)
     if gradient.ndim == 1:
         return np.asarray(feature_maps @ gradient)
     return np.asarray(np.einsum("rcf,rcf->rc", feature_maps, gradient))
 
 
-def _logit_gradient(feature_maps: NDArray[np.float32], head: Head, class_index: int) -> NDArray[np.float32]:
-    """Gradient of one logit, in the shape of the feature maps (or one that broadcasts to it)."""
+def log_odds_weights(probabilities: NDArray[np.floating], are_meant: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return how the log-odds of some classes against all others change with each logit: float32 (n_classes,), sum 0.
+
+    probabilities: (n_classes,), sum 1; are_meant: bool (n_classes,), neither all nor none. The gradient of the
+    logarithm of a sum of powers is the share of each power in it.
+    """
+    shares = np.maximum(probabilities, 1e-12)
+    meant, others = np.where(are_meant, shares, 0), np.where(are_meant, 0, shares)
+    return np.asarray(meant / meant.sum() - others / others.sum(), np.float32)
+
+
+def _gradient(feature_maps: NDArray[np.float32], head: Head, weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Gradient of a weighted sum of logits, in the shape of the feature maps (or one that broadcasts to it)."""
     values = feature_maps.mean(axis=(0, 1)) if head.averages_places else feature_maps.ravel()
     active = []
     for kernel, bias in zip(head.kernels[:-1], head.biases[:-1], strict=True):
         values = np.maximum(values @ kernel + bias, 0)
         active.append(values > 0)
-    gradient: NDArray[np.float32] = head.kernels[-1][:, class_index]
+    gradient: NDArray[np.float32] = head.kernels[-1] @ weights
     for kernel, mask in zip(reversed(head.kernels[:-1]), reversed(active), strict=True):
         gradient = kernel @ (gradient * mask)
     if head.averages_places:

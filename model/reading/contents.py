@@ -1,5 +1,6 @@
 """What is read from files: an image, a volume, or a refusal; and how much at most."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,12 +24,15 @@ class MriImage:
     pixels: uint8, shape (height, width), 0..255, higher is brighter; upright by EXIF, DICOM or NIfTI orientation.
     format: the format that the content showed, in Pillow's spelling ("JPEG", "PNG", ...), "DICOM" or "NIfTI".
     notes: sentences on what its sender should know, as a warning; steps: on what was done to come to these pixels.
+    plane: as of a volume. facts: what the file says of how it was made.
     """
 
     pixels: NDArray[np.uint8]
     format: str
     notes: tuple[Sentence, ...] = ()
     steps: tuple[Sentence, ...] = ()
+    plane: str = ""
+    facts: tuple[Sentence, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +44,10 @@ class MriVolume:
         coronal: from front to back, head up, the patient's right on the left;
         sagittal: from the patient's left to the right, head up, face to the left.
     plane: "axial", "coronal", "sagittal", or "" where the file does not say; then slices lie as they were stored.
-    spacing_mm: between the centres of slices; nan where unknown.
+    spacing_mm: between the centres of slices; pixel_mm: between those of pixels; nan where unknown.
     format: "DICOM" or "NIfTI".
     notes: sentences on what its sender should know, as a warning; steps: on what was done to come to these slices.
+    facts: what the file says of how it was made, and that names nobody.
     """
 
     slices: NDArray[np.uint8]
@@ -51,6 +56,8 @@ class MriVolume:
     format: str
     notes: tuple[Sentence, ...] = ()
     steps: tuple[Sentence, ...] = ()
+    pixel_mm: float = math.nan
+    facts: tuple[Sentence, ...] = ()
 
     def image(self, slice_index: int) -> MriImage:
         """Give one slice as a picture, without notes."""

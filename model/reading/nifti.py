@@ -20,7 +20,15 @@ from numpy.typing import NDArray
 from model.errors import UnreadableImage, UnsuitableImage
 from model.reading.contents import MriImage, MriVolume, a_volume
 from model.reading.labels import check_no_labels
-from model.reading.orientation import BY_PERCENTILES, MAX_MEASURED_SLICES, Stack, grey_range, to_content, to_grey
+from model.reading.orientation import (
+    BY_PERCENTILES,
+    MAX_MEASURED_SLICES,
+    ORIENTATION_NOTE,
+    Stack,
+    grey_range,
+    to_content,
+    to_grey,
+)
 from model.reading.signatures import GZIP, GZIP_BITS, NIFTI_MAGICS, first_bytes, header_size
 from model.reading.sizes import MAX_VOXELS, check_size, check_voxels
 from model.sentences import Sentence
@@ -42,9 +50,6 @@ _RAS_TO_LPS = np.array([-1.0, -1.0, 1.0])
 _MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
 # Sequences of one head in a 4-D file; more are times or directions, which are no images of their own.
 MAX_SETS = 8
-ORIENTATION_NOTE = Sentence(
-    "The NIfTI file does not say how the head lies; its slices are shown as if it were stored in the usual order."
-)
 
 
 @dataclass(frozen=True, eq=False)

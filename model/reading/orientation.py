@@ -28,6 +28,10 @@ UPRIGHT = {
     "coronal": np.array([[0, 1, 0], [0, 0, -1], [1, 0, 0]], np.float64),
     "axial": np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]], np.float64),
 }
+# A note where the plane is a guess.
+ORIENTATION_NOTE = Sentence(
+    "The NIfTI file does not say how the head lies; its slices are shown as if it were stored in the usual order."
+)
 # How stored values became grey levels.
 BY_WINDOW = Sentence("Grey levels by the window that the file states.")
 BY_PERCENTILES = Sentence("Grey levels stretched between the darkest and the brightest half percent of the values.")
@@ -55,18 +59,34 @@ class Stack:
     spacing_mm: tuple[float, float, float]
 
 
-def to_content(stack: Stack, file_format: str, notes: Sequence[Sentence], grey_step: Sentence) -> MriImage | MriVolume:
+def to_content(
+    stack: Stack, file_format: str, notes: Sequence[Sentence], grey_step: Sentence, facts: Sequence[Sentence] = ()
+) -> MriImage | MriVolume:
     """Turn the stack upright, make its pixels square, and give a picture if it is a single slice.
 
-    grey_step: how the grey levels were made, BY_WINDOW or BY_PERCENTILES.
+    grey_step: how the grey levels were made, BY_WINDOW or BY_PERCENTILES. facts: what the file says of itself.
     """
     plane = plane_of(stack)
-    stack = square_pixels(upright(stack))
+    stack = upright(stack)
+    all_facts = (*facts, *_sizes(stack))
+    stack = square_pixels(stack)
     distinct = tuple(dict.fromkeys(notes))
     steps = (grey_step, *((_TURNED[plane],) if plane else ()))
     if len(stack.slices) == 1:
-        return MriImage(stack.slices[0], file_format, distinct, steps)
-    return MriVolume(np.ascontiguousarray(stack.slices), plane, stack.spacing_mm[0], file_format, distinct, steps)
+        return MriImage(stack.slices[0], file_format, distinct, steps, plane, all_facts)
+    slices, (spacing_mm, pixel_mm, _) = np.ascontiguousarray(stack.slices), stack.spacing_mm
+    return MriVolume(slices, plane, spacing_mm, file_format, distinct, steps, pixel_mm, all_facts)
+
+
+def _sizes(stack: Stack) -> list[Sentence]:
+    """Say how far apart the middles of pixels and slices are, as far as that is known."""
+    between, rows, columns = (round(float(mm), 2) for mm in stack.spacing_mm)
+    said = []
+    if np.isfinite(rows) and np.isfinite(columns):
+        said.append(Sentence("Pixels: {columns} × {rows} mm.", columns=columns, rows=rows))
+    if np.isfinite(between) and len(stack.slices) > 1:
+        said.append(Sentence("Between slices: {mm} mm.", mm=between))
+    return said
 
 
 def plane_of(stack: Stack) -> str:

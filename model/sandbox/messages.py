@@ -78,21 +78,24 @@ def _pack(content: Content) -> tuple[dict[str, Any], NDArray[np.uint8]]:
         "format": content.format,
         "notes": [_plain(note) for note in content.notes],
         "steps": [_plain(step) for step in content.steps],
+        "facts": [_plain(fact) for fact in content.facts],
+        "plane": content.plane,
     }
     if isinstance(content, MriVolume):
-        spacing = content.spacing_mm
-        entry |= {"plane": content.plane, "spacing_mm": spacing if math.isfinite(spacing) else None}
+        mm = (content.spacing_mm, content.pixel_mm)
+        entry["mm"] = [length if math.isfinite(length) else None for length in mm]
     return entry, pixels
 
 
 def _unpack(entry: dict[str, Any], pixels: NDArray[np.uint8]) -> Content:
     if "code" in entry:
         return _ERRORS[entry["code"]](_sentence(entry["sentence"]))
-    notes, steps = (tuple(_sentence(plain) for plain in entry[name]) for name in ("notes", "steps"))
-    if "plane" not in entry:
-        return MriImage(pixels, str(entry["format"]), notes, steps)
-    spacing = math.nan if entry["spacing_mm"] is None else float(entry["spacing_mm"])
-    return MriVolume(pixels, str(entry["plane"]), spacing, str(entry["format"]), notes, steps)
+    notes, steps, facts = (tuple(_sentence(plain) for plain in entry[name]) for name in ("notes", "steps", "facts"))
+    file_format, plane = str(entry["format"]), str(entry["plane"])
+    if "mm" not in entry:
+        return MriImage(pixels, file_format, notes, steps, plane, facts)
+    spacing_mm, pixel_mm = (math.nan if length is None else float(length) for length in entry["mm"])
+    return MriVolume(pixels, plane, spacing_mm, file_format, notes, steps, pixel_mm, facts)
 
 
 def _plain(sentence: Sentence) -> dict[str, Any]:

@@ -106,10 +106,10 @@ def test_evidence_of_each_class_or_none_is_shown_as_chosen(opened: Any) -> None:
     classify(opened, SAMPLES / "glioma.jpg")
     wait_for_cards(opened)
     layers, labels = opened.locator(".layer"), opened.locator(".viewer-label")
-    assert labels.count() == 5
-    for chosen in range(5):
+    assert labels.count() == 6
+    for chosen in range(6):
         labels.nth(chosen).click()
-        assert [layers.nth(i).is_visible() for i in range(4)] == [i == chosen for i in range(4)]
+        assert [layers.nth(i).is_visible() for i in range(5)] == [i == chosen for i in range(5)]
 
 
 @pytest.mark.parametrize("opened", [{"java_script_enabled": False}], indirect=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from model.evidence.heat_maps import evidence_map
+from model.evidence.heat_maps import evidence_map, log_odds_weights
 from model.network.features import Head
 
 
@@ -31,3 +31,18 @@ def test_map_of_a_dense_head_is_gradient_times_features() -> None:
         nudged = maps.astype(np.float64)
         nudged[row, column] *= 1 + step
         assert np.isclose((logit(nudged) - logit(maps)) / step, evidence[row, column], atol=0.01)
+
+
+def test_weights_of_log_odds_are_their_gradient() -> None:
+    logits = np.array([1.0, -0.5, 0.3, 2.0])
+    meant = np.array([True, True, False, True])
+
+    def log_odds(values: np.ndarray) -> float:
+        powers = np.exp(values)
+        return float(np.log(powers[meant].sum() / powers[~meant].sum()))
+
+    weights = log_odds_weights(np.exp(logits) / np.exp(logits).sum(), meant)
+    for i in range(4):
+        nudged = logits.copy()
+        nudged[i] += 1e-5
+        assert np.isclose((log_odds(nudged) - log_odds(logits)) / 1e-5, weights[i], atol=1e-4)

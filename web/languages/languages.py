@@ -25,7 +25,7 @@ def chosen_language() -> str:
 def say(text: str) -> str:
     """Return a sentence in the language of the request; a text that is no sentence is looked up as it stands."""
     if isinstance(text, Sentence):
-        return text.said_in(gettext)
+        return text.said_in(gettext, lambda value: str(format_decimal(value, "#,##0.##")))
     return str(gettext(text)) if text else ""
 
 

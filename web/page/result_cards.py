@@ -12,12 +12,13 @@ from model.answers.prediction import Prediction
 from model.answers.volume import VolumeSummary
 from model.card import ModelCard
 from model.evidence.drawing import picture_webp, shrink
-from model.evidence.explainer import DISPLAY_SIDE_PX, Explainer
+from model.evidence.explainer import DISPLAY_SIDE_PX, NO_TUMOR, TUMOR, Explainer
 from model.network.classifier import Classifier
 from model.reading.contents import MriImage
 from model.records import notes_of, page_rows, record_of
 from model.sentences import Sentence
 from web.languages.languages import say
+from web.page.place import NO_PLACE, Place, place_of
 from web.page.wording import LABELS, Description, describe
 
 # Evidence has ten places or fewer along a side: this many pixels show all of it.
@@ -41,12 +42,16 @@ class Layer:
 
 @dataclass(frozen=True)
 class View:
-    """An image with the layers that can be shown over it; the first layer is shown at once."""
+    """An image with the layers that can be shown over it.
+
+    shows_colours: whether the first layer is shown at once; else the image comes alone.
+    """
 
     image: str
     width_px: int
     height_px: int
     layers: tuple[Layer, ...] = ()
+    shows_colours: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,8 @@ class ResultCard:
     answer: Answer | None = None
     description: Description | None = None
     view: View | None = None
+    place: Place = NO_PLACE
+    facts: tuple[Sentence, ...] = ()
     steps: tuple[Sentence, ...] = ()
     notes: tuple[Sentence, ...] = ()
     second: SecondOpinion | None = None
@@ -122,7 +129,7 @@ class CardMaker:
         """Draw slices of a volume, since their feature maps are not kept."""
         for index, prediction in zip(step.slice_indices, step.predictions, strict=True):
             image = step.volume.image(index)
-            view = self._view(image, prediction, _SLICE_SIDE_PX, prediction.class_names[:0])
+            view = self._view(image, prediction, _SLICE_SIDE_PX, [TUMOR])
             thumbnail = _image_url(image, _THUMBNAIL_SIDE_PX)
             self._slices.append(SliceCard(index + 1, prediction.without_maps(), view, thumbnail))
 
@@ -146,6 +153,8 @@ class CardMaker:
             "description": describe(result.answer.answer, isinstance(result, AnsweredVolume)),
             "second": _second(result.answer, result.second) if result.second else None,
             "notes": notes_of(result.content),
+            "facts": result.content.facts,
+            "place": place_of(result.content, _SLICE_SIDE_PX),
             "seconds": result.seconds,
         }
         if isinstance(result, AnsweredVolume):
@@ -155,20 +164,25 @@ class CardMaker:
     def _of_image(self, result: AnsweredImage) -> dict[str, Any]:
         image, prediction = result.content, result.answer
         return {
-            "view": self._view(image, prediction, DISPLAY_SIDE_PX, [name for name, _ in prediction.ranked()]),
+            "view": self._view(image, prediction, DISPLAY_SIDE_PX, _layer_names(prediction)),
             "steps": _steps(image, prediction, result.card.input_size_px),
         }
 
-    def _view(self, image: MriImage, prediction: Prediction, side_px: int, class_names: Sequence[str]) -> View:
-        """Encode the image, and the layers of some classes; of the predicted one where none is named."""
+    def _view(self, image: MriImage, prediction: Prediction, side_px: int, names: Sequence[str]) -> View:
+        """Encode the image, and the evidence for some answers, see `Explainer.layers`."""
         height, width = image.pixels.shape
         url = _image_url(image, side_px)
         if not prediction.is_brain_mri:
             return View(url, width, height)
-        names = list(class_names) or [prediction.predicted_class]
         layers = Explainer(self.classifier).layers(image, prediction, names, _LAYER_SIDE_PX)
         urls = tuple(Layer(name, _data_url(webp), not seen) for name, (webp, seen) in zip(names, layers, strict=True))
-        return View(url, width, height, urls)
+        return View(url, width, height, urls, prediction.shows_tumor)
+
+
+def _layer_names(prediction: Prediction) -> list[str]:
+    """Return what evidence an image is shown with: for any tumor, for each kind, the most probable first, for none."""
+    kinds = [name for name, _ in prediction.ranked() if name not in (TUMOR, NO_TUMOR)]
+    return [TUMOR, *kinds, NO_TUMOR]
 
 
 def _second(first: Answer, second: Opinion) -> SecondOpinion:

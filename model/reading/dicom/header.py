@@ -1,7 +1,8 @@
 """What a DICOM file says of its picture, read without anything that says whose it is.
 
-Only the elements named in TAGS are converted; names, numbers and institutions are skipped over unread. No value of a
-file is repeated in a sentence: codes are translated through the tables below or called unknown.
+Only the elements named in TAGS are converted; names, numbers and institutions are skipped over unread. No text of a
+file is repeated in a sentence: codes are translated through tables or called unknown, and of descriptions only words
+that are in a list of facts.py are kept.
 """
 
 import io
@@ -29,7 +30,8 @@ HEADER_TAGS = (
     "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PresentationLUTShape", "PixelPaddingValue",
     "PixelPaddingRangeLimit", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "WindowCenter",
     "WindowWidth", "VOILUTFunction", "RescaleIntercept", "RescaleSlope", "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence", "SeriesDescription", "ScanningSequence", "MagneticFieldStrength", "EchoTime",
+    "RepetitionTime", "SliceThickness",
 )  # fmt: skip
 _PALETTE_TAGS = tuple(
     f"{prefix}{colour}PaletteColorLookupTable{kind}"

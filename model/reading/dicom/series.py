@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from model.errors import ImageError
 from model.reading.contents import MriImage, MriVolume, a_volume
 from model.reading.dicom.decoder import Decoder
+from model.reading.dicom.facts import facts_of
 from model.reading.dicom.header import Header, read_header
 from model.reading.dicom.pixels import Slice, decode, no_pixels
 from model.reading.dicom.suitability import check_suitable, notes_on
@@ -173,7 +174,8 @@ def _to_content(ordered: Sequence[Slice], spacing_mm: float, notes: Sequence[Sen
         directions = np.stack([np.cross(along_row, along_column), along_column, along_row])
     grey, step, window_notes = grey_slices(ordered)
     stack = Stack(grey, directions, (spacing_mm, frame.row_mm, frame.column_mm))
-    return to_content(stack, "DICOM", [*notes, *notes_on([piece.header for piece in ordered]), *window_notes], step)
+    all_notes = [*notes, *notes_on([piece.header for piece in ordered]), *window_notes]
+    return to_content(stack, "DICOM", all_notes, step, facts_of(ordered[0].header))
 
 
 def _volumes(placed: Sequence[_Placed]) -> list[tuple[list[_Placed], float, list[Sentence]]]:

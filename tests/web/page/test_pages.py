@@ -48,8 +48,8 @@ def test_upload_shows_probabilities_evidence_for_each_class_a_second_opinion_and
     rows = re.findall(r'<th scope="row">([^<]+)</th>.*?class="number">([\d.]+)%', result, re.DOTALL)
     assert {label for label, _ in rows} == {"Glioma", "Meningioma", "Pituitary tumor", "No tumor"}
     assert sum(float(share) for _, share in rows) == pytest.approx(100, abs=0.3)
-    # The picture, and a layer of evidence for each class.
-    assert result.count('src="data:image/webp;base64,') == 5
+    # The image, and a layer of evidence for any tumor and for each class.
+    assert result.count('src="data:image/webp;base64,') == 6
     assert rows[0][0] in text_of(result.split("</h3>")[0])
     assert "Any tumor: " in text_of(result)
     assert "vgg16 0.1 says:" in text_of(result)
@@ -122,7 +122,7 @@ def test_script_gets_a_problem_where_the_whole_request_is_refused(client: FlaskC
 
 
 def test_page_without_pictures_stays_under_100_kb(client: FlaskClient) -> None:
-    addresses = ["/", "/static/main.css", "/static/main.js", "/static/icon.svg"]
+    addresses = ["/", "/static/main.css", "/static/viewer.css", "/static/main.js", "/static/icon.svg"]
     assert sum(len(client.get(address, buffered=True).data) for address in addresses) < 100_000
 
 
