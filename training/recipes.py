@@ -105,7 +105,7 @@ XCEPTION = Recipe(
     # The usual range for fine-tuning with Adam is 1e-5 to 3e-4; it warms up and then falls along a cosine.
     fine_tune_rate=2e-4,
     fine_tune_epochs=28,
-    fine_tune_from="block5_sepconv1_act",
+    fine_tune_from="block7_sepconv1_act",
     draws_per_epoch=2400,
     averaged_epochs=5,
     last_rate_share=0.1,

@@ -128,12 +128,18 @@ class Judged:
     error: float
 
 
-def fit_temperature(labels: NDArray[np.int64], raw: NDArray[np.float32]) -> float:
-    """Give the temperature that makes the true classes most likely. Source: Guo et al. 2017, arXiv:1706.04599."""
+def fit_temperature(
+    labels: NDArray[np.int64], raw: NDArray[np.float32], weights: NDArray[np.float64] | None = None
+) -> float:
+    """Return the temperature that makes the true classes most likely; weights: (n,), None for all the same.
+
+    Source: Guo et al. 2017, arXiv:1706.04599.
+    """
 
     def loss(log_temperature: float) -> float:
         probabilities = calibrate(raw, float(np.exp(log_temperature)))
-        return float(-np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12)).mean())
+        losses = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12))
+        return float(np.average(losses, weights=weights))
 
     return float(np.exp(minimize_scalar(loss, bounds=_LOG_TEMPERATURES, method="bounded").x))
 
@@ -200,16 +206,18 @@ def cross_fitted(
     groups: NDArray[np.int64],
     healthy: int,
     answered: NDArray[np.bool_] | None = None,
+    settled: Decision | None = None,
 ) -> CrossFitted:
     """Measure calibration, selective error and operating point on a tenth of the groups after another.
 
     All is chosen on the nine others. answered: bool, (n,), what the gate lets through, None for all: what it refuses is
-    never a certain answer. Copies in a changed look are taken as let through.
+    never a certain answer. Copies in a changed look are taken as let through. settled: a decision that none of these
+    images chose, to measure instead.
     """
     probabilities, certain, found = np.empty_like(raw), np.zeros(len(labels), bool), np.zeros(len(labels), bool)
     changed, certain_changed = np.empty_like(raw), np.zeros(len(labels), bool)
     for chosen, measured in group_folds(groups):
-        decision = choose_decision(labels[chosen], raw[chosen], healthy, shifted[chosen])
+        decision = settled or choose_decision(labels[chosen], raw[chosen], healthy, shifted[chosen])
         probabilities[measured] = calibrate(raw[measured], decision.temperature)
         certain[measured] = certain_answers(probabilities[measured], decision, healthy)
         found[measured] = 1 - probabilities[measured][:, healthy] >= decision.tumor_from
@@ -234,6 +242,11 @@ def group_folds(groups: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], 
 
 def certain_answers(probabilities: NDArray[np.float32], decision: Decision, healthy: int) -> NDArray[np.bool_]:
     """Tell which answers are certain, as `Prediction` does where the gate lets them: bool (n,)."""
+    if decision.certain_tumor_from is not None:
+        tumor = 1 - probabilities[:, healthy]
+        kinds = np.delete(probabilities, healthy, axis=1).max(axis=1)
+        named = (tumor >= decision.certain_tumor_from) & (kinds >= decision.kind_from * tumor)
+        return named | (tumor < decision.healthy_below)
     return (probabilities.max(axis=1) >= decision.uncertain_below) & agreement(probabilities, decision, healthy)
 
 

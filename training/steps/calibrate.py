@@ -18,6 +18,7 @@ from model.card import Decision, GateCard, ModelCard
 from model.network.classifier import Classifier
 from model.safe_files import write_atomically
 from training.data.boxes import boxes_in_input
+from training.data.copies import group
 from training.data.decoded import Decoded
 from training.data.outsiders import gather_outsiders
 from training.data.sources import Sources, add_sources, sources_of
@@ -26,12 +27,13 @@ from training.errors import DataError
 from training.figures import Figures
 from training.fit import networks
 from training.fit.run_folder import RUNS, RunFolder
-from training.fit.run_pictures import Known, known_by_collection, read_run_pictures
+from training.fit.run_pictures import Known, RunPictures, known_by_collection, read_run_pictures
 from training.measure.gate import GateFigures, fit_gate, gate_figures, refused_by_other_groups, require_outsiders
 from training.measure.metrics import Presence, Summary, summarize, wilson_interval
 from training.measure.passes import answers_of
 from training.measure.pointing import Pointing, PointingFigures
 from training.measure.stability import changed_looks, stability
+from training.measure.strangers import Asked, OnStrangers, choose_on_strangers, figures_of_strangers
 from training.measure.trust import CrossFitted, choose_decision, cross_fitted, tumor_presence
 from training.recipes import RECIPES
 from training.steps.bounds import unmet_bounds
@@ -68,6 +70,15 @@ class Trust(CrossFitted):
     heatmaps_of_random_weights: PointingFigures | dict[str, float]
     gate: GateFigures
     unmet_bounds: list[str]
+    strangers: OnStrangers | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Met:
+    """Images of sources that the run never saw, what the network says of them, and what the gate measures."""
+
+    asked: Asked
+    features: NDArray[np.float32]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,6 +94,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="more of a kind to gather, as wallpapers=/usr/share/backgrounds")  # fmt: skip
     parser.add_argument("--not-brain-mri", type=Path, metavar="DIR",
                         help="a folder for each kind of other medical image, for the gate to tell apart")  # fmt: skip
+    parser.add_argument("--strangers", nargs="+", type=Path, default=[], metavar="DIR",
+                        help="folders of sources that the run never saw: temperature and bounds are chosen on them")  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:
@@ -97,17 +110,22 @@ def run(options: argparse.Namespace) -> None:
     folder = RunFolder(options.run or options.out or RUNS / f"{options.model.stem}-again")
     if options.model:
         run_of_card(options.model, sources, folder)
-    calibrate_run(folder, sources, options.outsiders, organs=options.not_brain_mri)
+    strangers = dataclasses.replace(sources, folders=tuple(options.strangers)) if options.strangers else None
+    calibrate_run(folder, sources, options.outsiders, organs=options.not_brain_mri, strangers=strangers)
 
 
 def calibrate_run(
-    run: RunFolder, sources: Sources, outsiders: Path, seed: int = 0, organs: Path | None = None
-) -> Trust:
+    run: RunFolder, sources: Sources, outsiders: Path, seed: int = 0, organs: Path | None = None,
+    strangers: Sources | None = None,
+) -> Trust:  # fmt: skip
     """Choose decision and gate, measure them, write everything into the run, and return the figures.
 
+    strangers: folders of sources that the run never saw; the decision is chosen on them instead of on validation.
+
     Raises:
-        DataError: the folders do not hold the run's images, its validation images are all of one group, or the
-            outsiders are missing. ModelFileError: the run holds no network.
+        DataError: the folders do not hold the run's images, its validation images are all of one group, the strangers
+            are none or do not hold both answers, or the outsiders are missing. ModelFileError: the run holds no
+            network.
     """
     # What an earlier call chose stays until this one has measured.
     card = card_of_run(run, calibrated=False)
@@ -121,9 +139,14 @@ def calibrate_run(
     validation = answers_of(ungated, split.validation.pixels, pointing.look)
     looks = changed_looks(split.validation.pixels, split.training.pixels, seed)
     shifted = answers_of(ungated, looks).probabilities
-    decision = choose_decision(labels, validation.probabilities, healthy, shifted)
     features = validation.gate_features
     assert features is not None, "the classifier was made with a gate layer"
+    held_out = Asked(labels, validation.probabilities, _sources(split.validation), split.groups)
+    met = _meet(strangers, split, ungated) if strangers else None
+    if met:
+        decision = choose_on_strangers(met.asked, held_out, healthy)
+    else:
+        decision = choose_decision(labels, validation.probabilities, healthy, shifted)
     fitted = fit_gate(ungated, split.training.pixels, split.validation.pixels, features, outsiders, seed, organs)
     gate_bytes, gate_file = fitted.gate.to_bytes(), run.gate_file.name
     sha256 = hashlib.sha256(gate_bytes).hexdigest()
@@ -132,11 +155,16 @@ def calibrate_run(
     probabilities = calibrate(validation.probabilities, decision.temperature)
     right = probabilities.argmax(axis=1) == labels
     refused = refused_by_other_groups(fitted.inside, fitted.outside, split.groups)
-    crossed = cross_fitted(labels, validation.probabilities, shifted, split.groups, healthy, ~refused[:, 0])
+    settled = decision if met else None
+    crossed = cross_fitted(labels, validation.probabilities, shifted, split.groups, healthy, ~refused[:, 0], settled)
     presence = tumor_presence(labels != healthy, 1 - probabilities[:, healthy], decision.tumor_from)
     gate = gate_figures(classifier, outsiders, refused, fitted.unseen)
     stable = stability(classifier, split.validation, validation.probabilities.argmax(axis=1))
     heatmaps = pointing.figures(right)
+    of_strangers = None
+    if met:
+        refused_strangers = fitted.gate.distances(met.features) > 1
+        of_strangers = figures_of_strangers(met.asked, held_out, refused_strangers, healthy)
     trust = Trust(
         sources=known_by_collection(split.known),
         each_slice_once=True,
@@ -151,10 +179,32 @@ def calibrate_run(
         heatmaps_of_random_weights=_random_pointing(card, split.validation, labels, sources),
         gate=gate,
         unmet_bounds=unmet_bounds(presence, heatmaps, crossed.calibration, crossed.selective, gate, stable),
+        strangers=of_strangers,
     )
     _write(run, trust, gate_card, gate_bytes, card.sha256)
     _tell(trust)
     return trust
+
+
+def _meet(strangers: Sources, split: RunPictures, classifier: Classifier) -> Met:
+    """Decode and classify the images of sources that the run never saw."""
+    card = classifier.card
+    decoded = strangers.decode(strangers.find(card.task).pictures, card.input_size_px)
+    known = {picture.source for picture in split.known} & {picture.source for picture in decoded.pictures}
+    labels = decoded.labels(card.class_names)
+    if known or len(np.unique(labels == card.class_names.index("no_tumor"))) < 2:
+        raise DataError(
+            "Expected with --strangers sources that the run never saw, with tumors and without. "
+            + (f"The run was trained on {', '.join(sorted(known))}." if known else "One of the two is missing.")
+        )
+    answers = answers_of(classifier, decoded.pixels)
+    assert answers.gate_features is not None, "the classifier was made with a gate layer"
+    groups = group(decoded, strangers.series(decoded.pictures), None, strangers.facts(decoded.pictures))
+    return Met(Asked(labels, answers.probabilities, _sources(decoded), groups), answers.gate_features)
+
+
+def _sources(images: Decoded) -> NDArray[np.str_]:
+    return np.array([picture.source for picture in images.pictures])
 
 
 def _write(run: RunFolder, trust: Trust, gate: GateCard, gate_bytes: bytes, network_sha256: str) -> None:
@@ -203,7 +253,7 @@ def _random_pointing(
 
 
 def _by_source(images: Decoded, right: NDArray[np.bool_]) -> dict[str, SourceFigures]:
-    sources = np.array([p.source for p in images.pictures])
+    sources = _sources(images)
     figures = {}
     for name in np.unique(sources):
         of_source = right[sources == name]
@@ -231,4 +281,6 @@ def _tell(trust: Trust) -> None:
     print(f"heat maps: {trust.heatmaps}")
     print(f"heat maps of random weights: {trust.heatmaps_of_random_weights}")
     print(f"gate: {trust.gate}")
+    if trust.strangers:
+        print(f"on strangers: {trust.strangers.plain()}")
     print("bounds for publishing: " + ("; ".join(trust.unmet_bounds) or "all kept"))

@@ -30,10 +30,11 @@ from training.fit.request import Request, add_request, request_of
 from training.fit.run_folder import RunFolder, folds_in
 from training.measure.metrics import Presence, Summary, summarize
 from training.measure.passes import answers_of
+from training.measure.strangers import Strangers, measure_strangers
 from training.measure.trust import fit_temperature, tumor_presence
 from training.steps.card_of_run import card_of_run
 from training.steps.train import groups_of, train, usable_images
-from training.studies.strangers import Strangers, folds_by_source, measure_strangers
+from training.studies.folds_by_source import folds_by_source
 
 # With fewer pictures of a class nothing can be learned about it.
 LEAST_OF_A_CLASS = 50

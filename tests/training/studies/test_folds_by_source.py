@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from training.errors import DataError
-from training.figures import Figures
 from training.known_sources import KNOWN_SOURCES
-from training.studies.strangers import folds_by_source, measure_strangers
+from training.studies.folds_by_source import folds_by_source
 
 
 def test_folds_of_known_sources_hold_both_answers_and_take_groups_along() -> None:
@@ -28,16 +27,3 @@ def test_every_fold_of_the_known_sources_has_tumors_and_heads_without() -> None:
         members = {row.folder for row in KNOWN_SOURCES.values() if row.fold == fold}
         assert members & free
         assert members - free
-
-
-def test_worst_source_is_the_one_with_the_fewest_right_answers() -> None:
-    sources = np.array(["a"] * 20 + ["b"] * 20 + ["few"])
-    labels = np.array([0] * 20 + [2] * 20 + [1])
-    probabilities = np.tile(np.array([0.5, 0.2, 0.2, 0.1], np.float32), (41, 1))
-    probabilities[20:35] = [0.1, 0.1, 0.8, 0.0]
-    figures = measure_strangers(sources, labels, probabilities, 2)
-    assert isinstance(figures, Figures)
-    assert figures.right == {"a": 1.0, "b": 0.75, "few": 1.0}
-    assert (figures.worst_source, figures.worst_right) == ("b", 0.75)
-    assert figures.kind == {"a": 1.0, "few": 0.0}
-    assert figures.mean_kind == 0.5

@@ -1,0 +1,185 @@
+"""What a network says of sources that it never saw: its bounds are chosen there, and its figures taken."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import metrics as scores
+
+from model.answers.calibration import calibrate
+from model.card import Decision
+from training.figures import Figures
+from training.measure.metrics import Presence
+from training.measure.trust import (
+    calibration,
+    certain_answers,
+    fit_temperature,
+    group_folds,
+    selective,
+    tumor_presence,
+)
+
+# A share of fewer images says little of a source.
+LEAST_OF_A_SOURCE = 20
+# Of the answers "tumor" and "no tumor" by themselves, and of the kinds that are named, this share may be wrong.
+STRANGERS_ERROR = 0.05
+# Bounds lie on this side of an even chance, so that a certain answer is always the most probable class.
+_LEAST_TUMOR, _LEAST_KIND, _MOST_HEALTHY = 0.6, 0.7, 0.5
+# Bounds have four decimals.
+_STEPS = 10_000
+
+
+@dataclass(frozen=True)
+class Strangers(Figures):
+    """Figures over sources, each judged by a network that saw none of its fold.
+
+    right: by source, the share of its images that are rightly called a tumor or none, at a probability of 0.5;
+    worst_source: the one of LEAST_OF_A_SOURCE images or more with the lowest; kind: by source, the share of its tumors
+    whose kind is the most probable of the three; mean_kind: over sources.
+    """
+
+    right: dict[str, float]
+    worst_source: str
+    worst_right: float
+    kind: dict[str, float]
+    mean_kind: float
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """Images and what a network says of them, before calibration.
+
+    labels: int64 (n,); raw: float32 (n, n_classes); sources: (n,), the collection of each; groups: int64 (n,), what
+    must not be parted.
+    """
+
+    labels: NDArray[np.int64]
+    raw: NDArray[np.float32]
+    sources: NDArray[np.str_]
+    groups: NDArray[np.int64]
+
+    def subset(self, places: NDArray[np.int64]) -> "Asked":
+        """Keep the images at the given places."""
+        return Asked(self.labels[places], self.raw[places], self.sources[places], self.groups[places])
+
+
+@dataclass(frozen=True)
+class OnStrangers(Figures):
+    """Figures of sources that the network never saw, each tenth of the groups with bounds that the nine others chose.
+
+    certain, wrong_among_certain: the share of images whose class is named, and of these the wrong ones.
+    refused: by source, the share that the gate refuses; what it refuses is never a certain answer.
+    """
+
+    n_pictures: dict[str, int]
+    tumor_presence: Presence
+    sources: Strangers
+    certain: float
+    wrong_among_certain: float | None
+    expected_calibration_error: float
+    refused: dict[str, float]
+
+
+def choose_on_strangers(asked: Asked, held_out: Asked, healthy: int) -> Decision:
+    """Choose temperature and bounds on sources that the network never saw; healthy: the label of "no tumor".
+
+    Every source counts as much as every other with its answer, and tumors as much as heads without. held_out: images
+    of the sources of training: kinds of tumor that no other source has are among them alone.
+    """
+    shows = asked.labels != healthy
+    weights = weights_of_sources(asked.sources, shows)
+    temperature = round(fit_temperature(asked.labels, asked.raw, weights), 4)
+    tumor = 1 - calibrate(asked.raw, temperature)[:, healthy]
+    tumor_from = balanced_point(shows, tumor, weights)
+    named = [of for of in (asked, held_out) if len(np.unique(of.labels[of.labels != healthy]))]
+    least = _LEAST_TUMOR
+    certain_from = max(least, tumor_from, _lowest_bound(tumor, ~shows, weights))
+    kinds = [_lowest_kind_bound(of, temperature, certain_from, healthy) for of in named]
+    return Decision(
+        temperature,
+        tumor_from=tumor_from,
+        healthy_below=min(_MOST_HEALTHY, tumor_from, 1 - _lowest_bound(1 - tumor, shows, weights)),
+        certain_tumor_from=certain_from,
+        kind_from=max(_LEAST_KIND, *kinds),
+    )
+
+
+def weights_of_sources(sources: NDArray[np.str_], shows: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return weights, (n,), whose sum is 1: each side has half of it, and on a side each source the same."""
+    weights = np.zeros(len(sources))
+    for side in np.unique(shows):
+        of_side = np.unique(sources[shows == side])
+        for source in of_side:
+            chosen = (sources == source) & (shows == side)
+            weights[chosen] = 1 / chosen.sum() / len(of_side)
+    return weights / weights.sum()
+
+
+def balanced_point(shows: NDArray[np.bool_], tumor: NDArray[np.floating], weights: NDArray[np.float64]) -> float:
+    """Return the probability of a tumor at which as many tumors are found as heads without are left alone."""
+    false_alarms, found, thresholds = scores.roc_curve(shows, tumor, sample_weight=weights, drop_intermediate=False)
+    point = thresholds[np.minimum(found, 1 - false_alarms).argmax()]
+    return float(np.clip(np.floor(point * _STEPS) / _STEPS, 1 / _STEPS, 1 - 1 / _STEPS))
+
+
+def _lowest_bound(sure: NDArray[np.floating], wrong: NDArray[np.bool_], weights: NDArray[np.float64]) -> float:
+    """Return the lowest bound from which on STRANGERS_ERROR are wrong, or fewer; 1 where there is none."""
+    order = np.argsort(-sure, kind="stable")
+    shares = np.cumsum((weights * wrong)[order]) / np.cumsum(weights[order])
+    good = np.flatnonzero(shares <= STRANGERS_ERROR)
+    return float(np.ceil(sure[order][good[-1]] * _STEPS) / _STEPS) if good.size else 1.0
+
+
+def _lowest_kind_bound(of: Asked, temperature: float, certain_from: float, healthy: int) -> float:
+    """Return the lowest share among the kinds of tumor from which the most probable one may be named."""
+    probabilities = calibrate(of.raw, temperature)
+    found = (1 - probabilities[:, healthy] >= certain_from) & (of.labels != healthy)
+    if not found.any():
+        return _LEAST_KIND
+    kinds = np.where(np.arange(probabilities.shape[1]) == healthy, 0, probabilities)[found]
+    wrong = kinds.argmax(axis=1) != of.labels[found]
+    weights = weights_of_sources(of.sources[found], np.ones(len(wrong), bool))
+    return _lowest_bound(kinds.max(axis=1) / kinds.sum(axis=1), wrong, weights)
+
+
+def figures_of_strangers(asked: Asked, held_out: Asked, refused: NDArray[np.bool_], healthy: int) -> OnStrangers:
+    """Measure each tenth of the groups with what the others chose; refused: bool (n,), by the gate."""
+    probabilities, certain = np.empty_like(asked.raw), np.zeros(len(refused), bool)
+    found = np.zeros(len(refused), bool)
+    for chosen, measured in group_folds(asked.groups):
+        decision = choose_on_strangers(asked.subset(chosen), held_out, healthy)
+        probabilities[measured] = calibrate(asked.raw[measured], decision.temperature)
+        certain[measured] = certain_answers(probabilities[measured], decision, healthy)
+        found[measured] = 1 - probabilities[measured][:, healthy] >= decision.tumor_from
+    answers = selective(asked.labels, probabilities, certain & ~refused)
+    shows = asked.labels != healthy
+    presence = tumor_presence(shows, 1 - probabilities[:, healthy], choose_on_strangers(asked, held_out, healthy).tumor_from)
+    names = [str(source) for source in np.unique(asked.sources)]
+    return OnStrangers(
+        n_pictures={name: int((asked.sources == name).sum()) for name in names},
+        tumor_presence=presence,
+        sources=measure_strangers(asked.sources, asked.labels, probabilities, healthy, (found == shows) & ~refused),
+        certain=answers.coverage,
+        wrong_among_certain=answers.error_among_certain,
+        expected_calibration_error=calibration(asked.labels, probabilities).expected_calibration_error,
+        refused={name: float(refused[asked.sources == name].mean()) for name in names},
+    )
+
+
+def measure_strangers(
+    sources: NDArray[np.str_], labels: NDArray[np.int64], probabilities: NDArray[np.float32], healthy: int,
+    right: NDArray[np.bool_] | None = None,
+) -> Strangers:  # fmt: skip
+    """Measure each source by itself.
+
+    sources: (n,); labels: int64 (n,); probabilities: float32 (n, n_classes); right: bool (n,), which images are rightly
+    called a tumor or none, where that is not asked at a probability of 0.5.
+    """
+    shows = labels != healthy
+    found = (1 - probabilities[:, healthy] >= 0.5) == shows if right is None else right
+    kinds = np.where(np.arange(probabilities.shape[1]) == healthy, -1, probabilities).argmax(axis=1) == labels
+    right = {str(s): float(found[sources == s].mean()) for s in np.unique(sources)}
+    kind = {str(s): float(kinds[(sources == s) & shows].mean()) for s in np.unique(sources[shows])}
+    large = [s for s in right if (sources == s).sum() >= LEAST_OF_A_SOURCE] or list(right)
+    worst = min(large, key=right.__getitem__)
+    return Strangers(right, worst, right[worst], kind, float(np.mean(list(kind.values()))) if kind else float("nan"))
