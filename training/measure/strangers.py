@@ -1,6 +1,6 @@
 """What a network says of sources that it never saw: its bounds are chosen there, and its figures taken."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,7 +153,9 @@ def figures_of_strangers(asked: Asked, held_out: Asked, refused: NDArray[np.bool
         found[measured] = 1 - probabilities[measured][:, healthy] >= decision.tumor_from
     answers = selective(asked.labels, probabilities, certain & ~refused)
     shows = asked.labels != healthy
-    presence = tumor_presence(shows, 1 - probabilities[:, healthy], choose_on_strangers(asked, held_out, healthy).tumor_from)
+    presence = tumor_presence(
+        shows, 1 - probabilities[:, healthy], choose_on_strangers(asked, held_out, healthy).tumor_from
+    )
     names = [str(source) for source in np.unique(asked.sources)]
     return OnStrangers(
         n_pictures={name: int((asked.sources == name).sum()) for name in names},

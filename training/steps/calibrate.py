@@ -95,7 +95,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--not-brain-mri", type=Path, metavar="DIR",
                         help="a folder for each kind of other medical image, for the gate to tell apart")  # fmt: skip
     parser.add_argument("--strangers", nargs="+", type=Path, default=[], metavar="DIR",
-                        help="folders of sources that the run never saw: temperature and bounds are chosen on them")  # fmt: skip
+                        help="sources that the run never saw, to choose temperature and bounds on")  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:
@@ -135,6 +135,7 @@ def calibrate_run(
         raise DataError("Expected validation pictures of two groups or more. Received one: none could test its choice.")
     labels, healthy = split.validation.labels(card.class_names), card.class_names.index("no_tumor")
     ungated = Classifier(dataclasses.replace(card, gate=GateCard(recipe.gate_layer, "", "", 1.0)), run.network())
+    met = _meet(strangers, split, ungated) if strangers else None
     pointing = _pointing(ungated, split.validation, labels, sources)
     validation = answers_of(ungated, split.validation.pixels, pointing.look)
     looks = changed_looks(split.validation.pixels, split.training.pixels, seed)
@@ -142,7 +143,6 @@ def calibrate_run(
     features = validation.gate_features
     assert features is not None, "the classifier was made with a gate layer"
     held_out = Asked(labels, validation.probabilities, _sources(split.validation), split.groups)
-    met = _meet(strangers, split, ungated) if strangers else None
     if met:
         decision = choose_on_strangers(met.asked, held_out, healthy)
     else:

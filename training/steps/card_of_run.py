@@ -1,6 +1,7 @@
 """Write the card of a run's best network: facts from the run, and what is known of data and base weights."""
 
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,6 +86,7 @@ def card_of_run(
     decision, gate = _decision(run, sha256) if calibrated else (Decision(), None)
     metrics |= {"trust": json.loads(trust.read_text())} if calibrated and trust.is_file() else {}
     metrics |= {"/".join(e["data"]["folders"]): e for e in evaluations}
+    training_data = _training_data(config, metrics.get("trust", {}).get("sources", {}))
     return ModelCard(
         name=name or recipe["name"],
         version=version,
@@ -99,9 +101,9 @@ def card_of_run(
         created=datetime.now(UTC).date().isoformat(),
         intended_use=_INTENDED_USE,
         limits=_limits(config, decision, gate, metrics.get("trust", {})),
-        licence="MIT for this file, as far as the licences of the data and of the base weights reach",
+        licence=_licence(training_data),
         base_weights={"architecture": recipe["architecture"], **_base_weights(config)},
-        training_data=_training_data(config, metrics.get("trust", {}).get("sources", {})),
+        training_data=training_data,
         recipe={
             "seed": config.seed,
             "quick": config.quick,
@@ -169,6 +171,14 @@ def _training_data(config: Config, sources: Json) -> tuple[Json, ...]:
         return tuple({**_described(name, name), **found} for name, found in sources.items())
     described = _described(_KNOWN_DATA.get(data["fingerprint"], ""), ", ".join(data["folders"]))
     return ({**described, "n_pictures": data["n_pictures"], "fingerprint": data["fingerprint"]},)
+
+
+def _licence(training_data: Sequence[Json]) -> str:
+    """Return the licence of the weights, which keeps the terms of the images that ask for it."""
+    bound = [of["title"] for of in training_data if re.search(r"\b(NC|SA)\b", of["licence"])]
+    if bound:
+        return f"CC BY-NC-SA 4.0 for this file, as terms of its training images ask ({'; '.join(bound)})"
+    return "MIT for this file, as far as the licences of the data and of the base weights reach"
 
 
 def _described(folder: str, otherwise: str) -> Json:

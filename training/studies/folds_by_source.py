@@ -10,6 +10,7 @@ from training.data.split import Split
 from training.errors import DataError
 from training.known_sources import KNOWN_SOURCES
 
+
 def folds_by_source(
     pictures: Sequence[Picture], labels: NDArray[np.int64], groups: NDArray[np.int64], healthy: int
 ) -> list[tuple[str, Split]]:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.training import refusal, width_of, write
+from tests.support.drawn_heads import draw_data
+from tests.support.training import refusal, run_step, width_of, write
 from training.data.sources import Sources
 from training.fit.run_folder import RunFolder
 
@@ -74,3 +75,26 @@ def test_run_that_is_not_there_is_refused(
 ) -> None:
     arguments = ("--data", *sources.folders, "--outsiders", outsiders)
     assert "nowhere" in refusal(capsys, "calibrate", "--run", tmp_path / "nowhere", *arguments)
+
+
+@pytest.mark.slow
+def test_bounds_are_chosen_on_sources_that_the_run_never_saw(
+    run: RunFolder, sources: Sources, outsiders: Path, tmp_path: Path
+) -> None:
+    copy = RunFolder(tmp_path / "run")
+    shutil.copytree(run.path, copy.path)
+    elsewhere = draw_data(tmp_path / "elsewhere")
+    step = run_step("calibrate", "--run", copy.path, "--data", *sources.folders, "--outsiders", outsiders,
+                    "--cache", sources.cache, "--strangers", elsewhere)  # fmt: skip
+    assert step.returncode == 0, step.stderr
+    decision = json.loads(copy.decision_file.read_text())["decision"]
+    assert decision["healthy_below"] <= decision["tumor_from"] <= decision["certain_tumor_from"]
+    assert list(json.loads(copy.trust_file.read_text())["strangers"]["n_pictures"]) == ["elsewhere"]
+
+
+def test_sources_that_the_run_was_trained_on_are_no_strangers(
+    run: RunFolder, sources: Sources, outsiders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refusal(capsys, "calibrate", "--run", run.path, "--data", *sources.folders, "--outsiders", outsiders,
+                   "--cache", sources.cache, "--strangers", *sources.folders)  # fmt: skip
+    assert f"trained on {sources.folders[0].name}" in said
