@@ -11,7 +11,7 @@ from training.data.decoded import Decoded
 from training.drawing import plots
 from training.drawing.page import Section, Table, write_page
 from training.figures import share
-from training.measure.audit_figures import AuditFigures
+from training.measure.embedding import AuditFigures
 
 _SHOWN = 12
 

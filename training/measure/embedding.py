@@ -17,7 +17,7 @@ from model.errors import ImageError
 from model.network.classifier import Classifier, load_classifier
 from model.preprocessing import preprocess
 from training.figures import Figures
-from training.measure.copies_found import CHANGES, N_CHANGED, Pixels
+from training.measure.copies_found import CHANGES, N_CHANGED, FalsePairs, Pixels, Recall
 from training.measure.passes import answers_of
 
 _ROWS_PER_BLOCK = 1024
@@ -107,3 +107,38 @@ class Embedding:
                 continue
         ones, others = (self.look(np.stack(side))[0] for side in zip(*pairs, strict=True))
         return float(((ones * others).sum(axis=1) > threshold).sum() / len(chosen))
+
+
+@dataclass(frozen=True)
+class ByNetwork(Likeness):
+    """What the network's features find besides: pairs, and those among them that thumbnails miss."""
+
+    pairs: int
+    missed_by_thumbnails: int
+    across_splits: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Detector(Figures):
+    """How well copies are found; false pairs only where slices are numbered."""
+
+    recall: dict[str, Recall]
+    false_pairs: FalsePairs | None = None
+
+
+@dataclass(frozen=True)
+class AuditFigures(Figures):
+    """All that is written into audit.json."""
+
+    n_pictures: int
+    problems: list[str]
+    by_folder: dict[str, int]
+    identical_files: int
+    near_duplicate_pairs: int
+    across_splits: dict[str, int]
+    label_conflicts: list[str]
+    n_groups: int
+    largest_groups: list[int]
+    suspects: list[str]
+    detector: Detector
+    by_network: ByNetwork | None = None

@@ -22,9 +22,8 @@ from training.data.decoded import COMPARED_SIZE_PX, Decoded
 from training.data.sources import Sources, add_sources, sources_of
 from training.drawing.audit_page import write_audit_report
 from training.fit.run_folder import RUNS
-from training.measure.audit_figures import AuditFigures, ByNetwork, Detector
 from training.measure.copies_found import check_false_pairs, check_recall
-from training.measure.embedding import Embedding
+from training.measure.embedding import AuditFigures, ByNetwork, Detector, Embedding
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
