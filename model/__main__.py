@@ -53,7 +53,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="picture, DICOM, NIfTI or zip file, or folder of these (read whole)",
+        help="image, DICOM, NIfTI or other volume, zip file, or folder of these (read whole)",
     )
     parser.add_argument("--csv", type=Path, metavar="FILE", help="where the table goes (default: standard output)")
     parser.add_argument(
@@ -81,7 +81,9 @@ def _write_rows(classifier: Classifier, files: Sequence[Path], csv_path: Path | 
     def counted() -> Iterator[Row]:
         nonlocal n_rows, n_failed
         # One series is in memory at a time.
-        for places in tqdm(by_series(map(_beginning, files)), unit="file", file=sys.stderr):
+        for places in tqdm(
+            by_series(map(_beginning, files), [str(file) for file in files]), unit="file", file=sys.stderr
+        ):
             for row in _rows(classifier, [files[place] for place in places]):
                 n_rows += 1
                 n_failed += bool(row.get("error"))

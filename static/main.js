@@ -93,17 +93,28 @@ async function isDicom(file) {
   return String.fromCharCode(...mark) === "DICM";
 }
 
+/** Return the name that a volume's header shares with its voxels, or nothing. @param {File} file @returns {string} */
+function halfOf(file) {
+  const half = /^(.*)\.(hdr|img|mhd|z?raw|nhdr)(\.gz)?$/i.exec(file.name);
+  return half ? file.webkitRelativePath.replace(/[^/]*$/, half[1]) || half[1] : "";
+}
+
 /**
- * Put all DICOM files together, since a series is many files; every other file alone.
+ * Put all DICOM files together, since a series is many files, and a volume's header with its voxels; others alone.
  * @param {File[]} files
  * @returns {Promise<File[][]>}
  */
 async function grouped(files) {
   const groups = [];
+  const halves = new Map();
   let series = null;
   for (const file of files) {
     if (!(await isDicom(file))) {
-      groups.push([file]);
+      const half = halfOf(file);
+      const group = halves.get(half) ?? [];
+      if (!group.length) groups.push(group);
+      group.push(file);
+      if (half) halves.set(half, group);
     } else if (series) {
       series.push(file);
     } else {

@@ -25,8 +25,8 @@ def is_zip(content: bytes) -> bool:
     return content.startswith((_LOCAL_FILE, _END))
 
 
-def read_archive(content: bytes, max_files: int, max_bytes: int) -> list[bytes]:
-    """Give the files of an archive, in its order; hidden ones, those of macOS and DICOMDIR are left out.
+def read_archive(content: bytes, max_files: int, max_bytes: int) -> list[tuple[str, bytes]]:
+    """Return the names and contents of an archive's files, in its order, but hidden ones, those of macOS and DICOMDIR.
 
     Raises:
         TooManyFiles: more than `max_files`; nothing was decompressed.
@@ -82,15 +82,15 @@ def _check(entries: list[zipfile.ZipInfo], max_files: int, max_bytes: int) -> No
         raise _too_much(max_bytes)
 
 
-def _read(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], max_bytes: int) -> list[bytes]:
-    contents = []
+def _read(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], max_bytes: int) -> list[tuple[str, bytes]]:
+    files = []
     for entry in entries:
         with archive.open(entry) as file:
-            contents.append(file.read(max_bytes + 1))
-        max_bytes -= len(contents[-1])
+            files.append((entry.filename, file.read(max_bytes + 1)))
+        max_bytes -= len(files[-1][1])
         if max_bytes < 0:
-            raise _too_much(sum(map(len, contents)))
-    return contents
+            raise _too_much(sum(len(content) for _, content in files))
+    return files
 
 
 def _too_many_files(max_files: int) -> TooManyFiles:

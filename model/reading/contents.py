@@ -21,8 +21,8 @@ MAX_MEASURED = 4_000_000
 class MriImage:
     """One picture as it was read.
 
-    pixels: uint8, shape (height, width), 0..255, higher is brighter; upright by EXIF, DICOM or NIfTI orientation.
-    format: the format that the content showed, in Pillow's spelling ("JPEG", "PNG", ...), "DICOM" or "NIfTI".
+    pixels: uint8, shape (height, width), 0..255, higher is brighter; upright by the file's orientation.
+    format: the format that the content showed, in Pillow's spelling ("JPEG", "PNG", ...), "DICOM" or a `VolumeFormat`.
     notes: sentences on what its sender should know, as a warning; steps: on what was done to come to these pixels.
     plane: as of a volume. facts: what the file says of how it was made.
     """
@@ -45,7 +45,7 @@ class MriVolume:
         sagittal: from the patient's left to the right, head up, face to the left.
     plane: "axial", "coronal", "sagittal", or "" where the file does not say; then slices lie as they were stored.
     spacing_mm: between the centres of slices; pixel_mm: between those of pixels; nan where unknown.
-    format: "DICOM" or "NIfTI".
+    format: "DICOM" or a `VolumeFormat`.
     notes: sentences on what its sender should know, as a warning; steps: on what was done to come to these slices.
     facts: what the file says of how it was made, and that names nobody.
     """

@@ -7,8 +7,9 @@ from model.errors import ImageError, TooManyFiles, UnsupportedFormat
 from model.reading.archives import is_zip, read_archive
 from model.reading.contents import Content, Limits, MriImage, MriVolume, Reading
 from model.reading.one_file import read_image
+from model.reading.pairs import half_of, pair_up
 from model.reading.raster import read_stack
-from model.reading.signatures import is_dicom, is_nifti
+from model.reading.signatures import is_dicom, volume_format
 from model.sentences import Sentence
 
 # Unpacked bytes of an archive per voxel that is let through: scanners write 16 bits; half as much again for headers.
@@ -26,6 +27,8 @@ class _Piece:
     place: int
     content: bytes
     is_packed: bool
+    # Known of files in archives alone.
+    name: str = ""
 
 
 def read_files(contents: Sequence[bytes], limits: Limits = _DEFAULT_LIMITS) -> list[Reading]:
@@ -44,14 +47,17 @@ def read_files(contents: Sequence[bytes], limits: Limits = _DEFAULT_LIMITS) -> l
     return sorted([*refusals, *readings], key=lambda reading: reading.files[0])
 
 
-def by_series(beginnings: Iterable[bytes]) -> list[list[int]]:
-    """Return the places of files that belong to one DICOM series together, those of each other file alone.
+def by_series(beginnings: Iterable[bytes], names: Sequence[str]) -> list[list[int]]:
+    """Return the places of files that belong to one DICOM series or are one volume's two files together, others alone.
 
     beginnings: the first BEGINNING_BYTES of each file.
     """
-    groups: dict[str | int, list[int]] = {}
-    for place, beginning in enumerate(beginnings):
-        groups.setdefault(_series_of(beginning) or place, []).append(place)
+    groups: dict[str | tuple[str, int], list[int]] = {}
+    headers = {half[0] for name in names if (half := half_of(name)) and half[1]}
+    for place, (beginning, name) in enumerate(zip(beginnings, names, strict=True)):
+        half = half_of(name)
+        alone = (half[0], -1) if half and half[0] in headers else ("", place)
+        groups.setdefault(_series_of(beginning) or alone, []).append(place)
     return list(groups.values())
 
 
@@ -78,22 +84,26 @@ def _unpack(contents: Sequence[bytes], limits: Limits) -> tuple[list[_Piece], li
         except ImageError as error:
             refusals.append(Reading((place,), error))
             continue
-        max_bytes -= sum(map(len, packed))
-        pieces += [_Piece(place, inner, is_packed=True) for inner in packed]
+        max_bytes -= sum(len(inner) for _, inner in packed)
+        pieces += [_Piece(place, inner, is_packed=True, name=f"{place}/{name}") for name, inner in packed]
     return pieces, refusals
 
 
 def _read_pieces(pieces: Sequence[_Piece], limits: Limits) -> list[tuple[tuple[int, ...], Content]]:
-    """Give the indices of pieces with what was read from them: DICOM files together, then the others one by one."""
-    dicom = {i: piece.content for i, piece in enumerate(pieces) if is_dicom(piece.content)}
+    """Return the indices of pieces with what was read from them: DICOM files together, then the others one by one."""
+    voxels = pair_up([piece.content for piece in pieces], [piece.name for piece in pieces])
+    beside = set(voxels.values())
+    dicom = {i: piece.content for i, piece in enumerate(pieces) if i not in beside and is_dicom(piece.content)}
     found = _read_dicom(dicom, limits) if dicom else []
     n_left = limits.max_voxels - sum(_n_voxels(content) for _, content in found)
     for i, piece in enumerate(pieces):
-        if i not in dicom:
-            for content in _read_one(piece, limits.max_pixels, max(n_left, 0)):
-                found.append(((i,), content))
-                if piece.is_packed or isinstance(content, MriVolume):
-                    n_left -= _n_voxels(content)
+        if i in dicom or i in beside:
+            continue
+        places = (i, voxels[i]) if i in voxels else (i,)
+        for content in _read_one(piece, limits.max_pixels, max(n_left, 0), *(pieces[j].content for j in places[1:])):
+            found.append((tuple(sorted(places)), content))
+            if piece.is_packed or isinstance(content, MriVolume):
+                n_left -= _n_voxels(content)
     return found
 
 
@@ -104,16 +114,16 @@ def _read_dicom(contents: Mapping[int, bytes], limits: Limits) -> list[tuple[tup
     return [*read_dicom_files(contents, limits.max_pixels, limits.max_voxels)]
 
 
-def _read_one(piece: _Piece, max_pixels: int, n_left: int) -> Sequence[Content]:
+def _read_one(piece: _Piece, max_pixels: int, n_left: int, *voxels: bytes) -> Sequence[Content]:
     try:
         if piece.is_packed and is_zip(piece.content):
             raise UnsupportedFormat(
                 Sentence("Expected pictures in the zip file. Received a zip file in it. Unpack it and try again.")
             )
-        if is_nifti(piece.content):
-            from model.reading.nifti import read_nifti
+        if volume_format(piece.content):
+            from model.reading.research.reader import read_volume
 
-            return read_nifti(piece.content, max_pixels, n_left)
+            return read_volume(piece.content, max_pixels, n_left, *voxels)
         stack = read_stack(piece.content, max_pixels, n_left)
         if stack is not None:
             return [stack]

@@ -6,11 +6,13 @@ from pathlib import Path
 from model.errors import EmptyFile, UnsupportedFormat
 from model.reading.contents import MriImage as MriImage
 from model.reading.raster import is_picture, read_picture
-from model.reading.signatures import is_dicom, is_nifti
+from model.reading.signatures import is_dicom, volume_format
 from model.reading.sizes import MAX_PIXELS as MAX_PIXELS
 from model.sentences import Sentence
 
-FORMATS_IN_WORDS = Sentence("JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, JPEG 2000, DICOM or NIfTI")
+FORMATS_IN_WORDS = Sentence(
+    "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, JPEG 2000, DICOM, NIfTI, MGH, Analyze, NRRD or MetaImage"
+)
 
 
 def read_image(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> MriImage:
@@ -21,7 +23,7 @@ def read_image(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> MriImage:
         UnsupportedFormat: the content is of no known format.
         TooManyPixels: the header claims more than `max_pixels`; nothing is decoded.
         UnreadableImage: the picture is cut off or damaged.
-        UnsuitableImage: a volume, which `read_files` reads, or a DICOM or NIfTI file of no MR slice.
+        UnsuitableImage: a volume, which `read_files` reads, or a file of no MR slice.
         OSError: the path cannot be read.
     """
     content = source.read_bytes() if isinstance(source, Path) else source
@@ -48,15 +50,15 @@ def _read_dicom(content: bytes, max_pixels: int) -> MriImage:
     return read_dicom_slice(content, max_pixels)
 
 
-def _read_nifti(content: bytes, max_pixels: int) -> MriImage:
-    from model.reading.nifti import read_nifti_slice
+def _read_volume(content: bytes, max_pixels: int) -> MriImage:
+    from model.reading.research.reader import read_volume_slice
 
-    return read_nifti_slice(content, max_pixels)
+    return read_volume_slice(content, max_pixels)
 
 
 # DICOM comes first: its preamble may be that of a TIFF file, which most viewers of DICOM also ignore.
 _READERS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes, int], MriImage]], ...] = (
     (is_dicom, _read_dicom),
     (is_picture, read_picture),
-    (is_nifti, _read_nifti),
+    (lambda content: volume_format(content) is not None, _read_volume),
 )

@@ -1,4 +1,4 @@
-"""Parallel slices of any orientation, made grey, upright and square: the steps that DICOM and NIfTI share.
+"""Parallel slices of any orientation, made grey, upright and square: the steps that all formats of volumes share.
 
 Patient coordinates are DICOM's: x to the patient's left, y to the back, z to the head.
 Source: DICOM PS3.3, C.7.6.2.1.1.
@@ -30,7 +30,7 @@ UPRIGHT = {
 }
 # A note where the plane is a guess.
 ORIENTATION_NOTE = Sentence(
-    "The NIfTI file does not say how the head lies; its slices are shown as if it were stored in the usual order."
+    "The file does not say how the head lies; its slices are shown as if it were stored in the usual order."
 )
 # How stored values became grey levels.
 BY_WINDOW = Sentence("Grey levels by the window that the file states.")

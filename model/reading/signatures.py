@@ -1,10 +1,12 @@
-"""Tell DICOM and NIfTI by their first bytes, without the libraries that read them.
+"""Tell DICOM and the formats of volumes by their first bytes, without the libraries that read them.
 
 Those take memory and time to import: a process has them only once there is something for them to read.
 """
 
+import re
 import struct
 import zlib
+from enum import StrEnum
 from typing import Literal
 
 # What a file without preamble starts with: groups 0002 or 0008, whose first elements are these.
@@ -16,6 +18,20 @@ GZIP_BITS = 16 + zlib.MAX_WBITS
 # By size of the header, which is its first number: where its magic is, and the magics of one file and of a pair.
 NIFTI_MAGICS = {348: (344, b"n+1\0", b"ni1\0"), 540: (4, b"n+2\0\r\n\x1a\n", b"ni2\0\r\n\x1a\n")}
 _HEADER_BYTES = 540
+_NRRD = b"NRRD000"
+_META_IMAGE = re.compile(rb"(ObjectType|ObjectSubType|Comment|NDims)[ \t]*=.*", re.DOTALL)
+# Of MGH: version 1, the numbers of its types, and the most voxels along an axis.
+_MGH_TYPES, _MGH_MAX_LENGTH = {0, 1, 3, 4}, 100_000
+
+
+class VolumeFormat(StrEnum):
+    """Formats of volumes other than DICOM, as people call them."""
+
+    NIFTI = "NIfTI"
+    MGH = "MGH"
+    ANALYZE = "Analyze"
+    NRRD = "NRRD"
+    META_IMAGE = "MetaImage"
 
 
 def is_dicom(content: bytes) -> bool:
@@ -36,15 +52,45 @@ def _starts_with_an_element(content: bytes, order: Literal["little", "big"]) -> 
     return content[4:6] in _FIRST_VRS or is_implicit
 
 
-def is_nifti(content: bytes) -> bool:
-    """Tell by the header's size and magic, of gzip by those of its first bytes."""
+def volume_format(content: bytes) -> VolumeFormat | None:
+    """Return the format of a volume, or of the header of one; of gzip by its first bytes after inflating."""
     head = first_bytes(content)
+    if _is_nifti(head):
+        return VolumeFormat.NIFTI
+    if _is_mgh(head):
+        return VolumeFormat.MGH
+    if _is_analyze(head):
+        return VolumeFormat.ANALYZE
+    if content.startswith(_NRRD):
+        return VolumeFormat.NRRD
+    return VolumeFormat.META_IMAGE if _META_IMAGE.match(content, 0, _HEADER_BYTES) else None
+
+
+def _is_nifti(head: bytes) -> bool:
+    """Tell by the header's size and magic."""
     if len(head) < 4 or not (size := header_size(head)):
         return False
     place, *magics = NIFTI_MAGICS[size]
     # A file cut off before its magic is NIfTI as far as it goes.
     magic = head[place : place + len(magics[0])]
     return any(candidate.startswith(magic) for candidate in magics)
+
+
+def _is_mgh(head: bytes) -> bool:
+    """Tell by the version, lengths that are possible, and a known type of numbers."""
+    if len(head) < 24:
+        return False
+    version, *lengths, number_type = struct.unpack(">6i", head[:24])
+    return version == 1 and all(0 < n < _MGH_MAX_LENGTH for n in lengths) and number_type in _MGH_TYPES
+
+
+def _is_analyze(head: bytes) -> bool:
+    """Tell by the header's size, and a possible number of axes in the same byte order; its magic says nothing."""
+    if len(head) < 348 or header_size(head) != 348:
+        return False
+    order = "<" if head[0] else ">"
+    n_axes: int = struct.unpack(order + "h", head[40:42])[0]
+    return 1 <= n_axes <= 7
 
 
 def first_bytes(content: bytes) -> bytes:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 from pydicom.data import get_testdata_file
 
+from tests.support.formats import research
 from tests.support.heads import dicom, nifti
 
 _DICOM_SAMPLES = (
@@ -40,6 +41,12 @@ def seeds() -> dict[str, bytes]:
     found["made DICOM"] = dicom(pixels.astype(np.uint16))
     found |= {
         "nifti": nifti(), "nifti.gz": nifti(compressed=True), "nifti-2": nifti(kind=nibabel.Nifti2Image),
+    }  # fmt: skip
+    found |= {
+        "mgh": research.mgh(), "mgz": research.mgh(compressed=True), "analyze header": research.analyze()[0],
+        "analyze pair": research.zipped(dict(zip(("a.hdr", "a.img"), research.analyze(), strict=True))),
+        "nrrd": research.nrrd(), "gzipped nrrd": research.nrrd(encoding="gzip"),
+        "mha": research.metaimage(), "compressed mha": research.metaimage(compressed=True),
     }  # fmt: skip
     return found | {"zip": _zipped(found["png"], found["MR_small.dcm"])}
 

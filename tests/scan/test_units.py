@@ -13,7 +13,7 @@ import pytest
 from model.sandbox.readers import Readers
 from model.scan.command import main
 from model.scan.listing import units
-from model.scan.listing.inputs import Shard
+from model.scan.listing.inputs import Input, Shard
 from model.scan.listing.sources import list_units
 from model.scan.work.preparing import Preparer
 from tests.support.archives import command, ids_in_parts, rows_of, scan, write_slices
@@ -146,6 +146,14 @@ def test_every_file_is_in_one_unit_of_one_shard(tmp_path: Path) -> None:
     )
     names = [unit.id for share in shares for unit in share]
     assert len(set(names)) == len(names)
+
+
+def test_header_and_voxels_of_a_volume_are_a_unit_of_their_own_and_a_lone_half_is_not() -> None:
+    names = ["a.hdr", "a.img", "b.img", "c.mhd", "c.zraw", "d.mgz", "e.dcm"]
+    found = units.in_units([Input(f"/s/{name}", 10) for name in names], folders_return=False)
+    assert [[file.address[3:] for file in unit.files] for unit in found] == [
+        ["a.hdr", "a.img"], ["c.mhd", "c.zraw"], ["d.mgz"], ["e.dcm", "b.img"],
+    ]  # fmt: skip
 
 
 def test_sources_that_return_to_a_folder_give_units_with_different_ids(tmp_path: Path) -> None:

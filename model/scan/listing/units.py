@@ -9,13 +9,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
 
+from model.reading.pairs import half_of
 from model.scan.listing.inputs import ID_BYTES, Input
 
 # A series of 600 slices of 512 x 512 x 2 bytes has 315 MB. Each decoding process has one unit in memory, and reads at
 # most 256 million voxels of it: 400 MB are 200 million of 16 bits. 2000 slices at 160 px wait in 51 MB for the network.
 MAX_FILES, MAX_BYTES = 2000, 400_000_000
 # By the name alone: listing opens no file. A second member of one name in a zip file ends in "#2".
-_ALONE = re.compile(r"\.(png|jpe?g|bmp|webp|gif|tiff?|avif|jp2|nii|nii\.gz|zip)(#\d+)?$")
+_ALONE = re.compile(r"\.(png|jpe?g|bmp|webp|gif|tiff?|avif|jp2|nii|nii\.gz|mg[hz]|mgh\.gz|nrrd|mha|zip)(#\d+)?$")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def _digest(text: str) -> str:
 
 
 def in_units(files: Iterable[Input], folders_return: bool) -> Iterator[Unit]:
-    """Yield files in units: those of known other formats alone, runs of all others of one folder together.
+    """Yield files in units: those of known other formats alone, a volume's two, runs of all others of one folder.
 
     folders_return: whether files of one folder may come in several runs, whose numbers then stay in memory.
     """
@@ -72,9 +73,9 @@ def in_units(files: Iterable[Input], folders_return: bool) -> Iterator[Unit]:
             n_before.clear()
         run: list[Input] = []
         n_bytes = 0
-        for file in inside:
-            if is_alone(file):
-                yield Unit.of_one(file)
+        for file, *voxels in _with_halves_together(inside):
+            if voxels or is_alone(file):
+                yield Unit(file.full_address, (file, *voxels))
                 continue
             n_bytes += max(file.size_bytes, 0)
             if run and (len(run) == MAX_FILES or n_bytes > MAX_BYTES):
@@ -83,6 +84,21 @@ def in_units(files: Iterable[Input], folders_return: bool) -> Iterator[Unit]:
             run.append(file)
         if run:
             yield _unit(folder, n_before, run, is_cut=n_before[folder] > 0)
+
+
+def _with_halves_together(files: Iterable[Input]) -> Iterator[tuple[Input, ...]]:
+    """Yield files one by one, but a volume's header with its voxels; at the end those whose other half is missing."""
+    halves: dict[tuple[str, bool], Input] = {}
+    for file in files:
+        if not (half := half_of(file.full_address)):
+            yield (file,)
+            continue
+        name, is_header = half
+        if other := halves.pop((name, not is_header), None):
+            yield (file, other) if is_header else (other, file)
+        else:
+            halves[half] = file
+    yield from ((file,) for file in halves.values())
 
 
 def is_alone(file: Input) -> bool:

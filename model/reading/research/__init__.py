@@ -1,0 +1,1 @@
+"""Files as research keeps them: NIfTI, MGH, Analyze, NRRD, MetaImage, MATLAB."""
