@@ -1,6 +1,5 @@
 """Where the lesions lie: a table of boxes by picture, and the slice numbers of the series that pictures came from."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from model.preprocessing import HeadBox
 from training.data.decoded import Decoded
 from training.data.folders import Picture
+from training.data.image_table import row_of, rows_by_path
 from training.errors import DataError
 
 _COLUMNS = ("path", "figshare_class", "figshare_slice", "x_center", "y_center", "width", "height")
@@ -34,16 +34,7 @@ def read_boxes(table: Path | None) -> dict[str, Lesion]:
     Raises:
         DataError: the file is missing or is no such table.
     """
-    if table is None:
-        return {}
-    try:
-        with table.open(newline="", encoding="utf-8") as file:
-            return {row["path"]: _lesion(row) for row in csv.DictReader(file)}
-    except (OSError, KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"Expected a table of lesion boxes with the columns {', '.join(_COLUMNS)} in {table}. "
-            f"It cannot be read: {error!r}."
-        ) from error
+    return rows_by_path(table, "lesion boxes", _COLUMNS, _lesion)
 
 
 def boxes_of(table: Path | None, pictures: Sequence[Picture]) -> dict[str, Lesion]:
@@ -62,8 +53,8 @@ def boxes_of(table: Path | None, pictures: Sequence[Picture]) -> dict[str, Lesio
 
 
 def lesions_of(pictures: Sequence[Picture], boxes: dict[str, Lesion]) -> list[Lesion | None]:
-    """Give the row of each picture: the one whose path ends the picture's."""
-    return [_find(picture.path, boxes) for picture in pictures]
+    """Return the row of each picture: the one whose path ends the picture's."""
+    return [row_of(picture.path, boxes) for picture in pictures]
 
 
 def series_of(pictures: Sequence[Picture], boxes: dict[str, Lesion]) -> NDArray[np.int64]:
@@ -94,11 +85,3 @@ def boxes_in_input(decoded: Decoded, lesions: Sequence[Lesion | None]) -> NDArra
 def _lesion(row: dict[str, str]) -> Lesion:
     shares = (float(row[name]) for name in _COLUMNS[3:])
     return Lesion(row["figshare_class"], int(row["figshare_slice"]), *shares)
-
-
-def _find(path: Path, boxes: dict[str, Lesion]) -> Lesion | None:
-    for n_parts in (4, 3, 2):
-        lesion = boxes.get("/".join(path.parts[-n_parts:]))
-        if lesion:
-            return lesion
-    return None

@@ -1,9 +1,10 @@
 """What a table says of single images: patient, plane, sequence, outline of the lesion."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from training.errors import DataError
 _COLUMNS = ("path", "source", "label", "patient", "plane", "modality", "mask")
 # How a table says that it does not know.
 _UNKNOWN = {"", "?", "unknown"}
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -41,21 +43,37 @@ def read_image_table(table: Path | None) -> dict[str, ImageFacts]:
     Raises:
         DataError: the file is missing or is no such table.
     """
+    return rows_by_path(table, "images", _COLUMNS, lambda row: _facts(row, table.parent if table else Path()))
+
+
+def rows_by_path(
+    table: Path | None, of_what: str, columns: Sequence[str], made: Callable[[dict[str, str]], Row]
+) -> dict[str, Row]:
+    """Read a CSV file whose rows are of one image each, by its column `path`; empty where there is none.
+
+    Raises:
+        DataError: the file is missing, or nothing can be made of its rows.
+    """
     if table is None:
         return {}
     try:
         with table.open(newline="", encoding="utf-8") as file:
-            return {row["path"]: _facts(row, table.parent) for row in csv.DictReader(file)}
-    except (OSError, KeyError, TypeError, UnicodeDecodeError, csv.Error) as error:
+            return {row["path"]: made(row) for row in csv.DictReader(file)}
+    except (OSError, KeyError, TypeError, ValueError, csv.Error) as error:
         raise DataError(
-            f"Expected a table of images with the columns {', '.join(_COLUMNS)} in {table}. "
+            f"Expected a table of {of_what} with the columns {', '.join(columns)} in {table}. "
             f"It cannot be read: {error!r}."
         ) from error
 
 
+def row_of(path: Path, rows: Mapping[str, Row]) -> Row | None:
+    """Return the row whose path ends the image's; None where there is none."""
+    return next((rows[tail] for n in (4, 3, 2) if (tail := "/".join(path.parts[-n:])) in rows), None)
+
+
 def facts_of(pictures: Sequence[Picture], facts: dict[str, ImageFacts]) -> list[ImageFacts | None]:
     """Return the row of each image: the one whose path ends the image's; None where it has none."""
-    return [_of_tail(picture.path, facts) for picture in pictures]
+    return [row_of(picture.path, facts) for picture in pictures]
 
 
 def masks_of(
@@ -109,10 +127,6 @@ def _facts(row: dict[str, str], folder: Path) -> ImageFacts:
         modality="" if modality in _UNKNOWN else modality.lower(),
         mask=folder / row["mask"] if row["mask"] else None,
     )
-
-
-def _of_tail(path: Path, facts: dict[str, ImageFacts]) -> ImageFacts | None:
-    return next((facts[tail] for n in (4, 3, 2) if (tail := "/".join(path.parts[-n:])) in facts), None)
 
 
 def _in_folder(path: Path, outlines: Path | None) -> Path | None:
