@@ -174,8 +174,14 @@ def test_zip_of_more_files_than_allowed_is_refused_whole() -> None:
 
 
 def test_zip_of_many_more_entries_than_allowed_is_refused_before_its_directory_is_read() -> None:
-    packed = zipped({f".{i}": b"" for i in range(100)})
+    packed = zipped({f".{i}": b"" for i in range(20)})
     assert kinds(read_files([packed], Limits(max_files=3))) == [((0,), "TooManyFiles")]
+
+
+def test_zip_of_few_files_among_hidden_ones_is_read() -> None:
+    hidden = {f"__MACOSX/._{i}": b"" for i in range(6)}
+    packed = zipped({"a.png": png(1), "b.png": png(2), **hidden})
+    assert [type(r.content).__name__ for r in read_files([packed], Limits(max_files=2))] == ["MriImage"] * 2
 
 
 def test_files_beyond_the_limit_are_refused_together() -> None:

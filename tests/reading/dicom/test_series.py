@@ -27,6 +27,15 @@ def test_two_series_and_two_orientations_of_one_become_volumes_of_their_own() ->
     assert [len(reading.files) for reading in readings] == [22, 24, 22]
 
 
+@pytest.mark.parametrize(("degrees", "n_volumes"), [(0.8, 1), (2.0, 2)])
+def test_slices_that_are_tilted_make_a_volume_of_their_own_and_rounded_directions_do_not(
+    degrees: float, n_volumes: int
+) -> None:
+    sine, cosine = np.sin(np.radians(degrees)), np.cos(np.radians(degrees))
+    tilted = series(ImageOrientationPatient=[1, 0, 0, 0, float(cosine), float(sine)])
+    assert len(read_files([*series()[:11], *tilted[11:]])) == n_volumes
+
+
 def test_several_images_of_each_place_become_a_volume_each_with_a_note() -> None:
     echoes = [*series(InstanceNumber=1), *series(InstanceNumber=2, RescaleSlope=-1)]
     first, second = (reading.content for reading in read_files(echoes[::-1]))

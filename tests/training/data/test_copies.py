@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.support.training import as_decoded, smooth_pictures, write
@@ -26,6 +27,13 @@ def reencoded(pixels: np.ndarray, quality: int) -> np.ndarray:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
     return np.asarray(Image.open(buffer))
+
+
+def changed(pixels: np.ndarray, share: float) -> np.ndarray:
+    """Mix this share of another image into one, as strong as itself."""
+    image, other = pixels.astype(np.float32), smooth_pictures(3)[2].astype(np.float32)
+    mixed = image + share * image.std() / other.std() * (other - other.mean())
+    return np.clip(mixed * 0.7 + 20, 0, 255).astype(np.uint8)
 
 
 def test_copies_reencoded_or_mirrored_are_near_duplicates_and_others_are_not() -> None:
@@ -69,6 +77,15 @@ def test_copies_are_told_from_pictures_that_differ(collections: Path) -> None:
     assert names == {"mirrored.jpg", "copy.png"}
 
 
+@pytest.mark.parametrize(("change", "is_copy"), [(0.2, True), (0.365, False)])
+def test_image_of_the_same_slice_is_a_copy_and_one_as_alike_as_its_neighbour_is_not(
+    change: float, is_copy: bool
+) -> None:
+    # Their likeness is about 0.98 and 0.94: neither is the same to the pixel.
+    one, other = smooth_pictures(2)
+    assert copies_of(as_decoded(changed(one, change)[None]), as_decoded(np.stack([one, other]))).tolist() == [is_copy]
+
+
 def test_groups_do_not_depend_on_the_input_size_of_the_network(tmp_path: Path) -> None:
     # Pictures about as much alike as the bound between two groups, which fine grain tips to one side or the other.
     random, base = (
@@ -101,10 +118,9 @@ def test_neighbours_in_a_series_share_a_group_and_far_slices_do_not() -> None:
 
 
 def test_images_of_a_named_patient_hang_together_and_likeness_alone_does_not_join_patients() -> None:
-    one, other, third = smooth_pictures(3).astype(np.float32)
+    one, other = smooth_pictures(2)
     # As alike as neighbouring slices: above SAME_GROUP, below what counts as a copy.
-    alike = one + 0.365 * one.std() / third.std() * (third - third.mean())
-    decoded = as_decoded(np.clip(np.stack([one, alike, other]) * 0.7 + 20, 0, 255).astype(np.uint8))
+    decoded = as_decoded(np.stack([one, changed(one, 0.365), other]))
     facts = [ImageFacts(patient, "ax", "t1", None) for patient in ("s/a", "s/b", "s/a")]
     by_likeness, by_name = group(decoded), group(decoded, facts=facts)
     assert by_likeness[0] == by_likeness[1] != by_likeness[2]
