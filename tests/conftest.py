@@ -1,4 +1,4 @@
-"""Two tiny but real networks, and the app that serves them."""
+"""Two tiny but real networks, the app that serves them, and which tests share a process."""
 
 import os
 from pathlib import Path
@@ -9,10 +9,24 @@ os.environ["KERAS_BACKEND"] = "openvino"
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from app import create_app
 from model.network.classifier import Classifier, load_classifiers
 from tests.support.networks import save_tiny_model
+
+
+class ByFile(LoadFileScheduling):
+    """A file's tests run in one process, and all of training's, which share one trained network."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "tests/training" if nodeid.startswith("tests/training/") else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile | None:
+    return ByFile(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -23,13 +24,13 @@ from tests.support.networks import add_gate, models_that_answer
 ANSWERS = ("class", UNCERTAIN, NOT_BRAIN_MRI)
 
 
-@pytest.fixture
-def models(tiny_models: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """Give the tiny models, the first of which answers as the test's parameter says."""
-    return models_that_answer(request.param, tiny_models, tmp_path / "models")
+@pytest.fixture(scope="module")
+def models(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """Give the tiny models, the first of which answers as the test's parameter says; no test may change them."""
+    return models_that_answer(request.param, tiny_models, tmp_path_factory.mktemp("answering") / "models")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(models: Path) -> FlaskClient:
     return create_app({"MODELS_DIR": models}).test_client()
 
@@ -87,10 +88,11 @@ def test_models_tell_the_numbers_behind_their_answers(client: FlaskClient) -> No
 
 
 @pytest.mark.parametrize("models", [NOT_BRAIN_MRI], indirect=True)
-def test_altered_gate_is_refused_when_the_model_is_loaded(models: Path) -> None:
-    (models / "xception.gate.npz").write_bytes(b"altered")
+def test_altered_gate_is_refused_when_the_model_is_loaded(models: Path, tmp_path: Path) -> None:
+    altered = Path(shutil.copytree(models, tmp_path / "altered"))
+    (altered / "xception.gate.npz").write_bytes(b"altered")
     with pytest.raises(Exception, match="SHA-256"):
-        Classifier.load(models / "xception.json")
+        Classifier.load(altered / "xception.json")
 
 
 def test_card_without_decision_and_gate_is_still_read(tiny_models: Path) -> None:
@@ -113,11 +115,12 @@ def test_temperature_softens_probabilities_and_keeps_their_order() -> None:
 @pytest.mark.parametrize("models", [NOT_BRAIN_MRI], indirect=True)
 @pytest.mark.parametrize("is_gated", [False, True])
 def test_no_second_opinion_on_what_is_no_brain_mri_not_even_where_the_other_lets_it_through(
-    models: Path, is_gated: bool
+    models: Path, tmp_path: Path, is_gated: bool
 ) -> None:
+    both = Path(shutil.copytree(models, tmp_path / "both"))
     if is_gated:
-        add_gate(models, "vgg16", 0.0, 1e9)
-    client = create_app({"MODELS_DIR": models}).test_client()
+        add_gate(both, "vgg16", 0.0, 1e9)
+    client = create_app({"MODELS_DIR": both}).test_client()
     asked = {"files": (picture(), "a.png"), "model": "vgg16"}
     assert client.post("/api/v1/predictions", **multipart(asked)).get_json()["results"][0]["answer"] != NOT_BRAIN_MRI
     page = client.post("/", **multipart({"files": (picture(), "a.png")})).get_data(as_text=True)

@@ -347,7 +347,7 @@ def test_dark_room_can_be_chosen_on_the_page(opened: Any) -> None:
     assert opened.evaluate(colour) == light
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("state", ["empty", "results", "error", "volume"])
 def test_narrow_page_never_scrolls_sideways(
     browser: Any, addresses: dict[str, str], tmp_path: Path, state: str, scheme: str
@@ -359,7 +359,7 @@ def test_narrow_page_never_scrolls_sideways(
     context.close()
 
 
-@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("language", ["en", pytest.param("fr", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "state", ["empty", "preview", "busy", "results", "uncertain", "refused", "error", "volume", "printed"]
 )

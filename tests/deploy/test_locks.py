@@ -144,6 +144,7 @@ def test_file_with_another_hash_than_the_lock_s_is_not_installed(tmp_path: Path,
 # Bill of materials
 
 
+@pytest.mark.slow
 def test_bill_of_materials_lists_every_file_that_serving_may_install(tmp_path: Path) -> None:
     commands = subprocess.run(
         ["make", "--no-print-directory", "-n", "-o", ".venv/.dev-stamp", "sbom", f"SBOM={tmp_path / 'sbom.json'}"],

@@ -24,11 +24,19 @@ from training.steps.publish import write_known_answers
 SAMPLE = Path(__file__).parents[2] / "static" / "samples" / "glioma.jpg"
 
 
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny model that says what it answers to the known pictures."""
+    folder = tmp_path_factory.mktemp("published")
+    save_tiny_model(folder, "xception", "tumor_type", "feature_pool")
+    write_known_answers(folder / "xception.json")
+    return folder
+
+
 @pytest.fixture
-def card_path(tmp_path: Path) -> Path:
-    """Give the card of a tiny model that says what it answers to the known pictures."""
-    save_tiny_model(tmp_path, "xception", "tumor_type", "feature_pool")
-    write_known_answers(tmp_path / "xception.json")
+def card_path(published: Path, tmp_path: Path) -> Path:
+    """The card of a copy of that model."""
+    shutil.copytree(published, tmp_path, dirs_exist_ok=True)
     return tmp_path / "xception.json"
 
 

@@ -162,12 +162,6 @@ def test_transparent_pixels_become_black() -> None:
     assert pixels[:, 20:].min() == 255
 
 
-def test_exif_orientation_is_applied() -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6  # stored lying on its side
-    assert read_image(encoded(a_slice(96, 80), "JPEG", exif=exif)).pixels.shape == (80, 96)
-
-
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_exif_orientation_stands_upright(orientation: int) -> None:
     quarters = np.kron(np.array([[250, 150], [50, 0]], np.uint8), np.ones((40, 30), np.uint8))

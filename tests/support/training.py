@@ -57,6 +57,11 @@ def write(file: Path, picture: Image.Image, **settings: object) -> None:
     picture.save(file, **settings)
 
 
+def done(*arguments: object) -> None:
+    """Run a step in this process, on its backend."""
+    assert main([str(argument) for argument in arguments]) == 0
+
+
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
     """Run a step in this process, and return the sentence with which it refuses."""
     assert main([str(argument) for argument in arguments]) == 2

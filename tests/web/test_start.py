@@ -8,14 +8,17 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
+from app import create_app
 from tests.support.client import multipart
 from tests.support.samples import TOP
 from tests.support.server import served
+from web.guards.tokens import digest_of
 from web.settings import PREFIX
 
 
@@ -43,8 +46,15 @@ def test_memory_holds_no_package_that_is_not_needed(tiny_models: Path, program: 
     assert started.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("damage", ["missing", "altered"])
-@pytest.mark.parametrize("server", ["python", "gunicorn"])
+@pytest.mark.parametrize(
+    ("damage", "server"),
+    [
+        ("altered", "python"),
+        ("missing", "gunicorn"),
+        pytest.param("missing", "python", marks=pytest.mark.slow),
+        pytest.param("altered", "gunicorn", marks=pytest.mark.slow),
+    ],
+)
 def test_missing_or_altered_weights_stop_the_start_with_one_clear_line(
     tiny_models: Path, tmp_path: Path, damage: str, server: str
 ) -> None:
@@ -65,17 +75,29 @@ def test_missing_or_altered_weights_stop_the_start_with_one_clear_line(
     assert "Traceback" not in started.stderr
 
 
-def test_client_that_sends_a_little_too_much_gets_the_sentence_and_no_reset(tiny_models: Path) -> None:
-    with served(tiny_models, MAX_UPLOAD_MB="1") as (host, port):
-        form = multipart({"files": (io.BytesIO(bytes(6_000_000)), "big.png")})
-        for _ in range(5):
-            connection = http.client.HTTPConnection(host, port, timeout=30)
-            # Sends the whole body before it looks for an answer, as proxies do.
-            connection.request("POST", "/api/v1/predictions", form["data"], {"Content-Type": form["content_type"]})
-            answer = connection.getresponse()
-            assert answer.status == 413
-            assert "1 MB" in json.load(answer)["detail"]
-            connection.close()
+@pytest.fixture(scope="module")
+def strict(tiny_models: Path) -> Iterator[tuple[str, int]]:
+    """Where a server listens that wants the token "open" and at most 1 MB."""
+    with served(tiny_models, MAX_UPLOAD_MB="1", TOKENS=digest_of("open")) as address:
+        yield address
+
+
+@pytest.mark.parametrize(
+    ("token", "status", "detail"), [("open", 413, "1 MB"), ("another", 401, "token")], ids=["too large", "wrong token"]
+)
+def test_client_that_sends_a_little_too_much_gets_the_sentence_and_no_reset(
+    strict: tuple[str, int], token: str, status: int, detail: str
+) -> None:
+    form = multipart({"files": (io.BytesIO(bytes(6_000_000)), "big.png")})
+    headers = {"Content-Type": str(form["content_type"]), "Authorization": f"Bearer {token}"}
+    for _ in range(5):
+        connection = http.client.HTTPConnection(*strict, timeout=30)
+        # Sends the whole body before it looks for an answer, as proxies do.
+        connection.request("POST", "/api/v1/predictions", form["data"], headers)
+        answer = connection.getresponse()
+        assert answer.status == status
+        assert detail in json.load(answer)["detail"]
+        connection.close()
 
 
 @pytest.mark.parametrize(
@@ -89,12 +111,12 @@ def test_client_that_sends_a_little_too_much_gets_the_sentence_and_no_reset(tiny
     ],
 )
 def test_bad_setting_stops_the_start_with_one_clear_line(
-    tiny_models: Path, name: str, value: str, message: str
+    name: str, value: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = {f"{PREFIX}{name}": value}
-    started = start(tiny_models, sys.executable, "-c", "import app; app.create_app()", **settings)
-    assert started.returncode == 4
-    (line,) = started.stderr.strip().splitlines()
+    monkeypatch.setenv(f"{PREFIX}{name}", value)
+    with pytest.raises(SystemExit, match="4"):
+        create_app()
+    (line,) = capsys.readouterr().err.strip().splitlines()
     assert message in line
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.training import run_step
+from tests.support.training import done
 from training.data.audit_result import read_audit
 from training.data.copies import group
 from training.data.decoded import decode
@@ -14,9 +14,8 @@ from training.errors import DataError
 
 def test_pairs_that_only_the_network_found_part_and_group_as_well(collections: Path) -> None:
     out = collections / "audit"
-    step = run_step("audit", "--data", collections / "first", collections / "second", "--out", out,
-                    "--cache", collections / "cache")  # fmt: skip
-    assert step.returncode == 0, step.stderr
+    done("audit", "--data", collections / "first", collections / "second", "--out", out,
+         "--cache", collections / "cache")  # fmt: skip
     with (out / "pairs.csv").open("a") as table:
         table.write("first/Training/glioma/3.png,second/pituitary/0.png,glioma,pituitary,0.9700,0,network\n")
     audited = read_audit(out)
@@ -39,8 +38,7 @@ def test_pairs_that_only_the_network_found_part_and_group_as_well(collections: P
 
 def test_audit_of_other_pictures_is_a_clear_error(collections: Path) -> None:
     out = collections / "audit"
-    step = run_step("audit", "--data", collections / "first", "--out", out, "--cache", collections / "cache")
-    assert step.returncode == 0, step.stderr
+    done("audit", "--data", collections / "first", "--out", out, "--cache", collections / "cache")
     with pytest.raises(DataError, match="--model"):
         read_audit(out)
     with (out / "pairs.csv").open("a") as table:

@@ -9,16 +9,15 @@ import pytest
 from PIL import Image
 
 from tests.support.samples import SAMPLES, TOP
-from tests.support.training import run_step, write
+from tests.support.training import done, run_step, write
 from training.data.sources import Sources
 from training.steps.audit import audit
 
 
 def test_audit_finds_copies_conflicts_and_broken_files(collections: Path) -> None:
     out = collections / "audit"
-    step = run_step("audit", "--data", collections / "first", collections / "second", "--out", out,
-                    "--cache", collections / "cache")  # fmt: skip
-    assert step.returncode == 0, step.stderr
+    done("audit", "--data", collections / "first", collections / "second", "--out", out,
+         "--cache", collections / "cache")  # fmt: skip
     figures = json.loads((out / "audit.json").read_text())
     assert figures["n_pictures"] == 14
     assert figures["across_splits"] == {

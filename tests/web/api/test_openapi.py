@@ -237,26 +237,42 @@ def statuses_of(operation: schemathesis.schemas.APIOperation, mode: GenerationMo
     return statuses
 
 
-@pytest.mark.parametrize("mode", GenerationMode)
-@pytest.mark.parametrize("with_results", [True, False], ids=["with results", "without results"])
-def test_no_request_gets_a_server_error_or_an_answer_outside_the_document(
-    classifiers: dict[str, Classifier], tmp_path: Path, mode: GenerationMode, with_results: bool
-) -> None:
+def operations_served(
+    classifiers: dict[str, Classifier], folder: Path, with_results: bool
+) -> dict[str, schemathesis.schemas.APIOperation]:
+    """Read the operations, by method and path, from the document of an app of its own."""
     schemathesis.openapi.format("binary", st.sampled_from(CONTENTS) | st.binary(max_size=200))
-    app = served_app(classifiers, tmp_path, with_results)
+    app = served_app(classifiers, folder, with_results)
     # Without the configuration of a folder that the tests happen to run in.
     described = schemathesis.openapi.from_wsgi("/openapi.json", app, config=SchemathesisConfig())
-    operations = [found.ok() for found in described.get_all_operations()]
-    if mode is GenerationMode.NEGATIVE:
-        # Nothing about a request without parameters and body can be made wrong.
-        operations = [operation for operation in operations if operation.body]
-    seen = {operation.label: statuses_of(operation, mode) for operation in operations}
-    if mode is GenerationMode.POSITIVE:
-        assert set(seen) == set(operations_of(described.raw_schema))
-        assert seen[f"POST {URL}"] >= {200, 400, 413, 415, 422}
-        assert seen["GET /api/v1/results"] == {200 if with_results else 404}
-    else:
-        assert 400 in seen[f"POST {URL}"]
+    return {operation.label: operation for operation in (found.ok() for found in described.get_all_operations())}
+
+
+def test_no_request_gets_a_server_error_or_an_answer_outside_the_document(
+    classifiers: dict[str, Classifier], tmp_path: Path, document: dict
+) -> None:
+    operations = operations_served(classifiers, tmp_path, with_results=True)
+    assert set(operations) == set(operations_of(document))
+    seen = {label: statuses_of(operation, GenerationMode.POSITIVE) for label, operation in operations.items()}
+    assert seen[f"POST {URL}"] >= {200, 400, 413, 415, 422}
+    assert seen["GET /api/v1/results"] == {200}
+
+
+def test_no_wrong_request_gets_a_server_error_or_an_answer_outside_the_document(
+    classifiers: dict[str, Classifier], tmp_path: Path
+) -> None:
+    operations = operations_served(classifiers, tmp_path, with_results=True)
+    # Nothing about a request without parameters and body can be made wrong.
+    seen = [statuses_of(of, GenerationMode.NEGATIVE) for of in operations.values() if of.body]
+    assert seen
+    assert all(400 in statuses for statuses in seen)
+
+
+def test_request_for_results_that_are_not_there_is_answered_as_documented(
+    classifiers: dict[str, Classifier], tmp_path: Path
+) -> None:
+    operations = operations_served(classifiers, tmp_path, with_results=False)
+    assert statuses_of(operations["GET /api/v1/results"], GenerationMode.POSITIVE) == {404}
 
 
 # Results

@@ -201,6 +201,7 @@ def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="there is no folder in memory here")
 def test_workers_count_together_and_a_killed_one_leaves_its_counts_and_nothing_in_progress(
     tiny_models: Path, tmp_path: Path
