@@ -39,6 +39,7 @@ from training.recipes import RECIPES
 from training.steps.bounds import unmet_bounds
 from training.steps.card_of_run import card_of_run
 from training.steps.run_of_card import run_of_card
+from training.steps.volumes import VolumeFigures, judge_volumes
 
 # Random networks whose heat maps are looked at: each has its own favourite place.
 N_RANDOM_NETWORKS = 5
@@ -71,6 +72,7 @@ class Trust(CrossFitted):
     gate: GateFigures
     unmet_bounds: list[str]
     strangers: OnStrangers | None = None
+    volumes: VolumeFigures | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +96,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="more of a kind to gather, as wallpapers=/usr/share/backgrounds")  # fmt: skip
     parser.add_argument("--not-brain-mri", type=Path, metavar="DIR",
                         help="a folder for each kind of other medical image, for the gate to tell apart")  # fmt: skip
+    parser.add_argument("--volumes", type=Path, metavar="DIR",
+                        help="volumes in a folder no_tumor and in another, to choose their bound on")  # fmt: skip
     parser.add_argument("--strangers", nargs="+", type=Path, default=[], metavar="DIR",
                         help="sources that the run never saw, to choose temperature and bounds on")  # fmt: skip
 
@@ -111,16 +115,18 @@ def run(options: argparse.Namespace) -> None:
     if options.model:
         run_of_card(options.model, sources, folder)
     strangers = dataclasses.replace(sources, folders=tuple(options.strangers)) if options.strangers else None
-    calibrate_run(folder, sources, options.outsiders, organs=options.not_brain_mri, strangers=strangers)
+    calibrate_run(folder, sources, options.outsiders, organs=options.not_brain_mri, strangers=strangers,
+                  volumes=options.volumes)  # fmt: skip
 
 
 def calibrate_run(
     run: RunFolder, sources: Sources, outsiders: Path, seed: int = 0, organs: Path | None = None,
-    strangers: Sources | None = None,
+    strangers: Sources | None = None, volumes: Path | None = None,
 ) -> Trust:  # fmt: skip
     """Choose decision and gate, measure them, write everything into the run, and return the figures.
 
     strangers: folders of sources that the run never saw; the decision is chosen on them instead of on validation.
+    volumes: a folder of volumes without a tumor, and one with; the bound for volumes is chosen on them.
 
     Raises:
         DataError: the folders do not hold the run's images, its validation images are all of one group, the strangers
@@ -152,6 +158,11 @@ def calibrate_run(
     sha256 = hashlib.sha256(gate_bytes).hexdigest()
     gate_card = GateCard(recipe.gate_layer, gate_file, sha256, fitted.gate.largest_distance, fitted.kind)
     classifier = Classifier(dataclasses.replace(card, decision=decision, gate=gate_card), run.network(), fitted.gate)
+    judged = judge_volumes(classifier, volumes) if volumes else None
+    if judged:
+        decision = dataclasses.replace(
+            decision, volume_tumor_from=judged.tumor_from, volume_false_alarms=judged.false_alarms
+        )
     probabilities = calibrate(validation.probabilities, decision.temperature)
     right = probabilities.argmax(axis=1) == labels
     refused = refused_by_other_groups(fitted.inside, fitted.outside, split.groups)
@@ -180,6 +191,7 @@ def calibrate_run(
         gate=gate,
         unmet_bounds=unmet_bounds(presence, heatmaps, crossed.calibration, crossed.selective, gate, stable),
         strangers=of_strangers,
+        volumes=judged,
     )
     _write(run, trust, gate_card, gate_bytes, card.sha256)
     _tell(trust)
@@ -281,6 +293,8 @@ def _tell(trust: Trust) -> None:
     print(f"heat maps: {trust.heatmaps}")
     print(f"heat maps of random weights: {trust.heatmaps_of_random_weights}")
     print(f"gate: {trust.gate}")
+    if trust.volumes:
+        print(f"volumes: {trust.volumes.plain()}")
     if trust.strangers:
         print(f"on strangers: {trust.strangers.plain()}")
     print("bounds for publishing: " + ("; ".join(trust.unmet_bounds) or "all kept"))

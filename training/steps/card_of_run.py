@@ -33,11 +33,15 @@ _POINTS_ELSEWHERE = Sentence(
     "Its evidence is strongest elsewhere than in the tumor too often: it may know the look of a picture more than its "
     "tumor, and its colours do not show where one is."
 )
+_OF_ONE_COLLECTION = Sentence(
+    "The training pictures of tumors come almost all from one collection and share its look; tumors of other "
+    "scanners and sequences are missed more often than its figures on that collection say."
+)
+_OF_SEVERAL_SOURCES = Sentence(
+    "Its gliomas come from several sources, its meningiomas and pituitary tumors from one. On sources that it never "
+    "saw it is wrong more often than on its own held-out images."
+)
 _LIMITS = (
-    Sentence(
-        "The training pictures of tumors come almost all from one collection and share its look; tumors of other "
-        "scanners and sequences are missed more often than its figures on that collection say."
-    ),
     Sentence(
         "Knows glioma, meningioma and pituitary tumor alone: other tumors, strokes, bleeding and inflammation get one "
         "of its classes, or are called uncertain."
@@ -155,7 +159,8 @@ def _limits(config: Config, decision: Decision, gate: GateCard | None, trust: Js
         *((_UNCALIBRATED,) if decision == Decision() else ()),
         *((_POINTS_ELSEWHERE,) if in_box is not None and in_box < LEAST_POINTING else ()),
     )
-    return ((_QUICK,) if config.quick else ()) + missing + _LIMITS
+    origin = _OF_SEVERAL_SOURCES if "strangers" in trust else _OF_ONE_COLLECTION
+    return ((_QUICK,) if config.quick else ()) + missing + (origin, *_LIMITS)
 
 
 def _base_weights(config: Config) -> dict[str, str]:

@@ -1,0 +1,21 @@
+"""The bound for volumes lies between those without a tumor and those with one."""
+
+from pathlib import Path
+
+import pytest
+
+from training.errors import DataError
+from training.steps.volumes import bound_between, judge_volumes
+
+
+@pytest.mark.parametrize(
+    ("healthy", "with_tumor", "bound"),
+    [([0.1, 0.4], [0.6, 0.9], 0.5), ([0.1, 0.8], [0.6, 0.9], 0.85), ([0.1, 0.8], [0.6], 0.9), ([], [0.6], 0.3)],
+)
+def test_no_healthy_volume_reaches_the_bound(healthy: list[float], with_tumor: list[float], bound: float) -> None:
+    assert bound_between(healthy, with_tumor) == pytest.approx(bound)
+
+
+def test_folder_without_volumes_on_one_side_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no_tumor"):
+        judge_volumes(None, tmp_path)  # type: ignore[arg-type]

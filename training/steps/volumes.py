@@ -1,0 +1,67 @@
+"""How a network judges whole volumes, as they are served: the bound for "tumor", false alarms and misses."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.answering import AnsweredVolume, answers
+from model.network.classifier import Classifier
+from model.reading.contents import OWN_MACHINE
+from model.reading.many_files import read_files
+from training.errors import DataError
+from training.figures import Figures
+
+HEALTHY = "no_tumor"
+# Bounds have four decimals.
+_STEPS = 10_000
+
+
+@dataclass(frozen=True)
+class VolumeFigures(Figures):
+    """What a network says of whole volumes.
+
+    healthy, with_tumor: the probability of a tumor, by file name; tumor_from: the bound that all of them choose;
+    false_alarms: the share of healthy volumes that are called a tumor by a bound that the others chose; missed: the
+    share of the others that are not called one.
+    """
+
+    healthy: dict[str, float]
+    with_tumor: dict[str, float]
+    tumor_from: float
+    false_alarms: float
+    missed: float
+
+
+def judge_volumes(classifier: Classifier, folder: Path) -> VolumeFigures:
+    """Judge the volumes in `no_tumor` and in the other folders; files that hold no volume of a head are passed over.
+
+    Raises:
+        DataError: there is no volume on one of the two sides.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    found = {file: _tumor_probability(classifier, file) for file in files}
+    healthy = {file.name: p for file, p in found.items() if p is not None and file.parent.name == HEALTHY}
+    others = {file.name: p for file, p in found.items() if p is not None and file.parent.name != HEALTHY}
+    if not healthy or not others:
+        raise DataError(
+            f"Expected volumes in {folder / HEALTHY}, and with a tumor in a folder beside it. "
+            f"Received {len(healthy)} and {len(others)}. Give another --volumes."
+        )
+    free, shown = list(healthy.values()), list(others.values())
+    alarms = [p >= bound_between(free[:i] + free[i + 1 :], shown) for i, p in enumerate(free)]
+    missed = [p < bound_between(free, shown[:i] + shown[i + 1 :]) for i, p in enumerate(shown)]
+    return VolumeFigures(
+        healthy, others, bound_between(free, shown), sum(alarms) / len(alarms), sum(missed) / len(missed)
+    )
+
+
+def bound_between(healthy: Sequence[float], with_tumor: Sequence[float]) -> float:
+    """Return the bound halfway between the highest healthy volume and the next one with a tumor; 1 if there is none."""
+    highest = max(healthy, default=0.0)
+    return round((highest + min([p for p in with_tumor if p > highest], default=1.0)) / 2 * _STEPS) / _STEPS
+
+
+def _tumor_probability(classifier: Classifier, file: Path) -> float | None:
+    steps = list(answers(read_files([file.read_bytes()], OWN_MACHINE), classifier))
+    judged = [step.answer.tumor_probability for step in steps if isinstance(step, AnsweredVolume)]
+    return max(judged, default=None)
