@@ -93,7 +93,7 @@ class ModelCard:
     name: the name that users choose it by; also the stem of its two files.
     task: TUMOR_TYPE or TUMOR_PRESENCE; class_names: meaning of each output, in order.
     input_size_px: side of the square input; preprocessing_version: that of model.preprocessing in training.
-    feature_layer: the layer whose input are the feature maps of the heat map.
+    feature_layer: the layer whose input are the feature maps of the heat map; "" where the network allows none.
     sha256: of the `.keras` file, in hexadecimal.
     training_data: one entry per data folder (title, source, licence, n_pictures per class, fingerprint).
     decision: how probabilities become an answer; gate: how what is no brain MRI is told, None where it is not.

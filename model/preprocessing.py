@@ -25,6 +25,10 @@ HEAD_MIN_SHARE = 0.02
 FRAME_SHARE = 0.01
 # The head's box must span this share of the picture, else the whole picture is kept.
 HEAD_MIN_EXTENT = 0.2
+# A margin is that of a figure when it is at least so bright, its pixels differ by at most so many grey levels, all but
+# this share of them, and it is at least this share of the shorter side wide on so many sides. Of the 10,000 images of
+# the training and test collections none has one: their frames are narrower or darker. Their inputs stay as they were.
+MARGIN_FROM, MARGIN_LEVELS, MARGIN_STAINS, MARGIN_SHARE, MARGIN_SIDES = 80, 8, 0.005, 0.04, 3
 # Percentiles of the head's box that become black and white: scanners and exports differ in brightness.
 BLACK_PERCENTILE, WHITE_PERCENTILE = 0.5, 99.5
 # Fewer grey levels apart than this, and there is no picture in the picture.
@@ -87,7 +91,39 @@ def preprocess(pixels: NDArray[np.uint8], input_size_px: int) -> NetworkInput:
 
 
 def find_head(pixels: NDArray[np.uint8]) -> HeadBox:
-    """Find the box around everything clearly brighter than air; the whole picture where that finds too little."""
+    """Find the box around everything clearly brighter than air; the whole picture where that finds too little.
+
+    A margin of a figure is left out before.
+    """
+    inner = within_margin(pixels)
+    box = _head_in(pixels[inner.top : inner.bottom, inner.left : inner.right])
+    return HeadBox(box.top + inner.top, box.bottom + inner.top, box.left + inner.left, box.right + inner.left)
+
+
+def within_margin(pixels: NDArray[np.uint8]) -> HeadBox:
+    """Find what a wide margin of one grey or white surrounds, as a figure or a screenshot has it, or else everything.
+
+    pixels: uint8, shape (height, width).
+    """
+    height, width = pixels.shape
+    everything = HeadBox(0, height, 0, width)
+    level = int(np.median(pixels[[0, 0, -1, -1], [0, -1, 0, -1]]))
+    if level < MARGIN_FROM:
+        return everything
+    differs = np.abs(pixels.astype(np.int16) - level) > MARGIN_LEVELS
+    rows = np.flatnonzero(differs.mean(axis=1) > MARGIN_STAINS)
+    columns = np.flatnonzero(differs.mean(axis=0) > MARGIN_STAINS)
+    if not rows.size or not columns.size:
+        return everything
+    top, bottom, left, right = rows[0], rows[-1] + 1, columns[0], columns[-1] + 1
+    widths = (top, height - bottom, left, width - right)
+    is_wide = sum(n >= MARGIN_SHARE * min(height, width) for n in widths) >= MARGIN_SIDES
+    if not is_wide or bottom - top < HEAD_MIN_EXTENT * height or right - left < HEAD_MIN_EXTENT * width:
+        return everything
+    return HeadBox(int(top), int(bottom), int(left), int(right))
+
+
+def _head_in(pixels: NDArray[np.uint8]) -> HeadBox:
     height, width = pixels.shape
     # Whole levels above it are those above its whole part, which are compared faster.
     head = pixels > int(head_threshold(pixels))

@@ -73,7 +73,7 @@ ENVIRONMENT_READERS = {
     "gunicorn.conf.py",
     "model/__init__.py",
     "training/__init__.py",
-    "training/steps/parity.py",
+    "training/parity.py",
     "benchmarks/servers/processes.py",
 }
 ENVIRONMENT = {f"os.{name}" for name in ("environ", "environb", "getenv", "getenvb", "putenv", "unsetenv")}

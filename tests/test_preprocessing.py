@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model.errors import UnsuitableImage
-from model.preprocessing import HeadBox, find_head, grey_percentiles, place_in_picture, preprocess
+from model.preprocessing import HeadBox, find_head, grey_percentiles, place_in_picture, preprocess, within_margin
 
 
 def head_at(top: int, left: int, height: int = 60, width: int = 40, shape: tuple[int, int] = (200, 160)) -> np.ndarray:
@@ -21,6 +21,19 @@ def test_bright_frame_of_an_export_is_not_the_head() -> None:
     picture = head_at(30, 50)
     picture[0], picture[-1], picture[:, 0], picture[:, -1] = 255, 255, 255, 255
     assert find_head(picture) == HeadBox(30, 90, 50, 90)
+
+
+@pytest.mark.parametrize("level", [90, 255])
+def test_wide_margin_of_a_figure_leaves_the_input_as_it_was(level: int) -> None:
+    figure = np.pad(head_at(30, 50), 16, constant_values=level)
+    assert find_head(figure) == HeadBox(46, 106, 66, 106)
+    np.testing.assert_array_equal(preprocess(figure, 64).pixels, preprocess(head_at(30, 50), 64).pixels)
+
+
+@pytest.mark.parametrize(("width", "level"), [(4, 255), (16, 60)], ids=["narrow", "dark"])
+def test_narrow_or_dark_frame_is_no_margin_of_a_figure(width: int, level: int) -> None:
+    framed = np.pad(head_at(30, 50), width, constant_values=level)
+    assert within_margin(framed) == HeadBox(0, 200 + 2 * width, 0, 160 + 2 * width)
 
 
 def test_same_head_elsewhere_in_the_picture_gives_the_same_input() -> None:

@@ -18,6 +18,7 @@ STEPS = {
     "calibrate": "choose, on a run's validation pictures, when its answers are certain",
     "evaluate": "measure a run or a published model on labelled pictures",
     "publish": "put a run's best network into model/weights with its card",
+    "adopt": "make a served model of a Keras file from elsewhere",
 }
 STUDIES = {
     "cross-validate": "train several times, each time without some groups; score those",

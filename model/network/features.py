@@ -55,11 +55,15 @@ def explained_by(network: Any, feature_layer: str) -> tuple[Head, Any]:
     """Give the head of a Keras network, and the tensor of the maps that it explains the classes by.
 
     Where the head only averages and weighs, the network weighs: what is copied out of a pass is then a number per place
-    and class instead of thousands of features.
+    and class instead of thousands of features. Without a feature layer there is one place, for which nothing speaks.
 
     Raises:
         ModelFileError: as Head.of_network.
     """
+    if not feature_layer:
+        layers, n_classes = import_keras().layers, network.output_shape[-1]
+        head = Head(True, (np.eye(n_classes, dtype=np.float32),), (np.zeros(n_classes, np.float32),))
+        return head, layers.Rescaling(0.0)(layers.Reshape((1, 1, n_classes))(network.output))
     head, features = Head.of_network(network, feature_layer), network.get_layer(feature_layer).input
     if not head.averages_places or len(head.kernels) > 1:
         return head, features
@@ -89,7 +93,13 @@ class FeatureGrid:
 
     @classmethod
     def of_network(cls, network: Any, feature_layer: str) -> "FeatureGrid":
-        """Follow the windows of convolutions and poolings; side branches of 1x1 convolutions are left out."""
+        """Follow the windows of convolutions and poolings; side branches of 1x1 convolutions are left out.
+
+        Without a feature layer one place is all of the input.
+        """
+        if not feature_layer:
+            side = network.input_shape[1]
+            return cls((side - 1) / 2, side, side, 1)
         first, step = 0.0, 1
         for layer in network.layers[: [layer.name for layer in network.layers].index(feature_layer)]:
             window = getattr(layer, "pool_size", getattr(layer, "kernel_size", (1,)))[0]

@@ -5,7 +5,8 @@ import zipfile
 import zlib
 from pathlib import PurePosixPath
 
-from model.errors import EmptyFile, ImageError, TooManyFiles, TooManyPixels, UnreadableImage
+from model.errors import EmptyFile, ImageError, TooManyFiles, TooManyPixels, UnreadableImage, UnsupportedFormat
+from model.reading.other_kinds import office_document
 from model.sentences import Sentence
 
 # Of a local file, and of the end of an archive without files. Source: PKWARE APPNOTE 6.3.10, 4.3.7, 4.3.16.
@@ -20,6 +21,10 @@ _ENCRYPTED = 1
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
+# The first file of every document of Word, PowerPoint or Excel. Source: ECMA-376, part 2.
+_OFFICE_MEMBER, _FIRST_BYTES = b"[Content_Types].xml", 1000
+
+
 def is_zip(content: bytes) -> bool:
     """Tell by the first bytes."""
     return content.startswith((_LOCAL_FILE, _END))
@@ -32,8 +37,11 @@ def read_archive(content: bytes, max_files: int, max_bytes: int) -> list[tuple[s
         TooManyFiles: more than `max_files`; nothing was decompressed.
         TooManyPixels: together more than `max_bytes` decompressed, claimed or in truth.
         EmptyFile: there are no files.
+        UnsupportedFormat: it is an Office document.
         UnreadableImage: encrypted, of an unusual compression, cut off or damaged.
     """
+    if _OFFICE_MEMBER in content[:_FIRST_BYTES]:
+        raise UnsupportedFormat(office_document())
     if content.count(_DIRECTORY_ENTRY) > _ENTRIES_PER_FILE * max_files:
         raise _too_many_files(max_files)
     try:
@@ -43,6 +51,13 @@ def read_archive(content: bytes, max_files: int, max_bytes: int) -> list[tuple[s
             return _read(archive, entries, max_bytes)
     except ImageError:
         raise
+    except UnicodeDecodeError as error:
+        raise UnreadableImage(
+            Sentence(
+                "Expected a zip file with names in UTF-8. Received one that says so of names that are not. "
+                "Rename the files, pack them again and retry."
+            )
+        ) from error
     # What zipfile and zlib answer to damaged archives.
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, LookupError) as error:
         raise UnreadableImage(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from model.errors import EmptyFile, UnsupportedFormat
 from model.reading.contents import MriImage as MriImage
+from model.reading.other_kinds import what_it_is
 from model.reading.raster import is_picture, read_picture
 from model.reading.signatures import is_dicom, volume_format
 from model.reading.sizes import MAX_PIXELS as MAX_PIXELS
@@ -35,7 +36,8 @@ def read_image(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> MriImage:
         if is_format(content):
             return reader(content, max_pixels)
     raise UnsupportedFormat(
-        Sentence(
+        what_it_is(content)
+        or Sentence(
             "Expected a {formats} picture. Received a file of another kind. "
             "Export the slice as one of these formats and try again.",
             formats=FORMATS_IN_WORDS,

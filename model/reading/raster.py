@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageOps
 
 from model.errors import ImageError, UnreadableImage
+from model.preprocessing import HeadBox, within_margin
 from model.reading.contents import MriImage, MriVolume
+from model.reading.labels import check_not_a_mask
 from model.reading.orientation import BY_PERCENTILES, Stack, grey_range, to_content, to_grey
 from model.reading.sizes import check_size, check_voxels, too_many_pixels
 from model.sentences import Sentence
@@ -41,6 +43,9 @@ PHOTOGRAPH_NOTE = Sentence(
 )
 
 
+MARGIN_NOTE = Sentence("A wide margin around the image was cut off.")
+
+
 def is_picture(content: bytes) -> bool:
     """Return whether the first bytes are those of one of these formats. Source: the specification of each."""
     return (
@@ -58,6 +63,7 @@ def read_picture(content: bytes, max_pixels: int) -> MriImage:
     Raises:
         TooManyPixels: the header claims more than `max_pixels`; nothing is decoded.
         UnreadableImage: the picture is cut off or damaged.
+        UnsuitableImage: it is a mask or a label map.
     """
     with _damage_translated(max_pixels), Image.open(io.BytesIO(content), formats=_PILLOW_FORMATS) as picture:
         check_size(*picture.size, max_pixels)
@@ -70,7 +76,10 @@ def read_picture(content: bytes, max_pixels: int) -> MriImage:
         upright = _with_all_bits(content, picture, layout) if layout in _DEEP_LAYOUTS else picture
         ImageOps.exif_transpose(upright, in_place=True)
         pixels = _to_grey(upright)
-    return MriImage(pixels, picture_format, _notes(n_frames, is_photograph))
+    check_not_a_mask(pixels)
+    height, width = pixels.shape
+    has_margin = within_margin(pixels) != HeadBox(0, height, 0, width)
+    return MriImage(pixels, picture_format, _notes(n_frames, is_photograph, has_margin))
 
 
 def read_stack(content: bytes, max_pixels: int, max_voxels: int) -> MriImage | MriVolume | None:
@@ -124,9 +133,10 @@ def _damage_translated(max_pixels: int) -> Iterator[None]:
         ) from error
 
 
-def _notes(n_frames: int, is_photograph: bool) -> tuple[Sentence, ...]:
+def _notes(n_frames: int, is_photograph: bool, has_margin: bool) -> tuple[Sentence, ...]:
     several = Sentence("The file holds {n_frames} pictures; only the first was read.", n_frames=n_frames)
-    return ((several,) if n_frames > 1 else ()) + ((PHOTOGRAPH_NOTE,) if is_photograph else ())
+    given = ((n_frames > 1, several), (is_photograph, PHOTOGRAPH_NOTE), (has_margin, MARGIN_NOTE))
+    return tuple(note for is_true, note in given if is_true)
 
 
 def _names_a_camera(picture: Image.Image) -> bool:

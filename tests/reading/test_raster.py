@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from model.reading.one_file import read_image
-from model.reading.raster import PHOTOGRAPH_NOTE
-from tests.support.images import encoded
+from model.reading.raster import MARGIN_NOTE, PHOTOGRAPH_NOTE
+from tests.support.images import drawn_slice, encoded
 
 
 @pytest.mark.parametrize(("difference", "notes"), [(9, ()), (12, (PHOTOGRAPH_NOTE,))])
@@ -15,8 +15,13 @@ def test_image_is_coloured_from_ten_grey_levels_between_its_channels(difference:
     assert read_image(encoded(pixels)).notes == notes
 
 
+def test_margin_of_a_figure_is_noted() -> None:
+    assert read_image(encoded(np.pad(drawn_slice(), 8, constant_values=255))).notes == (MARGIN_NOTE,)
+    assert read_image(encoded(drawn_slice())).notes == ()
+
+
 def test_colour_of_what_is_nearly_black_does_not_count() -> None:
     pixels = np.zeros((120, 120, 3), np.uint8)
     pixels[..., 0] = 38
-    pixels[40:80, 40:80] = 120
+    pixels[40:80, 40:80] = np.arange(100, 140)[:, None, None]
     assert read_image(encoded(pixels)).notes == ()

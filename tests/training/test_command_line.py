@@ -1,4 +1,4 @@
-"""`python -m training`: six steps, and what is done once."""
+"""`python -m training`: its steps, and what is done once."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ def test_help_names_the_six_steps_in_the_order_in_which_they_are_needed(capsys: 
         main(["--help"])
     said = capsys.readouterr().out
     places = [said.index(f"    {step} ") if f"    {step} " in said else said.index(f"    {step}\n") for step in STEPS]
-    assert list(STEPS) == ["explore", "audit", "train", "calibrate", "evaluate", "publish"]
+    assert list(STEPS) == ["explore", "audit", "train", "calibrate", "evaluate", "publish", "adopt"]
     assert places == sorted(places)
 
 

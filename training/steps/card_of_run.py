@@ -11,6 +11,7 @@ from model.card import CLASS_NAMES, Decision, GateCard, ModelCard
 from model.errors import ModelFileError
 from model.network.classifier import Classifier, load_classifier
 from model.preprocessing import PREPROCESSING_VERSION
+from model.safe_files import sha256_of
 from model.sentences import Sentence
 from training.fit.run_folder import Config, Json, RunFolder
 from training.known_sources import KNOWN_SOURCES
@@ -28,7 +29,7 @@ _QUICK = Sentence("Trained with --quick on a few small pictures: shows that the 
 _UNGATED = Sentence(
     "Gives one of its classes for any picture, also for one that is no brain MRI, and always with some probability."
 )
-_UNCALIBRATED = Sentence("The probabilities are not calibrated.")
+UNCALIBRATED = Sentence("The probabilities are not calibrated.")
 _POINTS_ELSEWHERE = Sentence(
     "Its evidence is strongest elsewhere than in the tumor too often: it may know the look of a picture more than its "
     "tumor, and its colours do not show where one is."
@@ -41,6 +42,14 @@ _OF_SEVERAL_SOURCES = Sentence(
     "Its gliomas come from several sources, its meningiomas and pituitary tumors from one. On sources that it never "
     "saw it is wrong more often than on its own held-out images."
 )
+_FROM_ELSEWHERE = Sentence(
+    "Was trained elsewhere: on which pictures, and whether it saw those that it is shown here, is not known."
+)
+_OTHER_PREPARATION = Sentence(
+    "It may have learned from pictures that were prepared in another way: here the head is cut out, grey levels are "
+    "stretched and what is not square is padded with black."
+)
+_NO_HEAT_MAP = Sentence("Shows no evidence: its last layers do not tell which places spoke for a class.")
 _LIMITS = (
     Sentence(
         "Knows glioma, meningioma and pituitary tumor alone: other tumors, strokes, bleeding and inflammation get one "
@@ -124,6 +133,38 @@ def card_of_run(
     )
 
 
+def card_of_file(
+    network: Path, name: str, version: str, task: str, input_size_px: int, feature_layer: str, recipe: Json
+) -> ModelCard:  # fmt: skip
+    """Describe a network that was trained elsewhere, made one of this project; recipe: how that was done."""
+    missing = (
+        _FROM_ELSEWHERE,
+        _OTHER_PREPARATION,
+        _UNGATED,
+        UNCALIBRATED,
+        *(() if feature_layer else (_NO_HEAT_MAP,)),
+    )
+    return ModelCard(
+        name=name,
+        version=version,
+        title=_TITLES[task],
+        task=task,
+        class_names=CLASS_NAMES[task],
+        input_size_px=input_size_px,
+        preprocessing_version=PREPROCESSING_VERSION,
+        feature_layer=feature_layer,
+        weights_file=f"{name}.keras",
+        sha256=sha256_of(network),
+        created=datetime.now(UTC).date().isoformat(),
+        intended_use=_INTENDED_USE,
+        limits=missing + _LIMITS,
+        licence="not known",
+        base_weights={"title": "not known", "licence": "not known"},
+        training_data=(),
+        recipe=recipe,
+    )
+
+
 def load(model: Path) -> Classifier:
     """Load a published card (.json), or the best network of a run folder."""
     if model.suffix == ".json":
@@ -156,7 +197,7 @@ def _limits(config: Config, decision: Decision, gate: GateCard | None, trust: Js
     in_box = trust.get("heatmaps", {}).get("hottest_point_in_box")
     missing = (
         *(() if gate else (_UNGATED,)),
-        *((_UNCALIBRATED,) if decision == Decision() else ()),
+        *((UNCALIBRATED,) if decision == Decision() else ()),
         *((_POINTS_ELSEWHERE,) if in_box is not None and in_box < LEAST_POINTING else ()),
     )
     origin = _OF_SEVERAL_SOURCES if "strangers" in trust else _OF_ONE_COLLECTION

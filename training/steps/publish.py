@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from model.card import WEIGHTS_FOLDER, Decision, ModelCard, read_card
@@ -21,9 +21,9 @@ from training.drawing.documents import TOP, write_documents
 from training.errors import TrainingError
 from training.fit.run_folder import Json, RunFolder
 from training.measure.scoring import gate_of
+from training.parity import answers_on, largest_difference
 from training.steps.card_of_run import card_of_run, published_split
 from training.steps.evaluate import metrics_file
-from training.steps.parity import answers_on, largest_difference
 
 SAMPLES = TOP / "static" / "samples"
 BACKENDS = ("tensorflow", "openvino")
@@ -67,12 +67,23 @@ def publish(run: RunFolder, evaluations: Sequence[Path], to: Path, name: str | N
     """
     card = card_of_run(run, name, version, [_read_evaluation(folder) for folder in evaluations])
     _check_evaluations(card)
-    _check_place(card, to)
+    require_newer(card, to)
     card = dataclasses.replace(card, weights_file=f"{card.name}.keras")
     files = {run.network_file: card.weights_file, run.split_file: published_split(card.name)}
     if card.gate:
         files[run.gate_file] = f"{card.name}.gate.npz"
         card = dataclasses.replace(card, gate=dataclasses.replace(card.gate, file=files[run.gate_file]))
+    return put_into_place(card, files, to)
+
+
+def put_into_place(card: ModelCard, files: Mapping[Path, str], to: Path) -> ModelCard:
+    """Check a card and its files aside, with what the network answers to known images, then move them into a folder.
+
+    files: by where they are, under which names they are published.
+
+    Raises:
+        PublishError: the two backends disagree.
+    """
     to.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=to, prefix=".publish-") as folder:
         aside = Path(folder)
@@ -135,7 +146,7 @@ def _check_evaluations(card: ModelCard) -> None:
             )
 
 
-def _check_place(card: ModelCard, to: Path) -> None:
+def require_newer(card: ModelCard, to: Path) -> None:
     """A newer version alone replaces a model that is there: who leaves out --name does not lose the shipped one."""
     try:
         there = read_card(to / f"{card.name}.json").version

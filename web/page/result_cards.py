@@ -172,7 +172,7 @@ class CardMaker:
         """Encode the image, and the evidence for some answers, see `Explainer.layers`."""
         height, width = image.pixels.shape
         url = _image_url(image, side_px)
-        if not prediction.is_brain_mri:
+        if not prediction.is_brain_mri or not self.classifier.card.feature_layer:
             return View(url, width, height)
         layers = Explainer(self.classifier).layers(image, prediction, names, _LAYER_SIDE_PX)
         urls = tuple(Layer(name, _data_url(webp), not seen) for name, (webp, seen) in zip(names, layers, strict=True))

@@ -114,7 +114,7 @@ def test_results_can_be_saved_as_csv_and_json_without_a_script(client: FlaskClie
     assert rows[0]["sha256"] == results[0]["input_sha256"]
     assert rows[0]["model_version"] == "0.1"
     assert rows[0]["disclaimer"] == DISCLAIMER
-    assert "another kind" in rows[1]["error"]
+    assert "a text or a table" in rows[1]["error"]
     assert results[1]["error"]["code"] == "unsupported_format"
 
 
@@ -125,7 +125,7 @@ def test_script_gets_one_card_per_file_as_lines_of_json(client: FlaskClient) -> 
     cards = [json.loads(line)["card"] for line in answer.text.splitlines()]
     assert 'id="result-7"' in cards[0]
     assert 'id="result-8"' in cards[1]
-    assert "Received a file of another kind" in cards[1]
+    assert "a text or a table" in cards[1]
 
 
 def test_script_gets_a_problem_where_the_whole_request_is_refused(client: FlaskClient) -> None:
@@ -145,7 +145,7 @@ def test_several_files_are_answered_in_their_order_and_a_bad_one_in_its_place(cl
     assert answer.status_code == 200
     results = answer.text.split('<article class="card result')[1:]
     assert len(results) == 3
-    assert "Received a file of another kind" in results[1]
+    assert "a text or a table" in results[1]
     assert all("data:image/webp" in results[i] for i in (0, 2))
 
 
@@ -154,7 +154,7 @@ def test_several_files_are_answered_in_their_order_and_a_bad_one_in_its_place(cl
     [
         ({}, 400, "Received none"),
         ({"files": (io.BytesIO(b""), "empty.jpg")}, 400, "empty file"),
-        ({"files": (io.BytesIO(NOT_A_PICTURE), "a.jpg")}, 415, "another kind"),
+        ({"files": (io.BytesIO(NOT_A_PICTURE), "a.jpg")}, 415, "a text or a table"),
         ({"files": (io.BytesIO(b"\xff\xd8\xff" + bytes(40)), "a.jpg")}, 422, "cut off or damaged"),
         ({"sample": "../../etc/passwd"}, 400, "sample among"),
     ],

@@ -1,4 +1,4 @@
-"""What a network answers to the self-test's images on any backend: `python -m training.steps.parity CARD`."""
+"""What a network answers to the self-test's images on any backend: `python -m training.parity CARD`."""
 
 import dataclasses
 import json
@@ -19,7 +19,7 @@ def answers_on(backend: str, card: Path) -> list[KnownAnswer]:
         subprocess.CalledProcessError: the network cannot be loaded or run there.
     """
     answer = subprocess.run(
-        [sys.executable, "-m", "training.steps.parity", str(card)],
+        [sys.executable, "-m", "training.parity", str(card)],
         env={**os.environ, "KERAS_BACKEND": backend}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return [KnownAnswer(**fields) for fields in json.loads(answer.stdout.splitlines()[-1])]

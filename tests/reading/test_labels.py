@@ -1,0 +1,43 @@
+"""Masks and label maps are named as such, images are not."""
+
+import numpy as np
+import pytest
+
+from model.errors import UnsuitableImage
+from model.reading.one_file import read_image
+from tests.support.drawn_heads import drawn_head
+from tests.support.images import encoded, noise
+
+
+def regions(*values: int) -> np.ndarray:
+    """Draw discs in each other, uint8 (120, 100): one value each, from the outermost."""
+    y, x = np.mgrid[-1:1:120j, -1:1:100j]
+    drawn = np.zeros((120, 100), np.uint8)
+    for i, value in enumerate(values):
+        drawn[np.hypot(x, y) < 0.9 - 0.25 * i] = value
+    return drawn
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        encoded(regions(255)),
+        encoded(regions(1, 2, 3)),
+        encoded(regions(1, 2, 4), "GIF"),
+        encoded(regions(1, 2, 4), "TIFF"),
+        encoded(regions(1, 2, 3).astype(np.uint16), "PNG"),
+        encoded(255 - regions(255)),
+    ],
+    ids=["mask", "labels", "GIF", "TIFF", "16 bits", "negative"],
+)
+def test_mask_or_label_map_is_refused_as_one(content: bytes) -> None:
+    with pytest.raises(UnsuitableImage, match="label map or a mask"):
+        read_image(content)
+
+
+@pytest.mark.parametrize("n_levels", [8, 16, 256])
+def test_head_is_no_mask_whatever_its_grey_levels(n_levels: int) -> None:
+    head = drawn_head()
+    noisy = np.where(head > 0, head // 2 + noise(*head.shape) // 4, 0)
+    step = 256 // n_levels
+    read_image(encoded((noisy // step * step).astype(np.uint8)))
