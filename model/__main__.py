@@ -9,10 +9,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from model.answering import SlicesDone, answers
+from model.answering import Result, SlicesDone, answers
 from model.card import DEFAULT_MODELS, DISCLAIMER, WEIGHTS_FOLDER
 from model.errors import UNREADABLE_FILE, ModelFileError
 from model.network.classifier import Classifier, load_classifier
+from model.reading.archives import name_in
 from model.reading.contents import OWN_MACHINE
 from model.reading.many_files import BEGINNING_BYTES, by_series, read_files
 from model.records import Row, command_columns, refused_cells, row_of, write_csv
@@ -114,7 +115,13 @@ def _rows(classifier: Classifier, files: Sequence[Path]) -> Iterator[Row]:
     sha256 = [hashlib.sha256(content).hexdigest() for content in contents]
     for step in answers(read_files(contents, OWN_MACHINE), classifier):
         if not isinstance(step, SlicesDone):
-            yield {"path": str(files[step.files[0]]), **row_of(step, sha256)}
+            yield {"path": _path_of(step, files, contents), **row_of(step, sha256)}
+
+
+def _path_of(result: Result, files: Sequence[Path], contents: Sequence[bytes]) -> str:
+    """Return the path of a result's first file; a zip file's own path goes before those in it."""
+    place = result.files[0]
+    return str(files[place].joinpath(*(name_in(contents[place], member.place) for member in result.members[:1])))
 
 
 if __name__ == "__main__":

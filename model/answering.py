@@ -9,7 +9,7 @@ from model.answers.volume import VolumeSummary, summarize
 from model.card import ModelCard
 from model.errors import Busy, ImageError
 from model.network.classifier import Classifier
-from model.reading.contents import MriImage, MriVolume, Reading
+from model.reading.contents import Member, MriImage, MriVolume, Reading
 
 # Slices per pass of the network: enough to fill two cores, few enough to show progress and to stop when nobody waits.
 SLICES_PER_PASS = 24
@@ -25,9 +25,10 @@ class Opinion:
 
 @dataclass(frozen=True, eq=False)
 class _Answered:
-    """files: the places of the files that were read; card: of the model; seconds: from bytes to probabilities."""
+    """files, members: as of the reading; card: of the model; seconds: from bytes to probabilities."""
 
     files: tuple[int, ...]
+    members: tuple[Member, ...]
     card: ModelCard
     second: Opinion | None
     seconds: float
@@ -55,6 +56,7 @@ class Refused:
 
     files: tuple[int, ...]
     error: ImageError | Busy
+    members: tuple[Member, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +91,7 @@ def answers(
         try:
             yield from asked.about(reading, started)
         except (ImageError, Busy) as error:
-            yield Refused(reading.files, error)
+            yield Refused(reading.files, error, reading.members)
         started = time.perf_counter()
 
 
@@ -103,17 +105,17 @@ class _Asked:
     wait_seconds: float | None
 
     def about(self, reading: Reading, started: float) -> Iterator[Step]:
-        content, card = reading.content, self.first.card
+        content, card, of = reading.content, self.first.card, (reading.files, reading.members)
         if isinstance(content, ImageError):
             raise content
         if isinstance(content, MriImage):
             (prediction,) = self.first.predict([content], self.wait_seconds)
             second = self._second_of_image(content, prediction)
-            yield AnsweredImage(reading.files, card, second, time.perf_counter() - started, content, prediction)
+            yield AnsweredImage(*of, card, second, time.perf_counter() - started, content, prediction)
             return
         summary = yield from self._slices(content)
         second = self._second_of_volume(content, summary)
-        yield AnsweredVolume(reading.files, card, second, time.perf_counter() - started, content, summary)
+        yield AnsweredVolume(*of, card, second, time.perf_counter() - started, content, summary)
 
     def _slices(self, volume: MriVolume) -> Generator[Step, None, VolumeSummary]:
         chosen = [int(index) for index in volume.brain_slices()]

@@ -48,11 +48,22 @@ class Decision:
     volume_tumor_from: float | None = None
     volume_false_alarms: float | None = None
 
+    def tumor_bounds(self, is_volume: bool = False) -> tuple[float, float]:
+        """Return the probability of any tumor from which one is said, and that below which none is."""
+        yes, no = self.certain_tumor_from, self.healthy_below
+        if yes is None:
+            yes = max(self.uncertain_below, self.tumor_from)
+        if is_volume and self.volume_tumor_from is not None:
+            yes = self.volume_tumor_from
+        return yes, min(1 - self.uncertain_below, self.tumor_from) if no is None else no
+
     def given(self) -> dict[str, float]:
         """Return the numbers that are not absent, by name."""
         return {name: number for name, number in dataclasses.asdict(self).items() if number is not None}
 
 
+# A network whose evidence was strongest inside the tumor in fewer of the tumors does not go by the tumor.
+LEAST_POINTING = 0.5
 # Unlike every brain MRI in training, or on the far side of a plane from what brain MRI was compared with.
 DISTANCE_GATE, LINEAR_GATE = "distance", "linear"
 
@@ -122,6 +133,17 @@ class ModelCard:
     gate: GateCard | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     known_answers: tuple[KnownAnswer, ...] = ()
+
+    @property
+    def pointing(self) -> float | None:
+        """In which share of the tumors the evidence was strongest inside the tumor; None where it was not measured."""
+        share: float | None = self.metrics.get("trust", {}).get("heatmaps", {}).get("hottest_point_in_box")
+        return share
+
+    @property
+    def goes_by_the_look(self) -> bool:
+        """Whether it was measured that the evidence mostly lies elsewhere than in the tumor."""
+        return self.pointing is not None and self.pointing < LEAST_POINTING
 
     def to_json(self) -> str:
         """Give the card as indented JSON."""

@@ -12,9 +12,10 @@ from typing import Any, TextIO
 
 from model.answering import AnsweredVolume, Opinion, Refused, Result
 from model.answers.certainty import Answer
+from model.answers.headline import headline
 from model.answers.volume import VolumeSummary
 from model.card import CLASS_NAMES, DISCLAIMER, ModelCard
-from model.reading.contents import MriImage, MriVolume
+from model.reading.contents import MriImage, MriVolume, Reading
 from model.reading.sizes import coarse_note
 from model.safe_files import in_utf8
 from model.sentences import Sentence
@@ -38,7 +39,10 @@ class Column:
 
 _PATH = Column("path", "string", "Path or address; of several files that of the first")
 _OF_ANY_MODEL = (
-    Column("sha256", "string", "SHA-256 of the file's bytes; of several files one after the other"),
+    Column(
+        "member", "int32", "place of the file in the zip file's directory, from 1, of several the first; else empty"
+    ),
+    Column("sha256", "string", "SHA-256 of the file's bytes, in a zip file unpacked; of several one after the other"),
     Column("kind", "string", "image, volume, slice (a row of a volume's slice, on the page alone) or refused"),
     Column("format", "string", "format that the content showed"),
     Column("n_files", "int32", "files that were read together"),
@@ -47,6 +51,7 @@ _OF_ANY_MODEL = (
     Column("first_slice", "int32", "first slice that the answer rests on, from 1"),
     Column("last_slice", "int32", "last slice that the answer rests on, from 1"),
     Column("answer", "string", "a class, uncertain or not_a_brain_mri; empty where refused"),
+    Column("headline", "string", "what is said of both questions, by both models where two were asked"),
     Column("predicted_class", "string", "class of the highest probability"),
     Column("tumor_probability", "float64", "probability of any tumor"),
     Column("reason", "string", "why the answer is not a class"),
@@ -100,6 +105,13 @@ PAGE_COLUMNS = [
 # Cells
 
 
+def source_cells(source: Reading | Result, sha256: Sequence[str]) -> Row:
+    """Return which files a row is of; sha256: of all files that were given. Of a zip file, its files count."""
+    hashes = [m.sha256 for m in source.members] or [sha256[i] for i in source.files]
+    member = source.members[0].place + 1 if source.members else None
+    return {"n_files": len(hashes), "member": member, "sha256": " ".join(hashes)}
+
+
 def read_cells(content: MriImage | MriVolume, say: Say = str) -> Row:
     """Return what a row says of what was read."""
     is_volume = isinstance(content, MriVolume)
@@ -111,9 +123,9 @@ def read_cells(content: MriImage | MriVolume, say: Say = str) -> Row:
     }
 
 
-def answer_cells(answer: Answer, say: Say = str) -> Row:
-    """Return what a row says of an answer, and why it is no class."""
-    return {**_said_cells(answer), "reason": say(answer.reason)}
+def answer_cells(answer: Answer, say: Say = str, second: Answer | None = None) -> Row:
+    """Return what a row says of an answer, and why it is no class; second: of another model, if it was asked."""
+    return {**_said_cells(answer), "headline": say(headline(answer, second).text), "reason": say(answer.reason)}
 
 
 def _said_cells(answer: Answer) -> Row:
@@ -150,10 +162,10 @@ def notes_of(content: MriImage | MriVolume) -> tuple[Sentence, ...]:
 
 def row_of(result: Result, sha256: Sequence[str], say: Say = str) -> Row:
     """Return the row of a result; sha256: of all files that were given."""
-    row: Row = {"n_files": len(result.files), "sha256": " ".join(sha256[i] for i in result.files)}
+    row = source_cells(result, sha256)
     if isinstance(result, Refused):
         return row | refused_cells(result.error.code, say(result.error.sentence))
-    said = answer_cells(result.answer, say)
+    said = answer_cells(result.answer, say, result.second.answer if result.second else None)
     return row | read_cells(result.content, say) | said | model_cells(result.card)
 
 
@@ -219,8 +231,9 @@ def record_of(result: Result, sha256: Sequence[str], say: Say = str) -> dict[str
     common = {
         "index": result.files[0],
         "files": list(result.files),
-        "input_sha256": hashes[0] if len(hashes) == 1 else None,
+        "input_sha256": _only([m.sha256 for m in result.members] or hashes),
         "files_sha256": hashes,
+        **({"members": [{"index": m.place, "sha256": m.sha256} for m in result.members]} if result.members else {}),
     }
     if isinstance(result, Refused):
         return {**common, "error": {"code": result.error.code, "detail": say(result.error.sentence)}}
@@ -229,6 +242,7 @@ def record_of(result: Result, sha256: Sequence[str], say: Say = str) -> dict[str
         **common,
         **model_cells(result.card),
         **_said(result.answer),
+        "headline": say(headline(result.answer, second.answer if second else None).text),
         "reason": say(result.answer.reason),
         **({"second_opinion": {**model_cells(second.card), **_said(second.answer)}} if second else {}),
         "format": result.content.format,
@@ -236,6 +250,10 @@ def record_of(result: Result, sha256: Sequence[str], say: Say = str) -> dict[str
         **(_of_volume(result) if isinstance(result, AnsweredVolume) else _of_image(result.content)),
         "seconds": round(result.seconds, 4),
     }
+
+
+def _only(hashes: Sequence[str]) -> str | None:
+    return hashes[0] if len(hashes) == 1 else None
 
 
 def _of_image(image: MriImage) -> dict[str, Any]:

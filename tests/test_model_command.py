@@ -1,6 +1,8 @@
 """`python -m model` on files and folders."""
 
+import hashlib
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +30,9 @@ def test_folder_of_good_pictures_gives_a_row_each_and_exit_code_0(folder: Path, 
     rows = csv_rows(table)
     assert [Path(row["path"]).name for row in rows] == ["a.png", "b.jpg"]
     assert list(rows[0]) == [
-        "path", "sha256", "kind", "format", "n_files", "n_slices", "slice", "first_slice", "last_slice", "answer",
-        "predicted_class", "p_glioma", "p_meningioma", "p_no_tumor", "p_pituitary", "tumor_probability", "reason",
-        "notes", "error_code", "error", "model", "model_version", "model_sha256",
+        "path", "member", "sha256", "kind", "format", "n_files", "n_slices", "slice", "first_slice", "last_slice",
+        "answer", "headline", "predicted_class", "p_glioma", "p_meningioma", "p_no_tumor", "p_pituitary",
+        "tumor_probability", "reason", "notes", "error_code", "error", "model", "model_version", "model_sha256",
     ]  # fmt: skip
     assert sum(float(rows[0][f"p_{c}"]) for c in ("glioma", "meningioma", "no_tumor", "pituitary")) == pytest.approx(
         1, abs=1e-3
@@ -102,3 +104,16 @@ def test_unknown_model_gives_one_line_and_exit_code_2(
 ) -> None:
     assert main([str(folder), "--model", "resnet", "--models", str(tiny_models)]) == 2
     assert "resnet" in capsys.readouterr().err
+
+
+def test_images_of_a_zip_file_have_a_row_path_and_hash_each(folder: Path, tiny_models: Path) -> None:
+    images = [folder / "a.png", folder / "deeper" / "b.jpg"]
+    packed, table = folder.parent / "both.zip", folder.parent / "out.csv"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for image in images:
+            archive.write(image, image.relative_to(folder))
+    assert main([str(packed), "--csv", str(table), "--models", str(tiny_models)]) == 0
+    rows = csv_rows(table)
+    assert [row["path"] for row in rows] == [str(packed / "a.png"), str(packed / "deeper" / "b.jpg")]
+    assert [row["member"] for row in rows] == ["1", "2"]
+    assert [row["sha256"] for row in rows] == [hashlib.sha256(image.read_bytes()).hexdigest() for image in images]

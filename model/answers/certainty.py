@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from model.sentences import NO_SENTENCE, Sentence
 UNCERTAIN, NOT_BRAIN_MRI = "uncertain", "not_a_brain_mri"
 _NEUTRAL = Decision()
 _NOT_SURE = Sentence("The network is not sure enough to name a class. A specialist must look.")
+_NO_KIND = Sentence("The network is sure of a tumor, but not sure enough to name its kind. A specialist must look.")
 _CONTRADICTORY = Sentence(
     "The most probable class and the probability of any tumor contradict each other, so that no class is named. "
     "A specialist must look."
@@ -43,6 +45,7 @@ class Answer:
     probabilities: NDArray[np.floating]
     decision: Decision = _NEUTRAL
     distance: float = 0.0
+    _is_volume: ClassVar[bool] = False
 
     @property
     def is_brain_mri(self) -> bool:
@@ -77,6 +80,11 @@ class Answer:
         return self.most_probable_kind if self.tumor is Tumor.YES and self._names_kind else ""
 
     @property
+    def has_kinds(self) -> bool:
+        """Whether the network tells kinds of tumor apart."""
+        return "tumor" not in self.class_names
+
+    @property
     def most_probable_kind(self) -> str:
         """The class of tumor with the highest probability; of equal ones the first."""
         return max((name for name in self.class_names if name != "no_tumor"), key=self.by_class().__getitem__)
@@ -105,16 +113,19 @@ class Answer:
             return self._refusal
         if self.is_certain:
             return NO_SENTENCE
-        return _CONTRADICTORY if self._is_probable else _NOT_SURE
+        if self._is_contradictory:
+            return _CONTRADICTORY
+        return _NO_KIND if self.tumor is Tumor.YES else _NOT_SURE
+
+    @property
+    def _is_contradictory(self) -> bool:
+        return self._is_probable and self.shows_tumor != (self.predicted_class != "no_tumor")
 
     # Each bound has a stand-in: the one that cards before it have.
 
     @property
     def _says_tumor(self) -> bool:
-        bound = self.decision.certain_tumor_from
-        if bound is None:
-            return self.shows_tumor and self.tumor_probability >= self.decision.uncertain_below
-        return self.tumor_probability >= bound
+        return self.tumor_probability >= self.decision.tumor_bounds(self._is_volume)[0]
 
     @property
     def _says_healthy(self) -> bool:
@@ -145,8 +156,3 @@ class Answer:
     def ranked(self) -> list[tuple[str, float]]:
         """Return each class with its probability, the most probable first."""
         return sorted(self.by_class().items(), key=lambda item: -item[1])
-
-
-def disagree(one: Answer, other: Answer) -> bool:
-    """Return whether both answers are classes, and only one of them says tumor."""
-    return one.is_given and other.is_given and one.shows_tumor != other.shows_tumor

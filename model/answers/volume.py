@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.answers.certainty import Answer
+from model.answers.certainty import Answer, Tumor
 from model.answers.prediction import Prediction
 from model.errors import UnsuitableImage
 from model.sentences import Sentence
 
+# A model that calls more healthy volumes a tumor, or of which this is not known, says neither yes nor no of a volume.
+LARGEST_FALSE_ALARMS = 0.10
 # Neighbouring slices that are judged together.
 WINDOW = 3
 # From the first to the last of them it is at most this many slices: one that the gate refuses may lie between two.
@@ -18,6 +21,10 @@ _REACH = 2 * (WINDOW - 1)
 _NO_SLICE_OF_A_HEAD = Sentence(
     "Expected MR slices of a head. Received a volume without a slice like the brain MRI that the network was trained "
     "on, so that it names no class. Send a series of the head."
+)
+_NOT_JUDGED = Sentence(
+    "It was not shown that this model calls fewer than one in ten healthy volumes a tumor. It gives no answer on "
+    "volumes. Look at the slices of the highest probability; a specialist must look."
 )
 
 
@@ -36,6 +43,23 @@ class VolumeSummary(Answer):
     window: tuple[int, ...]
     lies_apart: bool
     key_slice: int
+    _is_volume: ClassVar[bool] = True
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the model was measured on healthy volumes, and calls few enough of them a tumor."""
+        rate = self.decision.volume_false_alarms
+        return rate is not None and rate < LARGEST_FALSE_ALARMS
+
+    @property
+    def tumor(self) -> Tumor:
+        """What may be said of a tumor: nothing where volumes are not judged."""
+        return super().tumor if self.is_judged else Tumor.UNCLEAR
+
+    @property
+    def reason(self) -> Sentence:
+        """Why the answer is not a class; empty where it is one."""
+        return super().reason if self.is_judged or not self.is_brain_mri else _NOT_JUDGED
 
     @property
     def first_slice(self) -> int:

@@ -30,8 +30,10 @@ def is_zip(content: bytes) -> bool:
     return content.startswith((_LOCAL_FILE, _END))
 
 
-def read_archive(content: bytes, max_files: int, max_bytes: int) -> list[tuple[str, bytes]]:
-    """Return the names and contents of an archive's files, in its order, but hidden ones, those of macOS and DICOMDIR.
+def read_archive(content: bytes, max_files: int, max_bytes: int) -> list[tuple[int, str, bytes]]:
+    """Return the places, names and contents of an archive's files, but hidden ones, those of macOS and DICOMDIR.
+
+    They are in the archive's order. A place counts all entries of the archive's directory, from 0.
 
     Raises:
         TooManyFiles: more than `max_files`; nothing was decompressed.
@@ -46,8 +48,8 @@ def read_archive(content: bytes, max_files: int, max_bytes: int) -> list[tuple[s
         raise _too_many_files(max_files)
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = [entry for entry in archive.infolist() if counts(entry)]
-            _check(entries, max_files, max_bytes)
+            entries = {place: entry for place, entry in enumerate(archive.infolist()) if counts(entry)}
+            _check([*entries.values()], max_files, max_bytes)
             return _read(archive, entries, max_bytes)
     except ImageError:
         raise
@@ -63,6 +65,12 @@ def read_archive(content: bytes, max_files: int, max_bytes: int) -> list[tuple[s
         raise UnreadableImage(
             Sentence("Expected a complete zip file. Received one that is cut off or damaged. Pack it again and retry.")
         ) from error
+
+
+def name_in(content: bytes, place: int) -> str:
+    """Return the name of an entry of an archive that was read, by its place in the directory."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        return archive.infolist()[place].filename.lstrip("/")
 
 
 def counts(entry: zipfile.ZipInfo) -> bool:
@@ -97,14 +105,16 @@ def _check(entries: list[zipfile.ZipInfo], max_files: int, max_bytes: int) -> No
         raise _too_much(max_bytes)
 
 
-def _read(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], max_bytes: int) -> list[tuple[str, bytes]]:
+def _read(
+    archive: zipfile.ZipFile, entries: dict[int, zipfile.ZipInfo], max_bytes: int
+) -> list[tuple[int, str, bytes]]:
     files = []
-    for entry in entries:
+    for place, entry in entries.items():
         with archive.open(entry) as file:
-            files.append((entry.filename, file.read(max_bytes + 1)))
-        max_bytes -= len(files[-1][1])
+            files.append((place, entry.filename, file.read(max_bytes + 1)))
+        max_bytes -= len(files[-1][2])
         if max_bytes < 0:
-            raise _too_much(sum(len(content) for _, content in files))
+            raise _too_much(sum(len(content) for _, _, content in files))
     return files
 
 

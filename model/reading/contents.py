@@ -11,8 +11,12 @@ from model.preprocessing import has_contrast, head_threshold
 from model.reading.sizes import MAX_PIXELS, MAX_VOXELS
 from model.sentences import Sentence
 
-# A slice is classified when its head is at least this share of the largest slice's.
-MIN_HEAD_SHARE = 0.25
+# A slice is classified when its head is at least this share of the largest slice's: the uppermost 18 mm of three heads
+# are less, of which 10 mm are scalp and skull.
+MIN_HEAD_SHARE = 0.4
+# Of axial slices, those from the first that counts down to here hold the brain, to the cerebellum. Below are face and
+# neck, as large as the brain: 100 mm of them in two of five healthy heads.
+BRAIN_DEPTH_MM = 110
 # How many pixels of a volume its grey levels are measured on.
 MAX_MEASURED = 4_000_000
 
@@ -68,17 +72,20 @@ class MriVolume:
 
         A slice counts when the area brighter than air (preprocessing's threshold, but from the whole volume's grey
         levels, so that noise beside the head does not become a head) is at least MIN_HEAD_SHARE of the largest
-        slice's. The area of a ball of radius r falls to a quarter 0.87 r from its middle: of a head, some 75 mm from
-        its middle to the skin, the outermost 10 mm are left out, which are scalp and skull. The neck, often above
-        that share, stays in; the network's gate refuses what is no brain. Slices without contrast, which the
-        network cannot take, are never given. Empty only if no slice has contrast.
+        slice's. Of axial slices of a known distance, those further than BRAIN_DEPTH_MM below the first are left out:
+        skull base and neck. Slices without contrast, which the network cannot take, are never given. Empty only if no
+        slice has contrast.
         """
         usable = np.array([has_contrast(pixels) for pixels in self.slices], bool)
         every = -(-self.slices.size // MAX_MEASURED)
         threshold = head_threshold(self.slices.reshape(-1)[::every])
         areas = np.array([np.count_nonzero(pixels > threshold) for pixels in self.slices])
         areas[~usable] = 0
-        return np.flatnonzero(usable & (areas >= MIN_HEAD_SHARE * areas.max()))
+        of_head = np.flatnonzero(usable & (areas >= MIN_HEAD_SHARE * areas.max()))
+        if self.plane != "axial" or not np.isfinite(self.spacing_mm) or not of_head.size:
+            return of_head
+        of_brain: NDArray[np.int64] = of_head[(of_head[-1] - of_head) * self.spacing_mm <= BRAIN_DEPTH_MM]
+        return of_brain
 
 
 Content = MriImage | MriVolume | ImageError
@@ -101,15 +108,29 @@ class Limits:
 OWN_MACHINE = Limits(max_voxels=4 * MAX_VOXELS, max_files=20_000)
 
 
+@dataclass(frozen=True)
+class Member:
+    """A file of a zip file.
+
+    place: among all entries of the zip file's directory, from 0; sha256: of its unpacked bytes, in hexadecimal. Its
+    name is not kept: it may name a person.
+    """
+
+    place: int
+    sha256: str
+
+
 @dataclass(frozen=True, eq=False)
 class Reading:
     """One picture, one volume, or one refusal.
 
-    files: the places of the files that it came from, ascending, in the order in which they were given.
+    files: the places of the files that it came from, ascending, in the order in which they were given; members: which
+    files of a zip file these are, in the order of its directory, where they came from one.
     """
 
     files: tuple[int, ...]
     content: Content
+    members: tuple[Member, ...] = ()
 
 
 def a_volume(n_slices: int) -> UnsuitableImage:

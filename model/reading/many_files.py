@@ -1,11 +1,12 @@
 """Read files that belong together or not: pictures, volumes, DICOM series in any order, and zip archives of these."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from model.errors import ImageError, TooManyFiles, UnsupportedFormat
 from model.reading.archives import is_zip, read_archive
-from model.reading.contents import Content, Limits, MriImage, MriVolume, Reading
+from model.reading.contents import Content, Limits, Member, MriImage, MriVolume, Reading
 from model.reading.one_file import read_image
 from model.reading.pairs import half_of, pair_up
 from model.reading.raster import read_stack
@@ -26,9 +27,14 @@ class _Piece:
 
     place: int
     content: bytes
-    is_packed: bool
     # Known of files in archives alone.
+    place_in_archive: int | None = None
     name: str = ""
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether it came out of an archive."""
+        return self.place_in_archive is not None
 
 
 def read_files(contents: Sequence[bytes], limits: Limits = _DEFAULT_LIMITS) -> list[Reading]:
@@ -43,7 +49,7 @@ def read_files(contents: Sequence[bytes], limits: Limits = _DEFAULT_LIMITS) -> l
         found.append((tuple(range(limits.max_files, len(pieces))), _too_many(limits.max_files)))
     found = _with_other_kinds_together(found, pieces)
     found.sort(key=lambda placed: placed[0][0])
-    readings = [Reading(_places(indices, pieces), content) for indices, content in found]
+    readings = [Reading(_places(indices, pieces), content, _members(indices, pieces)) for indices, content in found]
     return sorted([*refusals, *readings], key=lambda reading: reading.files[0])
 
 
@@ -77,15 +83,15 @@ def _unpack(contents: Sequence[bytes], limits: Limits) -> tuple[list[_Piece], li
     max_bytes = _BYTES_PER_VOXEL * limits.max_voxels
     for place, content in enumerate(contents):
         if not is_zip(content):
-            pieces.append(_Piece(place, content, is_packed=False))
+            pieces.append(_Piece(place, content))
             continue
         try:
             packed = read_archive(content, max(limits.max_files - len(pieces), 0), max_bytes)
         except ImageError as error:
             refusals.append(Reading((place,), error))
             continue
-        max_bytes -= sum(len(inner) for _, inner in packed)
-        pieces += [_Piece(place, inner, is_packed=True, name=f"{place}/{name}") for name, inner in packed]
+        max_bytes -= sum(len(inner) for _, _, inner in packed)
+        pieces += [_Piece(place, inner, of_archive, f"{place}/{name}") for of_archive, name, inner in packed]
     return pieces, refusals
 
 
@@ -178,6 +184,11 @@ def _too_many(max_files: int) -> TooManyFiles:
             max_files=max_files,
         )
     )
+
+
+def _members(indices: tuple[int, ...], pieces: Sequence[_Piece]) -> tuple[Member, ...]:
+    packed = [(pieces[i].place_in_archive, pieces[i].content) for i in sorted(indices)]
+    return tuple(Member(place, hashlib.sha256(content).hexdigest()) for place, content in packed if place is not None)
 
 
 def _places(indices: tuple[int, ...], pieces: Sequence[_Piece]) -> tuple[int, ...]:

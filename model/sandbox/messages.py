@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +18,7 @@ from model.errors import (
     UnsuitableImage,
     UnsupportedFormat,
 )
-from model.reading.contents import Content, Limits, MriImage, MriVolume, Reading
+from model.reading.contents import Content, Limits, Member, MriImage, MriVolume, Reading
 from model.sentences import Sentence
 
 _ERRORS = {
@@ -48,7 +49,10 @@ def unpack_files(message: bytearray) -> tuple[list[bytes], Limits]:
 def pack_readings(readings: Sequence[Reading]) -> list[bytes | memoryview]:
     """Pack what was read, as the parts of a message: a line of JSON, then the pixels one after the other."""
     packed = [_pack(reading.content) for reading in readings]
-    header = [{"files": list(reading.files), **entry} for reading, (entry, _) in zip(readings, packed, strict=True)]
+    header = [
+        {"files": list(reading.files), "members": [[m.place, m.sha256] for m in reading.members], **entry}
+        for reading, (entry, _) in zip(readings, packed, strict=True)
+    ]
     return [_line(header), *(np.ascontiguousarray(pixels).data.cast("B") for _, pixels in packed if pixels.size)]
 
 
@@ -65,7 +69,8 @@ def unpack_readings(message: bytearray) -> list[Reading]:
         n_bytes = math.prod(shape) if shape else 0
         pixels = np.frombuffer(message, np.uint8, n_bytes, start).reshape(shape or (0,))
         start += n_bytes
-        readings.append(Reading(tuple(map(int, entry["files"])), _unpack(entry, pixels)))
+        members = tuple(Member(int(place), _sha256(text)) for place, text in entry.get("members", ()))
+        readings.append(Reading(tuple(map(int, entry["files"])), _unpack(entry, pixels), members))
     return readings
 
 
@@ -96,6 +101,12 @@ def _unpack(entry: dict[str, Any], pixels: NDArray[np.uint8]) -> Content:
         return MriImage(pixels, file_format, notes, steps, plane, facts)
     spacing_mm, pixel_mm = (math.nan if length is None else float(length) for length in entry["mm"])
     return MriVolume(pixels, plane, spacing_mm, file_format, notes, steps, pixel_mm, facts)
+
+
+def _sha256(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{64}", text):
+        raise ValueError(f"Expected a SHA-256. Received {len(text)} other characters.")
+    return text
 
 
 def _plain(sentence: Sentence) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from model.errors import Busy, ImageError
@@ -208,7 +209,7 @@ class Readers:
         except DecoderFailed as failure:
             culprits, readings = dict.fromkeys(range(len(contents)), failure), []
         refused = [Reading((i,), failure) for i, failure in culprits.items()]
-        placed = [Reading(tuple(good[i] for i in reading.files), reading.content) for reading in readings]
+        placed = [replace(reading, files=tuple(good[i] for i in reading.files)) for reading in readings]
         return sorted([*refused, *placed], key=lambda reading: reading.files[0])
 
 

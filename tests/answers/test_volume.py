@@ -1,9 +1,11 @@
 """How a volume is judged by its classified slices."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from model.answers.certainty import NOT_BRAIN_MRI, UNCERTAIN
+from model.answers.certainty import NOT_BRAIN_MRI, UNCERTAIN, Tumor
 from model.answers.prediction import Prediction
 from model.answers.volume import VolumeSummary, summarize
 from model.card import CLASS_NAMES, Decision
@@ -11,6 +13,8 @@ from model.errors import UnsuitableImage
 from model.preprocessing import HeadBox
 
 CLASSES = CLASS_NAMES["tumor_type"]
+# Of a model that was measured on healthy volumes.
+JUDGED = Decision(volume_false_alarms=0.05)
 
 
 def prediction(glioma: float, decision: Decision, distance: float = 0.5) -> Prediction:
@@ -24,7 +28,7 @@ def prediction(glioma: float, decision: Decision, distance: float = 0.5) -> Pred
 def said(*glioma: float, refused: tuple[int, ...] = (), decision: Decision | None = None) -> VolumeSummary:
     """Summarize slices with these probabilities of glioma, the rest without tumor; those refused fail the gate."""
     predictions = [
-        prediction(p, decision or Decision(), distance=2.0 if i in refused else 0.5) for i, p in enumerate(glioma)
+        prediction(p, decision or JUDGED, distance=2.0 if i in refused else 0.5) for i, p in enumerate(glioma)
     ]
     return summarize(predictions, range(100, 100 + 2 * len(glioma), 2))
 
@@ -77,15 +81,15 @@ def test_volume_of_which_no_slice_passes_the_gate_is_no_brain_mri() -> None:
 
 
 def test_decision_of_the_card_applies_to_the_means() -> None:
-    decision = Decision(uncertain_below=0.7)
+    decision = replace(JUDGED, uncertain_below=0.7)
     assert said(0.9, 0.5, 0.5, decision=decision).answer == UNCERTAIN
     assert said(0.9, 0.9, 0.5, decision=decision).answer == "glioma"
-    assert said(0.45, 0.45, 0.45, decision=Decision(tumor_from=0.4)).answer == UNCERTAIN
+    assert said(0.45, 0.45, 0.45, decision=replace(JUDGED, tumor_from=0.4)).answer == UNCERTAIN
 
 
 def test_one_slice_as_a_volume_is_answered_as_the_picture_is() -> None:
     for p in (0.1, 0.45, 0.55, 0.9):
-        decision = Decision(uncertain_below=0.5, tumor_from=0.3)
+        decision = replace(JUDGED, uncertain_below=0.5, tumor_from=0.3)
         assert said(p, decision=decision).answer == prediction(p, decision).answer
 
 
@@ -102,3 +106,18 @@ def test_three_slices_may_span_five_and_no_more() -> None:
 def test_distance_is_that_of_the_slice_most_like_the_training_images() -> None:
     slices = [prediction(0.5, Decision(), distance) for distance in (0.9, 0.2, 0.7)]
     assert summarize(slices, range(3)).distance == 0.2
+
+
+@pytest.mark.parametrize("rate", [None, 0.1, 0.5])
+def test_model_that_calls_too_many_healthy_volumes_a_tumor_says_neither_yes_nor_no(rate: float | None) -> None:
+    for glioma in (0.01, 0.99):
+        summary = said(*[glioma] * 3, decision=Decision(volume_false_alarms=rate))
+        assert (summary.tumor, summary.answer) == (Tumor.UNCLEAR, UNCERTAIN)
+        assert "healthy volumes" in summary.reason
+
+
+def test_volume_has_a_bound_of_its_own_where_the_card_has_one() -> None:
+    bound = replace(JUDGED, volume_tumor_from=0.8)
+    assert said(*[0.79] * 3, decision=bound).tumor is Tumor.UNCLEAR
+    assert said(*[0.81] * 3, decision=bound).tumor is Tumor.YES
+    assert prediction(0.79, bound).tumor is Tumor.YES

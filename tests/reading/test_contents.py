@@ -1,5 +1,7 @@
 """Which slices of a volume show enough of a head to be classified."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from model.reading.contents import MriVolume
@@ -20,8 +22,15 @@ def test_slice_is_a_picture_without_notes() -> None:
     assert (image.format, image.notes, image.pixels.shape) == ("NIfTI", (), (64, 64))
 
 
-def test_slices_with_a_quarter_of_the_largest_head_are_classified() -> None:
-    assert discs(0, 5, 14, 28, 30, 28, 16, 3, 0).brain_slices().tolist() == [3, 4, 5, 6]
+def test_slices_with_two_fifths_of_the_largest_head_are_classified() -> None:
+    assert discs(0, 5, 18, 28, 30, 28, 20, 3, 0).brain_slices().tolist() == [3, 4, 5, 6]
+
+
+def test_neck_and_skull_base_are_not_classified_where_their_place_is_known() -> None:
+    head = discs(*[25] * 100, *[30] * 100, 5)
+    assert head.brain_slices().tolist() == [*range(89, 200)]
+    for other in (replace(head, plane="coronal"), replace(head, spacing_mm=float("nan"))):
+        assert other.brain_slices().tolist() == [*range(200)]
 
 
 def test_noise_beside_the_head_is_no_head() -> None:

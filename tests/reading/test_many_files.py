@@ -1,5 +1,6 @@
 """Several files at once: order, series among pictures, zip archives, and limits."""
 
+import hashlib
 import io
 import struct
 import zipfile
@@ -11,6 +12,7 @@ from model.answers.certainty import UNCERTAIN
 from model.card import WEIGHTS_FOLDER
 from model.errors import EmptyFile, TooManyFiles, TooManyPixels, UnreadableImage, UnsupportedFormat
 from model.network.classifier import Classifier
+from model.reading.archives import name_in
 from model.reading.contents import Limits, MriImage, MriVolume, Reading
 from model.reading.many_files import read_files
 from model.reading.one_file import read_image
@@ -101,6 +103,15 @@ def test_hidden_files_folders_and_dicomdir_are_left_out() -> None:
         "CD/a.png": png(),
     })  # fmt: skip
     assert kinds(read_files([packed])) == [((0,), "MriImage")]
+
+
+def test_files_of_a_zip_are_told_apart_by_their_place_in_it_and_their_hash() -> None:
+    contents = {"folder/": b"", ".hidden": b"x", "b.png": png(1), "folder/a.png": png(2)}
+    packed = zipped(contents)
+    readings = read_files([png(3), packed])
+    assert [[m.place for m in reading.members] for reading in readings] == [[], [2], [3]]
+    assert readings[2].members[0].sha256 == hashlib.sha256(png(2)).hexdigest()
+    assert name_in(packed, readings[2].members[0].place) == "folder/a.png"
 
 
 def test_other_files_of_a_zip_are_refused_together() -> None:

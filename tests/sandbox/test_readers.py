@@ -39,7 +39,7 @@ def clumsy() -> Iterator[Readers]:
 
 
 def assert_same(received: list[Reading], expected: list[Reading]) -> None:
-    assert [reading.files for reading in received] == [reading.files for reading in expected]
+    assert [(reading.files, reading.members) for reading in received] == [(r.files, r.members) for r in expected]
     for one, other in zip(received, expected, strict=True):
         mine, theirs = one.content, other.content
         assert type(mine) is type(theirs)

@@ -17,7 +17,7 @@ from web.refusals import CODES
 
 OPENAPI_VERSION = "3.1.0"
 # Raised when the API gains something; what it has stays as it is under /api/v1.
-API_VERSION = "1.2.0"
+API_VERSION = "1.3.0"
 V1_PREFIX = f"{API_PREFIX}v1"
 _LANGUAGE = {
     "name": "Accept-Language",

@@ -74,20 +74,36 @@ class OpinionSchema(OpenSchema):
     )
 
 
+class MemberSchema(OpenSchema):
+    """A file of a zip file. Its name is not read: it may name a person."""
+
+    index = fields.Integer(
+        validate=_COUNT, **_is("Place in the zip file's directory, from 0, as in Python's ZipFile.infolist().")
+    )
+    sha256 = fields.String(validate=_SHA256, **_is("SHA-256 of its unpacked bytes."))
+
+
 class PlaceSchema(OpenSchema):
     """Which files of the request a result is of."""
 
     index = fields.Integer(validate=_COUNT, **_is("Place of the first file in the request, from 0."))
     files = fields.List(fields.Integer(validate=_COUNT), **_is("Places of all files that were read together."))
     input_sha256 = fields.String(
-        allow_none=True, validate=_SHA256, **_is("SHA-256 of the file's bytes; null where there are several files.")
+        allow_none=True,
+        validate=_SHA256,
+        **_is("SHA-256 of the file's bytes, in a zip file unpacked; null where there are several files."),
     )
-    files_sha256 = fields.List(fields.String(validate=_SHA256), **_is("SHA-256 of each file's bytes, in order."))
+    files_sha256 = fields.List(fields.String(validate=_SHA256), **_is("SHA-256 of each file of the request, in order."))
+    members = fields.List(
+        fields.Nested(MemberSchema),
+        metadata={"description": "Which files of a zip file were read together; there where they came from one."},
+    )
 
 
 class ReadingSchema(OpinionSchema, PlaceSchema):
     """What pictures and volumes have in common."""
 
+    headline = fields.String(**_is("What is said of a tumor and of its kind, in a sentence."))
     reason = fields.String(**_is("Why no class is given as the answer; empty where one is."))
     model = fields.String(**_is("Name of the model that answered."))
     model_version = fields.String(**_is("Version of that model."))

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Flask, Response, request
 from flask_babel import Babel, format_decimal, format_percent, get_locale, gettext
 
+from model.answers.headline import share as spoken_share
 from model.sentences import Sentence
 from web.routes import Mark, is_marked
 
@@ -35,6 +36,11 @@ def percent(share: float, n_decimals: int = 1) -> str:
     return str(format_percent(share, pattern))
 
 
+def share(probability: float) -> str:
+    """Write a probability in whole percent, as headlines do."""
+    return say(spoken_share(probability))
+
+
 def number(value: float, n_decimals: int = 0) -> str:
     """Write a number as the language does, with so many decimals."""
     return str(format_decimal(value, f"#,##0.{'0' * n_decimals}".rstrip(".")))
@@ -54,7 +60,7 @@ def register(app: Flask) -> None:
     """Let templates and sentences speak the language of the request."""
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(TRANSLATIONS)
     Babel(app, locale_selector=chosen_language)
-    app.jinja_env.filters.update(say=say, percent=percent, number=number)
+    app.jinja_env.filters.update(say=say, percent=percent, share=share, number=number)
     app.jinja_env.globals.update(languages=LANGUAGES, chosen_language=chosen_language)
     # Blank lines and indentation around a translated block are no part of the sentence.
     app.jinja_env.policies["ext.i18n.trimmed"] = True

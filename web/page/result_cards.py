@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from model.answering import AnsweredImage, AnsweredVolume, Opinion, Refused, Result, SlicesDone
-from model.answers.certainty import Answer, disagree
+from model.answers.certainty import Answer
+from model.answers.headline import Headline, Tone, bounds, headline, share
 from model.answers.prediction import Prediction
 from model.answers.volume import VolumeSummary
 from model.card import ModelCard
@@ -16,10 +17,10 @@ from model.evidence.explainer import DISPLAY_SIDE_PX, NO_TUMOR, TUMOR, Explainer
 from model.network.classifier import Classifier
 from model.reading.contents import MriImage
 from model.records import notes_of, page_rows, record_of
-from model.sentences import Sentence
+from model.sentences import NO_SENTENCE, Sentence
 from web.languages.languages import say
 from web.page.place import NO_PLACE, Place, place_of
-from web.page.wording import LABELS, Description, describe
+from web.page.wording import Description, describe
 
 # Evidence has ten places or fewer along a side: this many pixels show all of it.
 _LAYER_SIDE_PX = 96
@@ -78,11 +79,12 @@ class Chart:
 
 @dataclass(frozen=True)
 class SecondOpinion:
-    """What the other model says, and whether the two contradict each other."""
+    """What the other model says by itself, and what speaks against it, if anything is known."""
 
     model: ModelCard
     answer: Answer
-    disagrees: bool
+    headline: Headline
+    weakness: Sentence
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,13 @@ class ResultCard:
     sha256: Sequence[str]
     record: dict[str, Any]
     rows: list[dict[str, Any]]
+    # Place of the file in the directory of a zip file, from 1.
+    member: int | None = None
     refusal: Sentence | None = None
     model: ModelCard | None = None
     answer: Answer | None = None
+    headline: Headline | None = None
+    bounds: Sentence = NO_SENTENCE
     description: Description | None = None
     view: View | None = None
     place: Place = NO_PLACE
@@ -112,7 +118,12 @@ class ResultCard:
     @property
     def label(self) -> Sentence:
         """The answer in plain words."""
-        return LABELS[self.answer.answer] if self.answer else Sentence("No answer")
+        return self.headline.text if self.headline else Sentence("No answer")
+
+    @property
+    def tone(self) -> str:
+        """How sure the answer is, for its colour."""
+        return (self.headline.tone if self.headline else Tone.UNSURE).value
 
 
 @dataclass
@@ -142,7 +153,8 @@ class CardMaker:
             "date": date,
             "record": {**record_of(result, self.sha256, say), "date": date},
             "rows": page_rows(result, self.sha256, number, date, say),
-            "sha256": [self.sha256[i] for i in result.files],
+            "sha256": [m.sha256 for m in result.members] or [self.sha256[i] for i in result.files],
+            "member": result.members[0].place + 1 if result.members else None,
         }
         slices, self._slices = tuple(self._slices), []
         if isinstance(result, Refused):
@@ -150,8 +162,10 @@ class CardMaker:
         answered: dict[str, Any] = {
             "model": result.card,
             "answer": result.answer,
+            "headline": headline(result.answer, result.second.answer if result.second else None),
+            "bounds": _bounds(result),
             "description": describe(result.answer.answer, isinstance(result, AnsweredVolume)),
-            "second": _second(result.answer, result.second) if result.second else None,
+            "second": _second(result.second) if result.second else None,
             "notes": notes_of(result.content),
             "facts": result.content.facts,
             "place": place_of(result.content, _SLICE_SIDE_PX),
@@ -185,8 +199,25 @@ def _layer_names(prediction: Prediction) -> list[str]:
     return [TUMOR, *kinds, NO_TUMOR]
 
 
-def _second(first: Answer, second: Opinion) -> SecondOpinion:
-    return SecondOpinion(second.card, second.answer, disagree(first, second.answer))
+def _second(second: Opinion) -> SecondOpinion:
+    return SecondOpinion(second.card, second.answer, headline(second.answer), _weakness(second.card))
+
+
+def _weakness(model: ModelCard) -> Sentence:
+    if model.pointing is None or not model.goes_by_the_look:
+        return NO_SENTENCE
+    return Sentence(
+        "It may go by the look of the image: in {share} of the tumors it was tested on, its evidence lay in the tumor.",
+        share=share(model.pointing),
+    )
+
+
+def _bounds(result: AnsweredImage | AnsweredVolume) -> Sentence:
+    """Return from where on something is said; of a volume that is not judged, nothing is."""
+    answer = result.answer
+    if isinstance(answer, VolumeSummary) and not answer.is_judged:
+        return NO_SENTENCE
+    return bounds(result.card.decision, isinstance(answer, VolumeSummary), answer.has_kinds)
 
 
 def _of_volume(result: AnsweredVolume) -> dict[str, Any]:

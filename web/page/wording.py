@@ -62,10 +62,7 @@ DESCRIPTIONS = {
         Sentence("The model card."),
     ),
     UNCERTAIN: Description(
-        Sentence(
-            "The network's probabilities are shown, but none of them is an answer. Try a neighbouring slice or another "
-            "sequence; only a specialist's look can settle it."
-        ),
+        Sentence("Try a neighbouring slice or another sequence; only a specialist's look can settle it."),
         Sentence("The model card."),
     ),
     NOT_BRAIN_MRI: Description(
@@ -87,10 +84,7 @@ _OF_VOLUMES = {
         Sentence("The model card."),
     ),
     UNCERTAIN: Description(
-        Sentence(
-            "The network's probabilities are shown, but none of them is an answer. Try another sequence; only a "
-            "specialist's look can settle it."
-        ),
+        Sentence("Try another sequence; only a specialist's look can settle it."),
         Sentence("The model card."),
     ),
 }

@@ -4,7 +4,7 @@ import hashlib
 import sys
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from model.errors import UNREADABLE_FILE, ImageError, TooManyPixels
 from model.preprocessing import preprocess
 from model.reading.archives import is_zip
 from model.reading.contents import OWN_MACHINE, MriImage, MriVolume, Reading
-from model.records import Row, read_cells, refused_cells
+from model.records import Row, read_cells, refused_cells, source_cells
 from model.sandbox.readers import DecoderFailed, Readers
 from model.scan.errors import ScanError
 from model.scan.listing.contents import Contents, refuse_archive
@@ -103,7 +103,7 @@ class Preparer:
             if isinstance(reading.content, ImageError):
                 parts += [_refused(files[i], reading.content, sha256[i]) for i in reading.files]
                 continue
-            cells = read_cells(reading.content) | {"sha256": " ".join(sha256[i] for i in reading.files)}
+            cells = read_cells(reading.content) | source_cells(reading, sha256)
             if not is_whole and (len(reading.files) > 1 or isinstance(reading.content, MriImage)):
                 cells["notes"] = f"{cells['notes']} {_INCOMPLETE}".strip()
             parts.append(self._prepare(tuple(files[i] for i in reading.files), reading.content, cells))
@@ -146,7 +146,7 @@ class Preparer:
 
 
 def _placed(places: Sequence[int], readings: Sequence[Reading]) -> list[Reading]:
-    return [Reading(tuple(places[i] for i in reading.files), reading.content) for reading in readings]
+    return [replace(reading, files=tuple(places[i] for i in reading.files)) for reading in readings]
 
 
 def _refused(file: Input, error: Exception, sha256: str = "") -> Prepared:

@@ -1,0 +1,137 @@
+"""The one sentence at the head of an answer, made of both questions and of both networks."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from model.answers.certainty import Answer, Tumor
+from model.answers.volume import VolumeSummary
+from model.card import Decision
+from model.sentences import NO_SENTENCE, Sentence
+
+KINDS = {
+    "glioma": Sentence("glioma"),
+    "meningioma": Sentence("meningioma"),
+    "pituitary": Sentence("pituitary tumor"),
+}
+_OVER, _UNDER = Sentence("over 99 %"), Sentence("under 1 %")
+_DISAGREE = Sentence("The two models disagree: do not rely on either.")
+_NOT_BRAIN = Sentence("Not a brain MRI.")
+_NO_TUMOR = Sentence("No sign of a tumor.")
+_SECOND_NOT_BRAIN = Sentence("The second model does not take this for a brain MRI.")
+_UNMEASURED = Sentence("Unclear: how often this model calls a healthy volume a tumor was not measured. See the chart.")
+
+
+class Tone(Enum):
+    """How sure a headline is: it decides the colour."""
+
+    SURE, UNSURE, DISAGREE = "sure", "unsure", "disagree"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The sentence, or two, and how sure it is."""
+
+    text: Sentence
+    tone: Tone
+
+
+def headline(first: Answer, second: Answer | None = None) -> Headline:
+    """Return what is said of an image or volume; second: what another network says of it, if it was asked.
+
+    Where one says tumor and the other none, nothing else is said. Every other doubt of the second is added.
+    """
+    if not first.is_brain_mri:
+        return Headline(_NOT_BRAIN, Tone.UNSURE)
+    is_sure = first.is_certain
+    if second is None:
+        return Headline(_main(first), Tone.SURE if is_sure else Tone.UNSURE)
+    if disagree(first, second):
+        return Headline(_DISAGREE, Tone.DISAGREE)
+    added = _added(first, second)
+    text = _both(_main(first), added) if added else _main(first)
+    return Headline(text, Tone.SURE if is_sure and not added else Tone.UNSURE)
+
+
+def disagree(first: Answer, second: Answer) -> bool:
+    """Return whether one says tumor and the other none."""
+    return first.is_brain_mri and second.is_brain_mri and {first.tumor, second.tumor} == {Tumor.YES, Tumor.NO}
+
+
+def share(probability: float) -> Sentence:
+    """Return a probability in whole percent; what is nearly certain or nearly impossible has no figure."""
+    if probability > 0.99:
+        return _OVER
+    return _UNDER if probability < 0.01 else _percent(probability)
+
+
+def bounds(decision: Decision, is_volume: bool, has_kinds: bool) -> Sentence:
+    """Return from which probabilities on a tumor, none, and a kind are named."""
+    yes, no = decision.tumor_bounds(is_volume)
+    if yes > 1:
+        return Sentence("This model is not sure of anything before it is calibrated.")
+    said = {"yes": _percent(yes), "no": _percent(no)}
+    kind = decision.uncertain_below if decision.kind_from is None else decision.kind_from
+    if not has_kinds or not kind:
+        return Sentence("“Tumor” is said from {yes} on, “no sign of a tumor” under {no}.", **said)
+    return Sentence(
+        "“Tumor” is said from {yes} on, “no sign of a tumor” under {no}; a kind is named from {kind} on.",
+        **said, kind=_percent(kind),
+    )  # fmt: skip
+
+
+def _main(answer: Answer) -> Sentence:
+    """Return what one network says."""
+    if isinstance(answer, VolumeSummary) and not answer.is_judged:
+        return _unjudged(answer)
+    likely = share(answer.tumor_probability)
+    if answer.tumor is Tumor.UNCLEAR:
+        return Sentence("Unclear whether there is a tumor ({share}).", share=likely)
+    if answer.tumor is Tumor.NO:
+        return _NO_TUMOR
+    if answer.kind in KINDS:
+        of_kind = share(answer.by_class()[answer.kind])
+        return Sentence("Tumor likely: {kind} ({share}).", kind=KINDS[answer.kind], share=of_kind)
+    return _which_kind(answer) if answer.has_kinds else Sentence("Tumor likely ({share}).", share=likely)
+
+
+def _which_kind(answer: Answer) -> Sentence:
+    (one, p_one), (other, p_other) = [(KINDS[name], p) for name, p in answer.ranked() if name in KINDS][:2]
+    return Sentence(
+        "Tumor likely. Which kind is unclear: {one} {p_one}, {other} {p_other}.",
+        one=one, p_one=share(p_one), other=other, p_other=share(p_other),
+    )  # fmt: skip
+
+
+def _unjudged(volume: VolumeSummary) -> Sentence:
+    rate = volume.decision.volume_false_alarms
+    if rate is None:
+        return _UNMEASURED
+    return Sentence(
+        "Unclear: this model calls {share} of healthy volumes a tumor. See the chart.", share=_percent(rate)
+    )
+
+
+def _added(first: Answer, second: Answer) -> Sentence:
+    """Return what the second network makes of the first one's answer where it is not the same."""
+    if not second.is_brain_mri:
+        return _SECOND_NOT_BRAIN
+    if isinstance(first, VolumeSummary) and not first.is_judged:
+        return NO_SENTENCE
+    likely = share(second.tumor_probability)
+    if first.tumor is Tumor.UNCLEAR and second.tumor is Tumor.YES:
+        return Sentence("The second model says tumor ({share}).", share=likely)
+    if first.tumor is Tumor.UNCLEAR and second.tumor is Tumor.NO:
+        return Sentence("The second model says no tumor ({share}).", share=likely)
+    if first.tumor is not second.tumor:
+        return Sentence("The second model is not sure ({share}).", share=likely)
+    if first.kind in KINDS and second.kind in KINDS and first.kind != second.kind:
+        return Sentence("The second model says {kind}.", kind=KINDS[second.kind])
+    return NO_SENTENCE
+
+
+def _percent(probability: float) -> Sentence:
+    return Sentence("{n} %", n=round(100 * probability))
+
+
+def _both(first: Sentence, second: Sentence) -> Sentence:
+    return Sentence("{first} {second}", first=first, second=second)
