@@ -45,7 +45,7 @@ def log_odds_weights(probabilities: NDArray[np.floating], are_meant: NDArray[np.
 
 def _gradient(feature_maps: NDArray[np.float32], head: Head, weights: NDArray[np.float32]) -> NDArray[np.float32]:
     """Gradient of a weighted sum of logits, in the shape of the feature maps (or one that broadcasts to it)."""
-    values = feature_maps.mean(axis=(0, 1)) if head.averages_places else feature_maps.ravel()
+    values = _pooled(feature_maps, head)
     active = []
     for kernel, bias in zip(head.kernels[:-1], head.biases[:-1], strict=True):
         values = np.maximum(values @ kernel + bias, 0)
@@ -57,4 +57,14 @@ def _gradient(feature_maps: NDArray[np.float32], head: Head, weights: NDArray[np
         n_places = feature_maps.shape[0] * feature_maps.shape[1]
         gradient = gradient / np.float32(n_places)
         return gradient
+    if head.takes_largest:
+        # Only the places that were taken had a say; several that are equal share it.
+        taken = (feature_maps == _pooled(feature_maps, head)).astype(np.float32)
+        return gradient * taken / taken.sum(axis=(0, 1))
     return gradient.reshape(feature_maps.shape)
+
+
+def _pooled(feature_maps: NDArray[np.float32], head: Head) -> NDArray[np.float32]:
+    if head.averages_places:
+        return np.asarray(feature_maps.mean(axis=(0, 1)))
+    return np.asarray(feature_maps.max(axis=(0, 1)) if head.takes_largest else feature_maps.ravel())

@@ -14,7 +14,9 @@ from model.network.keras_import import import_keras
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """What stands behind the feature maps: averaged over places or not, then dense layers with ReLU between them.
+    """What stands behind the feature maps: pooled over places or not, then dense layers with ReLU between them.
+
+    averages_places, takes_largest: how places are pooled; both false where they are not.
 
     kernels: float32, shapes (n_inputs, n_outputs); biases: float32, shapes (n_outputs,); the last layer gives logits.
     """
@@ -22,6 +24,7 @@ class Head:
     averages_places: bool
     kernels: tuple[NDArray[np.float32], ...]
     biases: tuple[NDArray[np.float32], ...]
+    takes_largest: bool = False
 
     @classmethod
     def of_network(cls, network: Any, feature_layer: str) -> "Head":
@@ -48,6 +51,7 @@ class Head:
             type(pooling).__name__ == "GlobalAveragePooling2D",
             tuple(np.asarray(to_numpy(layer.kernel), np.float32) for layer in dense),
             tuple(np.asarray(to_numpy(layer.bias), np.float32) for layer in dense),
+            type(pooling).__name__ == "GlobalMaxPooling2D",
         )
 
 

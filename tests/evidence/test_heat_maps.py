@@ -16,6 +16,13 @@ def test_map_of_an_averaging_head_sums_to_the_logit_without_bias() -> None:
     np.testing.assert_allclose(evidence, maps[..., 1] * 2 / 4)
 
 
+def test_map_of_a_head_that_takes_the_largest_lies_where_it_took_them() -> None:
+    maps = np.array([[[1, 5], [3, 2]], [[0, 5], [2, 4]]], np.float32)
+    head = Head(False, (np.array([[1, 0], [2, 0]], np.float32),), (np.array([7, 7], np.float32),), takes_largest=True)
+    # By hand: 3 of channel 0 in one place; 2 times 5 of channel 1, shared by two places.
+    np.testing.assert_allclose(evidence_map(maps, head, 0), [[5, 3], [5, 0]])
+
+
 def test_map_of_a_dense_head_is_gradient_times_features() -> None:
     random = np.random.default_rng(0)
     maps = random.random((2, 2, 3), np.float32)

@@ -41,6 +41,7 @@ _GONE = {
 }
 _MODELS = {"Functional", "Sequential", "Model"}
 _MODULES = {"Functional": "keras.src.models.functional", "Sequential": "keras"}
+_POOLINGS = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D, keras.layers.Flatten)
 # Layers that do nothing when a network answers.
 _SILENT = (
     keras.layers.Dropout, keras.layers.SpatialDropout2D, keras.layers.GaussianNoise, keras.layers.GaussianDropout,
@@ -242,7 +243,7 @@ def _softmax_in_order(flat: keras.Model, order: Sequence[int]) -> Any:
 def _feature_layer(flat: keras.Model) -> str:
     """Return the pooling or flattening layer that a heat map is drawn at; "" where the layers do not allow one."""
     for layer in reversed(flat.layers):
-        is_pooling = isinstance(layer, keras.layers.GlobalAveragePooling2D | keras.layers.Flatten)
+        is_pooling = isinstance(layer, _POOLINGS)
         if is_pooling and len(layer.input.shape) == 4:
             try:
                 Head.of_network(flat, layer.name)

@@ -7,6 +7,8 @@ import pydicom
 import pytest
 from pydicom.pixels import apply_voi_lut
 
+from model.card import WEIGHTS_FOLDER
+from model.network.classifier import load_classifier
 from model.reading.one_file import read_image
 from model.reading.orientation import BY_PERCENTILES, BY_WINDOW
 from tests.support.heads import (
@@ -17,6 +19,9 @@ from tests.support.heads import (
     upright,
     volume_of,
 )
+from tests.support.samples import TOP
+
+TESTING = TOP.parent / "shared" / "data" / "sartaj" / "Testing"
 
 
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
@@ -36,6 +41,25 @@ def test_window_that_does_not_fit_the_pixels_is_not_used_and_said_so(center: int
     content = dicom(SLICE, WindowCenter=center, WindowWidth=width)
     assert "does not fit" in read_image(content).notes[-1]
     np.testing.assert_array_equal(read_image(content).pixels, grey(SLICE))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not TESTING.is_dir(), reason="the data set is not at ../shared/data")
+@pytest.mark.parametrize(
+    ("center", "width"), [(128, 256), (40, 80), (32768, 65535), (2048, 4096), (127, 255), (400, 1500)]
+)
+def test_answers_of_40_slices_stay_under_a_window_of_a_placeholder_or_of_another_modality(
+    center: int, width: int
+) -> None:
+    classifier = load_classifier(WEIGHTS_FOLDER / "xception.json")
+    files = sorted(TESTING.rglob("*.jpg"))
+    slices = [read_image(file).pixels.astype(np.int16) * 16 for file in files[:: len(files) // 40][:40]]
+    plain = classifier.predict([read_image(dicom(values)) for values in slices])
+    stored = classifier.predict(
+        [read_image(dicom(values, WindowCenter=center, WindowWidth=width)) for values in slices]
+    )  # fmt: skip
+    assert len(slices) == 40
+    assert sum(one.answer == other.answer for one, other in zip(plain, stored, strict=True)) >= 38
 
 
 def test_window_is_applied_to_rescaled_values() -> None:

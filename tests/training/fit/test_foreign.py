@@ -36,7 +36,11 @@ def said(network: object, scaled: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 @pytest.mark.parametrize(
     ("pooling", "layer"),
-    [(layers.GlobalAveragePooling2D, "global_average"), (layers.Flatten, "flatten"), (layers.GlobalMaxPooling2D, "")],
+    [
+        (layers.GlobalAveragePooling2D, "global_average"),
+        (layers.Flatten, "flatten"),
+        (layers.GlobalMaxPooling2D, "global_max"),
+    ],
 )
 def test_network_of_a_notebook_says_the_same_in_the_order_of_the_classes(
     suffix: str, pooling: type, layer: str, tmp_path: Path
@@ -47,6 +51,15 @@ def test_network_of_a_notebook_says_the_same_in_the_order_of_the_classes(
     assert mine.input_shape == (None, 32, 32, 1)
     np.testing.assert_allclose(mine.predict(GREY, verbose=0), said(network, GREY / 255)[:, [2, 0, 1, 3]], atol=1e-5)
     assert feature_layer.startswith(layer) if layer else feature_layer == ""
+
+
+def test_network_whose_last_layers_tell_no_places_has_no_layer_for_a_heat_map(tmp_path: Path) -> None:
+    network = keras.Sequential(
+        [keras.Input((32, 32, 3)), layers.Conv2D(6, 5, strides=4), layers.GlobalAveragePooling2D(),
+         layers.BatchNormalization(), layers.Dense(4, activation="softmax")]
+    )  # fmt: skip
+    network.save(tmp_path / "theirs.keras")
+    assert adapted(tmp_path / "theirs.keras", [0, 1, 2, 3], "0..1")[1] == ""
 
 
 def test_single_sigmoid_becomes_two_classes(tmp_path: Path) -> None:
