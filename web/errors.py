@@ -52,7 +52,8 @@ def register(app: Flask, show_page: Callable[[str, Sentence], str]) -> None:
         settings = this_service().settings
         _drain_body(_longest_body_bytes())
         detail = Sentence(
-            "Expected at most {n} files and {mb} MB in one request. Received more. Send fewer or smaller pictures.",
+            "Expected at most {n} files and {mb} MB in one request. Received more. Send fewer files. A large series is "
+            "smaller as .zip, and `python -m model FOLDER` reads it whole on your own machine.",
             n=settings.max_files,
             mb=settings.max_upload_mb,
         )

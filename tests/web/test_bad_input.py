@@ -140,6 +140,14 @@ def test_unknown_address_does_not_blame_the_file_field(client: FlaskClient) -> N
 # A5, A6: content against name
 
 
+@pytest.mark.parametrize("path", ["/", "/cards", PREDICTIONS])
+def test_upload_whose_name_is_not_utf8_is_answered(client: FlaskClient, path: str) -> None:
+    head = b'--b\r\nContent-Disposition: form-data; name="files"; filename="caf\xe9.png"\r\n\r\n'
+    body = head + GOOD + b"\r\n--b--\r\n"
+    response = client.post(path, data=body, content_type="multipart/form-data; boundary=b")
+    assert response.status_code == 200
+
+
 @pytest.mark.parametrize("kind", OTHER_KINDS)
 def test_other_kind_of_file_named_png_is_refused(client: FlaskClient, kind: str) -> None:
     assert_problem(post(client, OTHER_KINDS[kind]), 415, "unsupported_format")

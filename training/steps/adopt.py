@@ -46,7 +46,8 @@ def run(options: argparse.Namespace) -> None:
                  options.version, options.to)  # fmt: skip
     for limit in card.limits:
         print(f"- {limit}")
-    print(f"To serve it: BRAIN_MRI_MODEL_NAMES={card.name} make run")
+    elsewhere = "" if options.to == WEIGHTS_FOLDER else f"BRAIN_MRI_MODELS_DIR={options.to.resolve()} "
+    print(f"To serve it: {elsewhere}BRAIN_MRI_MODEL_NAMES={card.name} make run")
 
 
 def adopt(

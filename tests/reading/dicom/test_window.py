@@ -45,9 +45,7 @@ def test_window_that_does_not_fit_the_pixels_is_not_used_and_said_so(center: int
 
 @pytest.mark.slow
 @pytest.mark.skipif(not TESTING.is_dir(), reason="the data set is not at ../shared/data")
-@pytest.mark.parametrize(
-    ("center", "width"), [(128, 256), (40, 80), (32768, 65535), (2048, 4096), (127, 255), (400, 1500)]
-)
+@pytest.mark.parametrize(("center", "width"), [(128, 256), (40, 80), (32768, 65535), (127, 255), (400, 1500)])
 def test_answers_of_40_slices_stay_under_a_window_of_a_placeholder_or_of_another_modality(
     center: int, width: int
 ) -> None:
