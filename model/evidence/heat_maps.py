@@ -60,7 +60,7 @@ def _gradient(feature_maps: NDArray[np.float32], head: Head, weights: NDArray[np
     if head.takes_largest:
         # Only the places that were taken had a say; several that are equal share it.
         taken = (feature_maps == _pooled(feature_maps, head)).astype(np.float32)
-        return gradient * taken / taken.sum(axis=(0, 1))
+        return np.asarray(gradient * taken / taken.sum(axis=(0, 1)), np.float32)
     return gradient.reshape(feature_maps.shape)
 
 
