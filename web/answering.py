@@ -26,9 +26,11 @@ def classify(
         yield step
 
 
-def results_of(contents: Sequence[bytes], classifier: Classifier, service: Service) -> Iterator[Result]:
+def results_of(
+    contents: Sequence[bytes], classifier: Classifier, service: Service, second: Classifier | None = None
+) -> Iterator[Result]:
     """Return the results alone."""
-    return (step for step in classify(contents, classifier, service) if not isinstance(step, SlicesDone))
+    return (step for step in classify(contents, classifier, service, second) if not isinstance(step, SlicesDone))
 
 
 def _read(contents: Sequence[bytes], service: Service) -> Iterator[Reading]:

@@ -22,6 +22,7 @@ CODES = {
     "missing_file": Code(HTTPStatus.BAD_REQUEST, "The request holds no file in a part named 'files'."),
     "empty_file": Code(HTTPStatus.BAD_REQUEST, "The file holds no bytes."),
     "unknown_field": Code(HTTPStatus.BAD_REQUEST, "A file stands in a part of another name than 'files'."),
+    "unknown_parameter": Code(HTTPStatus.BAD_REQUEST, "A text field has a name or a value that is not known."),
     "unknown_model": Code(HTTPStatus.BAD_REQUEST, "There is no model of the name in 'model'."),
     "unknown_sample": Code(HTTPStatus.BAD_REQUEST, "There is no sample of that name; only the page has samples."),
     "too_many_files": Code(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request holds more files than are read at once."),

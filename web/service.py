@@ -67,6 +67,19 @@ class Service:
             raise Refusal("unknown_model", Sentence("Expected a model among {names}. Choose one of them.", names=names))
         return self.classifiers[name]
 
+    def other_than(self, classifier: Classifier) -> Classifier:
+        """Return the first model that is another one.
+
+        Raises:
+            Refusal: there is no other.
+        """
+        for other in self.classifiers.values():
+            if other is not classifier:
+                return other
+        raise Refusal(
+            "unknown_model", Sentence("Expected a second model. This server has one model. Ask for one opinion.")
+        )
+
 
 def start_readers() -> None:
     """Start a process that reads files, so that the first request finds it ready."""

@@ -15,6 +15,7 @@ _CLASSES = tuple(sorted({name for names in CLASS_NAMES.values() for name in name
 _ANSWERS = (*_CLASSES, UNCERTAIN, NOT_BRAIN_MRI)
 _SHA256 = Regexp(r"^[0-9a-f]{64}$")
 _SHARE = Range(min=0, max=1)
+YES_OR_NO = ("yes", "no")
 _COUNT = Range(min=0)
 
 
@@ -41,7 +42,14 @@ class UploadSchema(OpenSchema):
     )
     model = fields.String(metadata={"description": "Name of the model; without it, the first that is listed."})
     heatmap = fields.String(
-        validate=OneOf(("yes", "no")), metadata={"description": "Whether pictures are answered with a heat map too."}
+        validate=OneOf(YES_OR_NO),
+        metadata={
+            "description": "Whether images, and of volumes the deciding slice, are answered with a heat map too."
+        },
+    )
+    second = fields.String(
+        validate=OneOf(YES_OR_NO),
+        metadata={"description": "Whether the next of the listed models is asked as well, for its own opinion."},
     )
 
 
@@ -83,6 +91,14 @@ class MemberSchema(OpenSchema):
     sha256 = fields.String(validate=_SHA256, **_is("SHA-256 of its unpacked bytes."))
 
 
+class SecondOpinionSchema(OpinionSchema):
+    """What another model says of the same image, or of the slices that a volume's answer rests on."""
+
+    model = fields.String(**_is("Name of the other model."))
+    model_version = fields.String(**_is("Version of that model."))
+    model_sha256 = fields.String(validate=_SHA256, **_is("SHA-256 of that model's weights."))
+
+
 class PlaceSchema(OpenSchema):
     """Which files of the request a result is of."""
 
@@ -105,6 +121,16 @@ class ReadingSchema(OpinionSchema, PlaceSchema):
 
     headline = fields.String(**_is("What is said of a tumor and of its kind, in a sentence."))
     reason = fields.String(**_is("Why no class is given as the answer; empty where one is."))
+    second_opinion = fields.Nested(
+        SecondOpinionSchema,
+        metadata={"description": "What another model says; there where it was asked for and this is a brain MRI."},
+    )
+    heatmap = fields.String(
+        metadata={
+            "description": "The image, or the deciding slice of a volume, with the evidence for the predicted class drawn "
+            "over it, as a data: URL of a JPEG; there where it was asked for and this is a brain MRI."
+        }
+    )
     model = fields.String(**_is("Name of the model that answered."))
     model_version = fields.String(**_is("Version of that model."))
     model_sha256 = fields.String(validate=_SHA256, **_is("SHA-256 of that model's weights."))
@@ -119,12 +145,6 @@ class ImageReadingSchema(ReadingSchema):
     kind = fields.String(validate=OneOf(("image",)), **_is("What was read: one picture."))
     width_px = fields.Integer(validate=Range(min=1), **_is("Width of the picture, in pixels."))
     height_px = fields.Integer(validate=Range(min=1), **_is("Height of the picture, in pixels."))
-    heatmap = fields.String(
-        metadata={
-            "description": "The picture with the evidence for the predicted class drawn over it, as a data: URL of a "
-            "JPEG; there where it was asked for and the picture is a brain MRI."
-        }
-    )
 
 
 class SliceSchema(OpinionSchema):

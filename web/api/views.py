@@ -15,12 +15,12 @@ from model.sentences import Sentence
 from web.answering import hashes_of, refusal_of, results_of
 from web.api import examples
 from web.api.openapi import V1_PREFIX, Operation
-from web.api.schemas import ModelsSchema, PredictionsSchema, ResultsSchema, UploadSchema
+from web.api.schemas import YES_OR_NO, ModelsSchema, PredictionsSchema, ResultsSchema, UploadSchema
 from web.guards.overload import admitted
 from web.guards.uploads import uploaded_files
 from web.languages.languages import say
 from web.refusals import Refusal
-from web.service import this_service
+from web.service import Service, this_service
 
 _PREDICTIONS = PredictionsSchema()
 blueprint = Blueprint("api", __name__, url_prefix=V1_PREFIX)
@@ -32,7 +32,8 @@ blueprint = Blueprint("api", __name__, url_prefix=V1_PREFIX)
     answer=PredictionsSchema,
     answers="The results in the order of the files; at least one of them is an answer.",
     codes=(
-        *("missing_file", "empty_file", "unknown_field", "unknown_model", "bad_request"),
+        *("missing_file", "empty_file", "unknown_field", "unknown_parameter", "unknown_model"),
+        *("bad_request",),
         *("too_many_files", "upload_too_large", "unsupported_format"),
         *("unreadable_image", "too_many_pixels", "unsuitable_image", "decoder_failed", "overloaded"),
         *("cross_site", "too_many_requests"),
@@ -45,12 +46,14 @@ def predictions() -> Response:
     """Classify the files of a multipart request; a refused one stands in its place, unless all are refused."""
     service = this_service()
     _refuse_other_bodies()
+    _refuse_unknown_parameters()
     contents = uploaded_files(request, service.settings.max_files)
     classifier = service.classifier(request.form.get("model"))
+    second = service.other_than(classifier) if request.form.get("second") == "yes" else None
     hashes, records, refusals = hashes_of(contents), [], []
     # One result after the other: each holds its image and its feature maps.
-    for result in results_of(contents, classifier, service):
-        records.append({**record_of(result, hashes, say), **_heatmap(result, classifier)})
+    for result in results_of(contents, classifier, service, second):
+        records.append({**record_of(result, hashes, say), **_heatmap(result, classifier, service)})
         refusals += [refusal_of(result)] if isinstance(result, Refused) else []
     if len(refusals) == len(records):
         raise refusals[0]
@@ -86,13 +89,30 @@ def results() -> Response:
     return jsonify(found)
 
 
-def _heatmap(result: Result, classifier: Classifier) -> dict[str, str]:
-    if request.form.get("heatmap", "no") != "yes" or not isinstance(result, AnsweredImage):
+def _heatmap(result: Result, classifier: Classifier, service: Service) -> dict[str, str]:
+    if request.form.get("heatmap") != "yes" or isinstance(result, Refused) or not result.answer.is_brain_mri:
         return {}
-    if not result.answer.is_brain_mri:
-        return {}
-    jpeg = Explainer(classifier).heatmap_jpeg(result.content, result.answer)
+    if isinstance(result, AnsweredImage):
+        image, prediction = result.content, result.answer
+    else:
+        # The feature maps of a volume's slices are not kept.
+        image = result.content.image(result.answer.key_slice)
+        (prediction,) = classifier.predict([image], service.wait_seconds)
+    jpeg = Explainer(classifier).heatmap_jpeg(image, prediction)
     return {"heatmap": "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()}
+
+
+def _refuse_unknown_parameters() -> None:
+    """Refuse what would be ignored otherwise. What was received is not repeated: it may be a name."""
+    known = UploadSchema().fields
+    if set(request.form) - set(known):
+        names = ", ".join(known)
+        raise Refusal("unknown_parameter", Sentence("Expected fields among {names}. Received another.", names=names))
+    for name in ("heatmap", "second"):
+        if set(request.form.getlist(name)) - set(YES_OR_NO):
+            raise Refusal(
+                "unknown_parameter", Sentence("Expected {name} to be yes or no. Received another value.", name=name)
+            )
 
 
 def _refuse_other_bodies() -> None:

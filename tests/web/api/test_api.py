@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from tests.support.client import assert_problem, multipart, sample
+from tests.support.heads import nifti
 from tests.support.samples import sample_bytes
 from web.service import service_of
 
@@ -43,7 +44,7 @@ def test_page_and_api_give_the_same_probabilities(client: FlaskClient) -> None:
     result = client.post(URL, data={"files": sample()}).json["results"][0]
     page = client.post("/", data={"files": sample()}).text
     for probability in result["probabilities"].values():
-        assert f"{100 * probability:.1f}%" in page
+        assert f'value="{probability:.4f}"' in page
 
 
 def test_model_is_chosen_by_name(client: FlaskClient) -> None:
@@ -69,6 +70,9 @@ def test_models_lists_what_can_be_chosen(client: FlaskClient) -> None:
         ({"file": (io.BytesIO(b"x"), "a.png")}, 400, "unknown_field"),
         ({"files": [(io.BytesIO(b"x"), "a.png")] * 4}, 413, "too_many_files"),
         ({"files": (io.BytesIO(bytes(2_100_000)), "a.png")}, 413, "upload_too_large"),
+        ({"heatmap": "true", "files": (io.BytesIO(b"x"), "a.png")}, 400, "unknown_parameter"),
+        ({"second": "maybe", "files": (io.BytesIO(b"x"), "a.png")}, 400, "unknown_parameter"),
+        ({"heat": "yes", "files": (io.BytesIO(b"x"), "a.png")}, 400, "unknown_parameter"),
         ({"model": "resnet", "files": (io.BytesIO(b"x"), "a.png")}, 400, "unknown_model"),
     ],
 )
@@ -112,3 +116,30 @@ def test_heatmap_that_was_asked_for_is_a_jpeg_of_the_picture_without_metadata(cl
 def test_answer_holds_no_heatmap_that_nobody_asked_for(client: FlaskClient) -> None:
     (result,) = client.post(URL, data={"files": sample()}).json["results"]
     assert "heatmap" not in result
+
+
+def test_both_opinions_come_in_one_answer_and_one_headline(client: FlaskClient) -> None:
+    (alone,) = client.post(URL, data={"files": sample()}).json["results"]
+    (both,) = client.post(URL, data={"files": sample(), "second": "yes"}).json["results"]
+    assert "second_opinion" not in alone
+    assert both["second_opinion"]["model"] == "vgg16"
+    assert set(both["second_opinion"]["probabilities"]) == {"tumor", "no_tumor"}
+    assert both["headline"]
+
+
+def test_second_opinion_is_of_the_model_that_was_not_asked_first(client: FlaskClient) -> None:
+    (result,) = client.post(URL, data={"files": sample(), "second": "yes", "model": "vgg16"}).json["results"]
+    assert (result["model"], result["second_opinion"]["model"]) == ("vgg16", "xception")
+
+
+def test_second_opinion_of_a_lone_model_is_refused(client: FlaskClient) -> None:
+    del service_of(client.application).classifiers["vgg16"]
+    assert_problem(client.post(URL, data={"files": sample(), "second": "yes"}), 400, "unknown_model")
+
+
+def test_heatmap_of_a_volume_is_that_of_its_deciding_slice(client: FlaskClient) -> None:
+    asked = {"files": (io.BytesIO(nifti()), "a.nii"), "heatmap": "yes"}
+    (result,) = client.post(URL, data=asked).json["results"]
+    assert result["kind"] == "volume"
+    with Image.open(io.BytesIO(base64.b64decode(result["heatmap"].split(",")[1]))) as drawn:
+        assert drawn.format == "JPEG"
