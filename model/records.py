@@ -24,6 +24,7 @@ Row = dict[str, Any]
 Say = Callable[[str], str]
 # Decimals of a probability in a table: more than two machines agree on.
 _DIGITS = 6
+_PROBABILITY = re.compile(r"^(\d)\.(\d{6})$")
 # A spreadsheet runs a cell that begins so as a formula.
 _FORMULA = re.compile(r"[=+\-@\t\r]")
 
@@ -97,6 +98,7 @@ PAGE_COLUMNS = [
     Column("second_model", "string", "name of the model of the second opinion"),
     Column("second_answer", "string", "its answer"),
     Column("second_tumor_probability", "float64", "its probability of any tumor"),
+    Column("true_diagnosis", "string", "class that the user marked on the page as true"),
     Column("date", "string", "date and time of the answer, UTC"),
     Column("disclaimer", "string", "what the answer is not for"),
 ]
@@ -206,15 +208,17 @@ def written(value: object) -> str:
     return "" if value is None else f"{value:.{_DIGITS}f}" if isinstance(value, float) else str(value)
 
 
-def write_csv(file: TextIO, columns: Iterable[Column], rows: Iterable[Row]) -> None:
-    """Write a table with a header line.
+def write_csv(
+    file: TextIO, columns: Iterable[Column], rows: Iterable[Row], separator: str = ",", decimal: str = "."
+) -> None:
+    """Write a table with a header line; a text that a spreadsheet would run as a formula begins with an apostrophe.
 
-    A text that a spreadsheet would run as a formula begins with an apostrophe; a name that is no UTF-8 is `in_utf8`.
+    A name that is no UTF-8 is `in_utf8`. separator, decimal: a French Excel takes a semicolon and a comma.
     """
     names = [column.name for column in columns]
-    writer = csv.writer(file)
+    writer = csv.writer(file, delimiter=separator)
     writer.writerow(names)
-    writer.writerows([_safe(row.get(name)) for name in names] for row in rows)
+    writer.writerows([_PROBABILITY.sub(rf"\1{decimal}\2", _safe(row.get(name))) for name in names] for row in rows)
 
 
 def _safe(value: object) -> str:

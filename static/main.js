@@ -1,11 +1,15 @@
 // Improves the page where JavaScript runs: previews, drop, paste, progress of each file, cancel, heat map, downloads.
 // Nothing needs it: without it the form sends all files at once and the server answers with the whole page.
 
+import { grouped, namesInZip } from "./files.js";
+import { fill, ResultTable } from "./results.js";
+
 /**
  * What is sent at once: one file, or the files of a DICOM series; and its row in the list while it waits.
  * @typedef {object} Job
  * @property {string} name
  * @property {File[]} files
+ * @property {string[]} inZip the names in a zip file, in the order of its directory
  * @property {string} sample its name, where a sample is asked for instead of files
  * @property {HTMLElement} item the row
  * @property {XMLHttpRequest | null} request
@@ -17,16 +21,18 @@
  * @typedef {{is: "idle"} | {is: "sending" | "classifying", job: Job}} State
  */
 
-/** One line of an answer. @typedef {{done: number, of: number} | {card: string}} Line */
+/** One line of an answer. @typedef {{done: number, of: number} | {card: string, row: string}} Line */
 
 /** @type {HTMLFormElement | null} */
 const form = document.querySelector("[data-upload]");
 /** The sentences, in the page's language. @type {Record<string, string>} */
 const texts = JSON.parse(document.querySelector("#texts")?.textContent ?? "{}");
 const pageTitle = document.title.split(" - ").at(-1) ?? "";
+/** How many chosen files are named one by one. */
+const MAX_NAMED = 24;
 /** Object URLs of the previews on show; each is revoked when its picture goes. @type {string[]} */
 let previewUrls = [];
-/** The files that were chosen, dropped or pasted last. @type {File[]} */
+/** The files that were chosen, dropped or pasted and not sent yet. @type {File[]} */
 let chosenFiles = [];
 /** What waits to be sent, in order. @type {Job[]} */
 const queue = [];
@@ -34,6 +40,8 @@ const queue = [];
 let state = { is: "idle" };
 /** How much of what was asked for since the queue was last empty is done. */
 let batch = { nDone: 0, nAll: 0 };
+/** The list as a table. @type {ResultTable | null} */
+let table = null;
 
 /**
  * Return an element that is certain to be there.
@@ -69,16 +77,6 @@ function say(text) {
   the(HTMLElement, "[data-status]").textContent = text;
 }
 
-/**
- * Fill the {names} of a sentence.
- * @param {string} template
- * @param {Record<string, string | number>} values
- * @returns {string}
- */
-function fill(template, values) {
-  return template.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
-}
-
 /** Return why files cannot be sent together, or nothing. @param {File[]} files @returns {string} */
 function problemWith(files) {
   const nBytes = files.reduce((sum, file) => sum + file.size, 0);
@@ -87,65 +85,43 @@ function problemWith(files) {
   return "";
 }
 
-/** Return whether a file shows the mark of DICOM after its preamble. @param {File} file @returns {Promise<boolean>} */
-async function isDicom(file) {
-  const mark = new Uint8Array(await file.slice(128, 132).arrayBuffer());
-  return String.fromCharCode(...mark) === "DICM";
-}
-
-/** Return the name that a volume's header shares with its voxels, or nothing. @param {File} file @returns {string} */
-function halfOf(file) {
-  const half = /^(.*)\.(hdr|img|mhd|z?raw|nhdr)(\.gz)?$/i.exec(file.name);
-  return half ? file.webkitRelativePath.replace(/[^/]*$/, half[1]) || half[1] : "";
-}
-
-/**
- * Put all DICOM files together, since a series is many files, and a volume's header with its voxels; others alone.
- * @param {File[]} files
- * @returns {Promise<File[][]>}
- */
-async function grouped(files) {
-  const groups = [];
-  const halves = new Map();
-  let series = null;
-  for (const file of files) {
-    if (!(await isDicom(file))) {
-      const half = halfOf(file);
-      const group = halves.get(half) ?? [];
-      if (!group.length) groups.push(group);
-      group.push(file);
-      if (half) halves.set(half, group);
-    } else if (series) {
-      series.push(file);
-    } else {
-      series = [file];
-      groups.push(series);
-    }
-  }
-  return groups;
-}
-
 /** Name files that were read together. @param {File[]} files @returns {string} */
 function nameOf(files) {
   const [first, last] = [files[0]?.name ?? "", files.at(-1)?.name ?? ""];
   return files.length < 2 ? first : fill(texts.series, { first, last, n: files.length });
 }
 
-/** Show the chosen pictures; a file that a browser cannot draw (TIFF, DICOM) shows none. @param {File[]} files */
-function showPreviews(files) {
+/** Name the chosen files, each with a button that takes it back. */
+function showChosen() {
   previewUrls.forEach((url) => URL.revokeObjectURL(url));
-  previewUrls = files.slice(0, 24).map((file) => URL.createObjectURL(file));
-  the(HTMLElement, "[data-previews]").replaceChildren(...previewUrls.map(pictureOf));
+  previewUrls = [];
+  const list = the(HTMLElement, "[data-chosen]");
+  const more = chosenFiles.length - MAX_NAMED;
+  list.replaceChildren(...chosenFiles.slice(0, MAX_NAMED).map(chosenItem));
+  if (more > 0) list.append(Object.assign(document.createElement("li"), { textContent: fill(texts.moreFiles, { n: more }) }));
+  const input = the(HTMLInputElement, "#files");
+  const transfer = new DataTransfer();
+  chosenFiles.forEach((file) => transfer.items.add(file));
+  input.files = transfer.files;
 }
 
-/** Make a preview that removes itself where it cannot be drawn. @param {string} url */
-function pictureOf(url) {
-  const picture = new Image();
-  picture.className = "preview";
-  picture.alt = "";
-  picture.addEventListener("error", () => picture.remove());
+/** Name one chosen file; what a browser cannot draw (TIFF, DICOM) has no preview. @param {File} file */
+function chosenItem(file) {
+  const template = the(HTMLTemplateElement, "[data-chosen-file]").content.cloneNode(true);
+  const item = the(HTMLElement, "li", /** @type {DocumentFragment} */ (template));
+  const [picture, remove] = [the(HTMLImageElement, "img", item), the(HTMLButtonElement, "button", item)];
+  const url = URL.createObjectURL(file);
+  previewUrls.push(url);
+  picture.addEventListener("load", () => { picture.hidden = false; });
   picture.src = url;
-  return picture;
+  the(HTMLElement, "[data-name]", item).textContent = file.name;
+  remove.setAttribute("aria-label", `${remove.textContent} - ${file.name}`);
+  remove.addEventListener("click", () => {
+    chosenFiles = chosenFiles.filter((other) => other !== file);
+    showChosen();
+    the(HTMLInputElement, "#files").focus();
+  });
+  return item;
 }
 
 /** Name a few files and count the others. @param {File[]} files @returns {string} */
@@ -154,13 +130,22 @@ function namesOf(files) {
   return files.length > 5 ? fill(texts.more, { names, n: files.length - 5 }) : names;
 }
 
-/** Remember and show a choice of files, however it was made. @param {File[]} files */
+/** Add files to the choice, however they came; the same file counts once. @param {File[]} files */
 function choose(files) {
-  chosenFiles = files;
-  showPreviews(files);
-  if (!files.length) return;
+  const isSame = (/** @type {File} */ a, /** @type {File} */ b) =>
+    a.name === b.name && a.size === b.size && a.lastModified === b.lastModified;
+  const added = files.filter((file) => !chosenFiles.some((other) => isSame(file, other)));
+  chosenFiles = [...chosenFiles, ...added];
+  showChosen();
+  if (!chosenFiles.length) return;
   blameField(false);
-  say(fill(texts.chosen, { names: namesOf(files) }));
+  say(fill(texts.chosen, { names: namesOf(chosenFiles) }));
+}
+
+/** Take files that came by drop or paste: with results on the page they are sent at once. @param {File[]} files */
+function takeFiles(files) {
+  choose(files);
+  if (files.length && allCards().length) form?.requestSubmit();
 }
 
 /**
@@ -172,9 +157,9 @@ function take(transfer) {
   const entries = [...(transfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.()).filter((entry) => !!entry);
   const files = [...(transfer?.files ?? [])];
   if (entries.some((entry) => entry.isDirectory)) {
-    Promise.all(entries.map(filesIn)).then((found) => choose(found.flat()));
+    Promise.all(entries.map(filesIn)).then((found) => takeFiles(found.flat()));
   } else if (files.length) {
-    choose(files);
+    takeFiles(files);
   }
   return files.length > 0 || entries.length > 0;
 }
@@ -234,8 +219,14 @@ async function onSubmit(event) {
   blameField(!files.length);
   if (!files.length) return;
   form?.reset();
-  choose([]);
-  const jobs = (await grouped(files)).map((group) => enqueue(nameOf(group), group));
+  chosenFiles = [];
+  showChosen();
+  const groups = await grouped(files);
+  const jobs = [];
+  for (const group of groups) {
+    const inZip = group.length === 1 ? await namesInZip(group[0]) : [];
+    jobs.push(enqueue({ name: nameOf(group), files: group, inZip, sample: "" }));
+  }
   partOf(jobs[0], "name").focus();
 }
 
@@ -244,23 +235,21 @@ function onSample(event) {
   event.preventDefault();
   const button = /** @type {HTMLButtonElement} */ (event.submitter);
   const name = fill(texts.sample, { name: button.textContent.trim() });
-  partOf(enqueue(name, [], button.value), "name").focus();
+  partOf(enqueue({ name, files: [], inZip: [], sample: button.value }), "name").focus();
 }
 
 /**
  * Put a row into the list and what it stands for into the queue.
- * @param {string} name
- * @param {File[]} files
- * @param {string} sample
+ * @param {Pick<Job, "name" | "files" | "inZip" | "sample">} asked
  * @returns {Job}
  */
-function enqueue(name, files, sample = "") {
+function enqueue(asked) {
   the(HTMLElement, "[data-results]").hidden = false;
-  const job = { name, files, sample, item: pendingRow(), request: null, nCards: 0 };
+  const job = { ...asked, item: pendingRow(), request: null, nCards: 0 };
   fillRow(job);
   the(HTMLElement, "[data-result-list]").append(job.item);
   batch.nAll += 1;
-  const problem = problemWith(files);
+  const problem = problemWith(job.files);
   if (problem) {
     refuse(job, problem);
   } else {
@@ -278,7 +267,7 @@ function pendingRow() {
 
 /** Name a job in its row, and let its buttons do what they say. @param {Job} job */
 function fillRow(job) {
-  const { name, files, sample, item } = job;
+  const { name, files, item } = job;
   const [cancelButton, retry, remove] = ["cancel", "retry", "remove"].map((part) => partOf(job, part));
   partOf(job, "name").textContent = name;
   partOf(job, "state").textContent = texts.waiting;
@@ -288,16 +277,25 @@ function fillRow(job) {
   }
   cancelButton.addEventListener("click", () => cancel(job));
   retry.addEventListener("click", () => {
-    const again = enqueue(name, files, sample);
+    const again = enqueue(job);
     item.replaceWith(again.item);
+    dropRow(item);
     partOf(again, "name").focus();
   });
   remove.addEventListener("click", () => {
     item.remove();
+    dropRow(item);
     tell();
     the(HTMLElement, "#results-heading").focus();
   });
   showPendingPicture(the(HTMLImageElement, "[data-pending-picture]", item), files);
+}
+
+/** Take the table's row out of a refusal that went. @param {HTMLElement} item */
+function dropRow(item) {
+  const number = the(HTMLElement, "article", item).dataset.number;
+  const row = table?.rows().find((one) => number && one.dataset.number === number);
+  if (row) table?.drop(row);
 }
 
 /** @param {HTMLImageElement} picture @param {File[]} files */
@@ -324,6 +322,9 @@ function tell() {
   const n = allCards().length;
   document.title = n ? `${texts.results} (${n}) - ${pageTitle}` : pageTitle;
   prepareDownloads();
+  const bar = the(HTMLProgressElement, "[data-batch]");
+  bar.hidden = state.is === "idle" || batch.nAll < 2;
+  bar.value = batch.nDone / Math.max(batch.nAll, 1);
   if (state.is !== "idle") {
     say(fill(texts.done, { n: batch.nDone, of: batch.nAll }));
   } else if (batch.nAll) {
@@ -367,7 +368,7 @@ function bodyOf(job) {
 
 /** Return the number that the next card gets. @returns {number} */
 function nextNumber() {
-  return 1 + allCards().length;
+  return 1 + Math.max(0, ...allCards().map((card) => Number(card.dataset.number)));
 }
 
 /** @param {Job} job @param {ProgressEvent} event */
@@ -388,30 +389,45 @@ function onAllSent(job) {
 /** Show progress or a card that came. @param {Job} job @param {Line} line */
 function onLine(job, line) {
   if ("card" in line) {
-    showCard(job, line.card);
+    showCard(job, line);
     return;
   }
   progressOf(job).value = line.done / line.of;
   partOf(job, "state").textContent = fill(texts.slices, line);
 }
 
-/** Put a card before the row of its job. @param {Job} job @param {string} html */
-function showCard(job, html) {
+/** Put a card before the row of its job, and its row into the table. @param {Job} job @param {{card: string, row: string}} line */
+function showCard(job, line) {
   // The server's own template, without a word that a user wrote; the names are put in here, as text.
-  const card = the(HTMLElement, "[data-card]", new DOMParser().parseFromString(html, "text/html"));
-  /** @type {number[]} */
-  const places = JSON.parse(card.dataset.record ?? "{}").files;
-  const files = places.map((place) => job.files[place]).filter(Boolean);
-  const name = job.sample ? job.name : nameOf(files);
-  card.querySelectorAll("[data-file-name]").forEach((place) => { place.textContent = fill(texts.named, { name }); });
-  card.dataset.file = job.sample ? "" : files.map((file) => file.name).join("; ");
+  const parse = (/** @type {string} */ html) => new DOMParser().parseFromString(html, "text/html");
+  const card = the(HTMLElement, "[data-card]", parse(line.card));
+  const row = the(HTMLElement, "[data-row]", parse(`<table>${line.row}</table>`));
+  const file = fileNameOf(job, JSON.parse(card.dataset.record ?? "{}"));
+  const name = fill(texts.named, { name: job.sample ? job.name : file });
+  card.querySelectorAll("[data-file-name]").forEach((place) => { place.textContent = name; });
+  card.dataset.file = file;
   const item = document.createElement("li");
   item.append(document.adoptNode(card));
   const hasFocus = job.item.contains(document.activeElement);
   job.item.before(item);
-  improve(card);
+  table?.add(document.adoptNode(row), name);
   job.nCards += 1;
-  if (hasFocus && job.nCards === 1) the(HTMLElement, "h3", card).focus();
+  if (hasFocus && job.nCards === 1) the(HTMLElement, item.hidden ? "#results-heading" : "h3", item.hidden ? document : card).focus();
+}
+
+/**
+ * Name the files of a result; of a zip file, those in it.
+ * @param {Job} job
+ * @param {{files: number[], members?: {index: number}[]}} record
+ * @returns {string}
+ */
+function fileNameOf(job, record) {
+  const files = record.files.map((place) => job.files[place]).filter(Boolean);
+  const members = (record.members ?? []).map((member) => job.inZip[member.index]).filter(Boolean);
+  if (!members.length) return nameOf(files);
+  const [first, last] = [members[0], members[members.length - 1]];
+  const inside = members.length < 2 ? first : fill(texts.series, { first, last, n: members.length });
+  return `${nameOf(files)}/${inside}`;
 }
 
 /** End a job whose answer is whole, or broke off. @param {Job} job @param {XMLHttpRequest} request */
@@ -440,11 +456,13 @@ function refuse(job, reason) {
   const date = new Date().toISOString().replace(/\.\d+/, "");
   const card = the(HTMLElement, "article", job.item);
   card.dataset.card = "";
+  card.dataset.number = String(number);
   card.dataset.file = job.files.map((file) => file.name).join("; ");
   card.dataset.record = JSON.stringify({ date, error: { code: "not_sent", detail: reason } });
   card.dataset.rows = JSON.stringify([{ number, kind: "refused", error: reason, date }]);
   partOf(job, "name").textContent = fill(texts.numbered, { n: number, name: job.name });
   stop(job, reason);
+  table?.addRefused(number, fill(texts.named, { name: job.name }), reason);
 }
 
 /** Stop one job at the wish of the user; what is cancelled is no result. @param {Job} job */
@@ -473,21 +491,25 @@ async function improve(card) {
   if (card.querySelector("[data-volume]")) (await import("./volume.js")).improveVolumes(card);
 }
 
-/** Bring the two links up to date with the list; they are files made here, of this page alone. */
+/** Bring the links up to date with the list; they are files made here, of this page alone. */
 function prepareDownloads() {
   const cards = allCards().map(({ dataset }) => ({
     file: dataset.file ?? "", record: JSON.parse(dataset.record ?? "{}"), rows: JSON.parse(dataset.rows ?? "[]"),
+    truth: table?.truthOf(dataset.number) ?? "",
   }));
-  const results = cards.map(({ file, record }) => ({ file, ...record }));
-  const rows = cards.flatMap(({ file, rows }) => rows.map((/** @type {object} */ row) => ({ ...row, file })));
+  const results = cards.map(({ file, record, truth }) => ({ file, ...record, ...(truth && { true_diagnosis: truth }) }));
+  const rows = cards.flatMap(({ file, rows, truth }) =>
+    rows.map((/** @type {object} */ row) => ({ ...row, file, true_diagnosis: truth })));
   const disclaimer = the(HTMLElement, ".disclaimer").textContent.trim();
   setDownload("json", "application/json", JSON.stringify({ results, disclaimer }, null, 2));
   setDownload("csv", "text/csv", csvOf(rows));
+  setDownload("excel", "text/csv", csvOf(rows, ";", ","));
 }
 
 /** @param {string} kind @param {string} type @param {string} text */
 function setDownload(kind, type, text) {
-  const link = the(HTMLAnchorElement, `[data-download=${kind}]`);
+  const link = document.querySelector(`[data-download=${kind}]`);
+  if (!(link instanceof HTMLAnchorElement)) return;
   if (link.href.startsWith("blob:")) URL.revokeObjectURL(link.href);
   link.href = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
 }
@@ -495,23 +517,27 @@ function setDownload(kind, type, text) {
 /**
  * Write rows as CSV, as model/records.py does; a cell that a spreadsheet would run as a formula becomes text.
  * @param {Record<string, unknown>[]} rows
+ * @param {string} separator
+ * @param {string} decimal
  * @returns {string}
  */
-function csvOf(rows) {
+function csvOf(rows, separator = ",", decimal = ".") {
   /** @type {string[]} */
   const columns = JSON.parse(the(HTMLElement, "[data-columns]").dataset.columns ?? "[]");
   const cell = (/** @type {unknown} */ value) => {
-    const text = String(value ?? "").replace(/^[=+\-@\t\r]/, "'$&");
-    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+    const text = String(value ?? "").replace(/^[=+\-@\t\r]/, "'$&").replace(/^(\d)\.(\d{6})$/, `$1${decimal}$2`);
+    return /["\n\r]/.test(text) || text.includes(separator) ? `"${text.replaceAll('"', '""')}"` : text;
   };
   const lines = [columns, ...rows.map((row) => columns.map((column) => row[column]))];
-  return `\ufeff${lines.map((line) => line.map(cell).join(",")).join("\r\n")}\r\n`;
+  return `\ufeff${lines.map((line) => line.map(cell).join(separator)).join("\r\n")}\r\n`;
 }
 
 /** Empty the list: everything of it is gone, there is no other copy. */
 function clearResults() {
+  if (allCards().length > 1 && !window.confirm(fill(texts.reallyEmpty, { n: allCards().length }))) return;
   queue.length = 0;
   the(HTMLElement, "[data-result-list]").replaceChildren();
+  table?.clear();
   the(HTMLElement, "[data-results]").hidden = true;
   batch = { nDone: 0, nAll: 0 };
   if (state.is !== "idle") state.job.request?.abort();
@@ -520,11 +546,19 @@ function clearResults() {
   the(HTMLElement, "#main").focus();
 }
 
+/** Which date and models stand on every printed page. */
+const printed = new CSSStyleSheet();
+document.adoptedStyleSheets.push(printed);
 /** Details that were opened for the printer. @type {HTMLDetailsElement[]} */
 let openedDetails = [];
 
 /** Open every detail before printing, however it was asked for; a report without the model's version is none. */
 function openDetails() {
+  const date = new Date().toISOString().slice(0, 10);
+  const models = the(HTMLElement, "[data-models]").dataset.models ?? "";
+  the(HTMLElement, "[data-print-date]").textContent = date;
+  printed.replaceSync(["@page", "@page french"].map((page) =>
+    `${page} { @bottom-left { content: ${JSON.stringify(`${date}, ${models}`)}; font-size: 8pt; } }`).join("\n"));
   openedDetails = [...document.querySelectorAll("details")].filter((details) => !details.open);
   openedDetails.forEach((details) => { details.open = true; });
 }
@@ -540,22 +574,59 @@ function isDark() {
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** Switch between the light page and the dark room; forgotten with the page. @param {HTMLButtonElement} button */
+/** Switch between the light page and the dark room; the browser keeps the choice. @param {HTMLButtonElement} button */
 function offerThemes(button) {
   const name = () => { button.textContent = (isDark() ? button.dataset.textLight : button.dataset.textDark) ?? ""; };
   button.hidden = false;
   button.addEventListener("click", () => {
     document.documentElement.dataset.theme = isDark() ? "light" : "dark";
+    keep("theme", document.documentElement.dataset.theme);
     name();
   });
   name();
 }
 
+/** Keep a choice in this browser, where it lets the page. @param {string} name @param {string} value */
+function keep(name, value) {
+  try {
+    localStorage.setItem(name, value);
+  } catch {
+    // Some browsers forbid it: then it is forgotten with the page.
+  }
+}
+
+/** @param {string} name @returns {string} */
+function kept(name) {
+  try {
+    return localStorage.getItem(name) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+/** Keep the theme and the language that were chosen. */
+function rememberChoices() {
+  if (kept("theme")) document.documentElement.dataset.theme = kept("theme");
+  document.querySelectorAll("a[hreflang]").forEach((link) => {
+    link.addEventListener("click", () => keep("language", link.getAttribute("hreflang") ?? ""));
+  });
+  const [language, here] = [kept("language"), new URL(location.href)];
+  const isPlain = here.pathname === new URL(form?.action ?? location.href).pathname && !here.searchParams.has("lang");
+  const isKnown = document.querySelector(`a[hreflang="${CSS.escape(language)}"]`) !== null;
+  if (form && isPlain && isKnown && !allCards().length && language !== document.documentElement.lang) {
+    here.searchParams.set("lang", language);
+    location.replace(here);
+  }
+}
+
 /** Let the form send its files one by one, with progress. @param {HTMLFormElement} form */
 function improveForm(form) {
   const fields = [...form.querySelectorAll("input")].filter((input) => input.type === "file");
-  const allFiles = () => fields.flatMap((field) => [...(field.files ?? [])]);
-  fields.forEach((field) => field.addEventListener("change", () => choose(allFiles())));
+  fields.forEach((field) => field.addEventListener("change", () => {
+    const files = [...(field.files ?? [])];
+    if (field.id !== "files") field.value = "";
+    choose(files);
+  }));
   form.addEventListener("submit", onSubmit);
   the(HTMLFormElement, "[data-samples]").addEventListener("submit", onSample);
   listenForDrops(the(HTMLElement, "[data-drop]", form));
@@ -568,6 +639,7 @@ function improveList() {
   print.hidden = false;
   clear.hidden = false;
   print.addEventListener("click", () => window.print());
+  table = new ResultTable(the(HTMLElement, "[data-results]"), { texts, improve, changed: tell });
   clear.addEventListener("click", clearResults);
   window.addEventListener("beforeprint", openDetails);
   window.addEventListener("afterprint", closeDetails);
@@ -576,8 +648,8 @@ function improveList() {
 }
 
 /** @type {HTMLElement | null} */ (document.querySelector("[data-focus]"))?.focus();
+rememberChoices();
 offerThemes(the(HTMLButtonElement, "[data-theme-switch]"));
-allCards().forEach(improve);
 if (form) {
   improveForm(form);
   improveList();

@@ -23,7 +23,7 @@ _HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 _SPARE_BYTES = 10_000_000
 _CHUNK_BYTES = 65_536
 _HTTP_SENTENCES = {
-    404: Sentence("Expected an address of this application. There is nothing here. Go back to the start page."),
+    404: Sentence("Page not found. Go back to the start page."),
     405: Sentence("Expected another method for this address. Predictions are asked for with POST."),
 }
 _log = logging.getLogger(__name__)

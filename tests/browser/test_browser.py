@@ -3,7 +3,9 @@
 import csv
 import io
 import json
+import re
 import shutil
+import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -80,7 +82,7 @@ def classify(page: Any, *files: Path | str) -> None:
 
 def wait_for_cards(page: Any, n: int = 1) -> None:
     """Wait for the last card and then for the last byte: an element is seen before its page is whole."""
-    page.locator(".result").nth(n - 1).wait_for()
+    page.locator(".result").nth(n - 1).wait_for(state="attached")
     page.wait_for_load_state("load")
 
 
@@ -219,9 +221,128 @@ def test_file_that_the_script_holds_back_is_in_the_table_too_and_can_be_removed(
     assert opened.locator(".refusal:visible").count() == 0
 
 
+def batch(page: Any, *names: str) -> Any:
+    """Have samples classified, and return the rows of the table."""
+    classify(page, *(SAMPLES / f"{name}.jpg" for name in names))
+    wait_for_cards(page, len(names))
+    return page.locator("[data-row]")
+
+
+def test_several_results_are_a_table_and_a_row_opens_its_card(opened: Any) -> None:
+    rows = batch(opened, "glioma", "no_tumor", "pituitary")
+    assert [row.locator("th").inner_text() for row in rows.all()] == [
+        "Result 1: glioma.jpg", "Result 2: no_tumor.jpg", "Result 3: pituitary.jpg",
+    ]  # fmt: skip
+    assert opened.locator(".result:visible").count() == 0
+    rows.nth(1).get_by_role("link").click()
+    assert opened.locator(".result:visible").count() == 1
+    assert opened.evaluate("() => document.activeElement.id") == "result-2"
+    rows.nth(1).get_by_role("link").click()
+    assert opened.locator(".result:visible").count() == 0
+
+
+def test_table_is_sorted_filtered_and_loses_rows(opened: Any) -> None:
+    rows = batch(opened, "glioma", "no_tumor", "pituitary")
+    for _ in range(2):
+        opened.get_by_role("button", name="Sort by: Name").click()
+    assert [row.get_attribute("data-number") for row in rows.all()] == ["3", "2", "1"]
+    assert opened.locator("[aria-sort=descending]").inner_text().startswith("Name")
+    groups = [row.get_attribute("data-group") for row in rows.all()]
+    opened.get_by_label("Show").select_option(groups[0])
+    assert opened.locator("[data-row]:visible").count() == groups.count(groups[0])
+    opened.get_by_label("Show").select_option("")
+    opened.get_by_role("button", name="Remove - Result 2").click()
+    assert [row.get_attribute("data-number") for row in rows.all()] == ["3", "1"]
+    assert opened.locator(".result").count() == 2
+
+
+def test_two_ticked_rows_show_two_cards_side_by_side(opened: Any) -> None:
+    rows = batch(opened, "glioma", "no_tumor", "pituitary")
+    for i in range(3):
+        rows.nth(i).get_by_role("checkbox").check()
+    assert [box.is_checked() for box in opened.get_by_role("checkbox").all()] == [False, True, True]
+    left, right = (card.bounding_box() for card in opened.locator(".result:visible").all())
+    assert left["y"] == right["y"]
+    assert left["x"] + left["width"] <= right["x"]
+
+
+def test_marked_diagnoses_are_counted_and_saved(opened: Any, tmp_path: Path) -> None:
+    rows = batch(opened, "glioma", "no_tumor")
+    rows.nth(0).get_by_role("combobox").select_option("meningioma")
+    rows.nth(1).get_by_role("combobox").select_option("no_tumor")
+    said = opened.locator("[data-score]").inner_text()
+    groups = [row.get_attribute("data-group") for row in rows.all()]
+    assert said.startswith("Of 2 marked results")
+    assert f"Tumors found: {[groups[0]].count('tumor')} of 1" in said
+    assert f"No tumor recognised: {[groups[1]].count('no_tumor')} of 1" in said
+    with opened.expect_download() as download:
+        opened.get_by_role("link", name="CSV").click()
+    download.value.save_as(tmp_path / "results.csv")
+    rows_saved = csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text("utf-8-sig")))
+    assert [row["true_diagnosis"] for row in rows_saved] == ["meningioma", "no_tumor"]
+
+
+def test_files_of_a_zip_have_their_own_names_in_page_and_table(opened: Any, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "both.zip", "w") as archive:
+        archive.writestr("folder/", "")
+        for name in ("glioma", "no_tumor"):
+            archive.write(SAMPLES / f"{name}.jpg", f"folder/{name}.jpg")
+    classify(opened, tmp_path / "both.zip")
+    wait_for_cards(opened, 2)
+    assert [row.locator("th").inner_text() for row in opened.locator("[data-row]").all()] == [
+        "Result 1: both.zip/folder/glioma.jpg", "Result 2: both.zip/folder/no_tumor.jpg",
+    ]  # fmt: skip
+
+
+def test_series_of_one_choice_are_sent_one_by_one(opened: Any, tmp_path: Path) -> None:
+    asked: list[str] = []
+    opened.on("request", lambda request: asked.append(request.url) if "/cards" in request.url else None)
+    for i, content in enumerate([*series()[9:11], *series(uid="4.5.6")[9:11]]):
+        (tmp_path / f"IM{i}").write_bytes(content)
+    classify(opened, *(tmp_path / f"IM{i}" for i in (0, 2, 1, 3)))
+    wait_for_cards(opened, 2)
+    assert len(asked) == 2
+    headings = [heading.text_content().strip() for heading in opened.locator(".result-number").all()]
+    assert headings == ["Result 1: IM0 … IM1, 2 files", "Result 2: IM2 … IM3, 2 files"]
+
+
+def test_file_that_is_dropped_on_results_is_sent_at_once(opened: Any) -> None:
+    opened.get_by_role("button", name="Glioma").click()
+    wait_for_cards(opened)
+    opened.evaluate("""() => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File(["no image"], "a.png", { type: "image/png" }));
+        document.body.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
+    }""")
+    wait_for_cards(opened, 1)
+    opened.locator("[data-row]").nth(1).wait_for()
+    assert "a.png" in opened.locator("[data-row]").nth(1).inner_text()
+
+
+def test_french_table_opens_as_columns_in_a_french_spreadsheet(opened: Any, address: str, tmp_path: Path) -> None:
+    opened.goto(f"{address}?lang=fr")
+    opened.set_input_files("#files", SAMPLES / "glioma.jpg")
+    opened.locator(".button").click()
+    wait_for_cards(opened)
+    with opened.expect_download() as download:
+        opened.locator("[data-download=excel]").click()
+    download.value.save_as(tmp_path / "results.csv")
+    text = (tmp_path / "results.csv").read_text("utf-8-sig")
+    (row,) = csv.DictReader(io.StringIO(text), delimiter=";")
+    assert re.fullmatch(r"[01],\d{6}", row["tumor_probability"])
+
+
+def test_theme_and_language_are_kept(opened: Any, address: str) -> None:
+    opened.get_by_role("button", name="Dark room").click()
+    opened.get_by_role("link", name="Français").click()
+    opened.goto(address)
+    opened.wait_for_url("**/?lang=fr")
+    assert opened.evaluate("() => document.documentElement.dataset.theme") == "dark"
+
+
 def test_nothing_chosen_is_told_at_the_field(opened: Any) -> None:
     opened.get_by_role("button", name="Classify").click()
-    assert "Expected a picture. Received none." in opened.locator("#files-error").inner_text()
+    assert "Choose a file first." in opened.locator("#files-error").inner_text()
     assert opened.evaluate("() => document.activeElement.id") == "files"
     assert opened.locator("#files").get_attribute("aria-invalid") == "true"
     opened.set_input_files("#files", SAMPLES / "glioma.jpg")
@@ -304,7 +425,7 @@ def test_keyboard_alone_reaches_a_result(opened: Any) -> None:
     wait_for_cards(opened)
     # The keyboard is where the new result is.
     assert opened.evaluate("() => document.activeElement.id") == "result-1"
-    assert opened.locator("[data-status]").inner_text() == "Done. The results stand above."
+    assert opened.locator("[data-status]").inner_text() == "Done."
 
 
 def test_dropped_and_pasted_pictures_are_taken(opened: Any) -> None:
@@ -318,17 +439,22 @@ def test_dropped_and_pasted_pictures_are_taken(opened: Any) -> None:
     # Beside the field, too: there a browser would open the file in place of the page.
     for kind, target in (("drop", "[data-drop]"), ("drop", "h1"), ("paste", "body")):
         opened.evaluate(give, [target, kind])
-        assert f"Files chosen: {kind}.png" in opened.locator("[data-status]").inner_text()
+        assert f"{kind}.png" in opened.locator("[data-status]").inner_text()
+    assert [name.inner_text() for name in opened.locator("[data-chosen] [data-name]").all()] == [
+        "drop.png", "drop.png", "paste.png",
+    ]  # fmt: skip
 
 
 def test_preview_and_size_check_come_before_the_upload(opened: Any, tmp_path: Path) -> None:
     opened.set_input_files("#files", SAMPLES / "glioma.jpg")
-    opened.wait_for_selector(".preview")
+    opened.locator(".preview:visible").wait_for()
     assert "glioma.jpg" in opened.locator("[data-status]").inner_text()
     asked: list[str] = []
     opened.on("request", lambda request: asked.append(request.url))
     with (tmp_path / "big.png").open("wb") as big:
         big.truncate(61_000_000)
+    opened.get_by_role("button", name="Remove - glioma.jpg").click()
+    assert opened.locator("[data-chosen] li").count() == 0
     # Playwright hands over smaller files by value.
     opened.set_input_files("#files", str(tmp_path / "big.png"))
     opened.get_by_role("button", name="Classify").click()

@@ -49,7 +49,7 @@ def open_state(page: Any, state: str, addresses: dict[str, str], language: str, 
     match state:
         case "preview":
             page.set_input_files("#files", [SAMPLES / "glioma.jpg", SAMPLES / "pituitary.jpg"])
-            page.locator(".preview").nth(1).wait_for()
+            page.locator(".preview:visible").nth(1).wait_for()
         case "busy":
             # Never answered: the page stays as it is while it waits.
             page.route("**/cards*", lambda _: None)
@@ -57,7 +57,8 @@ def open_state(page: Any, state: str, addresses: dict[str, str], language: str, 
             page.locator(".pending").nth(1).wait_for()
         case "results" | "printed":
             _send(page, SAMPLES / "glioma.jpg", TOP / "README.md", SAMPLES / "no_tumor.jpg")
-            page.locator(".result").nth(2).wait_for()
+            page.locator(".result").nth(2).wait_for(state="attached")
+            page.locator("[data-open]").first.click()
         case "uncertain":
             _send(page, SAMPLES / "meningioma.jpg")
             page.locator(".result").wait_for()

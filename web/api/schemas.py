@@ -43,9 +43,7 @@ class UploadSchema(OpenSchema):
     model = fields.String(metadata={"description": "Name of the model; without it, the first that is listed."})
     heatmap = fields.String(
         validate=OneOf(YES_OR_NO),
-        metadata={
-            "description": "Whether images, and of volumes the deciding slice, are answered with a heat map too."
-        },
+        metadata={"description": "Whether images, and the deciding slices of volumes, come with a heat map too."},
     )
     second = fields.String(
         validate=OneOf(YES_OR_NO),
@@ -127,8 +125,8 @@ class ReadingSchema(OpinionSchema, PlaceSchema):
     )
     heatmap = fields.String(
         metadata={
-            "description": "The image, or the deciding slice of a volume, with the evidence for the predicted class drawn "
-            "over it, as a data: URL of a JPEG; there where it was asked for and this is a brain MRI."
+            "description": "The image, or the deciding slice of a volume, with the evidence for the predicted class "
+            "drawn over it, as a data: URL of a JPEG; there where it was asked for and this is a brain MRI."
         }
     )
     model = fields.String(**_is("Name of the model that answered."))

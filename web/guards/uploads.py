@@ -32,9 +32,7 @@ def uploaded_files(request: Request, max_files: int) -> list[bytes]:
     # A browser sends one part without name and content when nothing was chosen.
     chosen = [part for part in request.files.getlist("files") if part.filename]
     if not chosen:
-        raise Refusal(
-            "missing_file", Sentence("Expected a picture. Received none. Choose an MRI slice and send it again.")
-        )
+        raise Refusal("missing_file", Sentence("Choose a file first."))
     if len(chosen) > max_files:
         raise Refusal(
             "too_many_files",

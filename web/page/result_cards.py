@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from model.answering import AnsweredImage, AnsweredVolume, Opinion, Refused, Result, SlicesDone
-from model.answers.certainty import Answer
+from model.answers.certainty import Answer, Tumor
 from model.answers.headline import Headline, Tone, bounds, headline, share
 from model.answers.prediction import Prediction
 from model.answers.volume import VolumeSummary
@@ -107,6 +107,7 @@ class ResultCard:
     view: View | None = None
     place: Place = NO_PLACE
     facts: tuple[Sentence, ...] = ()
+    thumbnail: str = ""
     steps: tuple[Sentence, ...] = ()
     notes: tuple[Sentence, ...] = ()
     second: SecondOpinion | None = None
@@ -119,6 +120,17 @@ class ResultCard:
     def label(self) -> Sentence:
         """The answer in plain words."""
         return self.headline.text if self.headline else Sentence("No answer")
+
+    @property
+    def group(self) -> str:
+        """Which rows of the table this one goes with."""
+        if not self.answer or not self.headline:
+            return "refused"
+        if not self.answer.is_brain_mri:
+            return "not_brain"
+        if self.headline.tone is Tone.DISAGREE:
+            return "disagree"
+        return {Tumor.YES: "tumor", Tumor.NO: "no_tumor", Tumor.UNCLEAR: "unclear"}[self.answer.tumor]
 
     @property
     def tone(self) -> str:
@@ -179,6 +191,7 @@ class CardMaker:
         image, prediction = result.content, result.answer
         return {
             "view": self._view(image, prediction, DISPLAY_SIDE_PX, _layer_names(prediction)),
+            "thumbnail": _image_url(image, _THUMBNAIL_SIDE_PX),
             "steps": _steps(image, prediction, result.card.input_size_px),
         }
 
@@ -221,7 +234,13 @@ def _bounds(result: AnsweredImage | AnsweredVolume) -> Sentence:
 
 
 def _of_volume(result: AnsweredVolume) -> dict[str, Any]:
-    return {"steps": _volume_steps(result), "chart": _chart(result), "key_number": result.answer.key_slice + 1}
+    key = result.answer.key_slice
+    return {
+        "thumbnail": _image_url(result.content.image(key), _THUMBNAIL_SIDE_PX),
+        "steps": _volume_steps(result),
+        "chart": _chart(result),
+        "key_number": key + 1,
+    }
 
 
 def _steps(image: MriImage, prediction: Prediction, side_px: int) -> tuple[Sentence, ...]:

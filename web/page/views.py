@@ -84,7 +84,9 @@ def _lines(contents: list[bytes], service: Service, maker: CardMaker) -> Iterato
             maker.take(step)
             yield json.dumps({"done": step.n_done, "of": step.n_slices}) + "\n"
         else:
-            yield json.dumps({"card": render_template("_result.html", card=maker.card(step), **_words())}) + "\n"
+            card = maker.card(step)
+            shown = {name: render_template(f"_{name}.html", card=card, **_words()) for name in ("result", "row")}
+            yield json.dumps({"card": shown["result"], "row": shown["row"]}) + "\n"
 
 
 def show_page(code: str = "", error: str = "", cards: list[ResultCard] | None = None) -> str:
@@ -144,12 +146,20 @@ def _downloads(cards: list[ResultCard]) -> dict[str, str]:
     """Give the results of the page as files to save, in data: URLs, since nothing is kept here to be fetched."""
     if not cards:
         return {}
+    document = {"results": [card.record for card in cards], "disclaimer": say(DISCLAIMER)}
+    return {
+        "csv": _data_url("text/csv", _csv(cards)),
+        "excel": _data_url("text/csv", _csv(cards, ";", ",")),
+        "json": _data_url("application/json", json.dumps(document)),
+    }
+
+
+def _csv(cards: list[ResultCard], separator: str = ",", decimal: str = ".") -> str:
     table = io.StringIO(newline="")
     # This mark tells spreadsheets that the table is UTF-8.
     table.write("\ufeff")
-    write_csv(table, PAGE_COLUMNS, (row for card in cards for row in card.rows))
-    document = {"results": [card.record for card in cards], "disclaimer": say(DISCLAIMER)}
-    return {"csv": _data_url("text/csv", table.getvalue()), "json": _data_url("application/json", json.dumps(document))}
+    write_csv(table, PAGE_COLUMNS, (row for card in cards for row in card.rows), separator, decimal)
+    return table.getvalue()
 
 
 def _data_url(kind: str, text: str) -> str:

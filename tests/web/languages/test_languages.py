@@ -59,7 +59,7 @@ def test_french_result_has_the_same_numbers_as_the_english_one(client: FlaskClie
 
 def test_api_speaks_the_language_of_the_request(client: FlaskClient) -> None:
     refusal = client.post("/api/v1/predictions", **multipart({}), headers=FRENCH)
-    assert json.loads(refusal.data)["detail"].startswith("Attendu\u202f: une image.")
+    assert json.loads(refusal.data)["detail"].startswith("Choisissez d’abord un fichier")
     answer = client.post("/api/v1/predictions", data={"files": sample()}, headers=FRENCH)
     assert answer.json["disclaimer"].startswith("Pour la recherche")
     assert answer.json["results"][0]["answer"] in {"glioma", "meningioma", "no_tumor", "pituitary"}

@@ -1,0 +1,237 @@
+// The list of results as a table: sorted, filtered, marked with the true diagnosis; a row opens its card.
+
+/**
+ * What the table needs of the page.
+ * @typedef {object} Page
+ * @property {Record<string, string>} texts
+ * @property {(card: HTMLElement) => void} improve gives an opened card what only a script can
+ * @property {() => void} changed is called when a row went, or a diagnosis was marked
+ */
+
+/** One result needs no table. */
+const FEWEST_ROWS = 2;
+const OPEN_AT_MOST = 2;
+
+export class ResultTable {
+  /** @param {HTMLElement} root the section of results @param {Page} page */
+  constructor(root, page) {
+    this.root = root;
+    this.page = page;
+    this.table = part(root, "[data-table]");
+    this.body = part(root, "tbody");
+    this.list = part(root, "[data-result-list]");
+    this.filter = /** @type {HTMLSelectElement} */ (part(root, "[data-filter]"));
+    /** The rows whose cards are open, the last one last. @type {HTMLElement[]} */
+    this.opened = [];
+    /** @type {Set<HTMLElement>} */
+    this.improved = new Set();
+    root.querySelectorAll("[data-script-only]").forEach((element) => element.removeAttribute("hidden"));
+    this.filter.addEventListener("change", () => this.applyFilter());
+    root.querySelectorAll("[data-sort]").forEach((button) => {
+      button.addEventListener("click", () => this.sort(/** @type {HTMLElement} */ (button)));
+    });
+    this.rows().forEach((row) => this.prepare(row));
+    this.update();
+  }
+
+  /** @returns {HTMLElement[]} */
+  rows() {
+    return /** @type {HTMLElement[]} */ ([...this.body.querySelectorAll("[data-row]")]);
+  }
+
+  /** The item of the list that holds a row's card. @param {HTMLElement} row @returns {HTMLElement} */
+  itemOf(row) {
+    const card = this.list.querySelector(`[data-card][data-number="${row.dataset.number}"]`);
+    return /** @type {HTMLElement} */ (card?.closest("li") ?? document.createElement("li"));
+  }
+
+  /** Put the row of a new card into the table. @param {HTMLElement} row @param {string} name of the file */
+  add(row, name) {
+    row.querySelectorAll("[data-file-name]").forEach((place) => { place.textContent = name; });
+    row.dataset.name = name;
+    this.body.append(row);
+    this.prepare(row);
+    this.update();
+  }
+
+  /** Make the row of a file that got no answer here. @param {number} number @param {string} name @param {string} reason */
+  addRefused(number, name, reason) {
+    const template = /** @type {HTMLTemplateElement} */ (part(this.root, "[data-refused-row]"));
+    const row = part(/** @type {DocumentFragment} */ (template.content.cloneNode(true)), "[data-row]");
+    row.dataset.number = String(number);
+    part(row, "[data-number-text]").textContent = String(number);
+    part(row, "[data-refusal]").textContent = reason;
+    this.add(row, name);
+  }
+
+  /** Give a row its tools. @param {HTMLElement} row */
+  prepare(row) {
+    const template = /** @type {HTMLTemplateElement} */ (part(this.root, "[data-row-tools]"));
+    row.append(template.content.cloneNode(true));
+    const name = row.querySelector("th")?.textContent?.trim() ?? "";
+    row.querySelectorAll("select, input, button").forEach((control) => {
+      control.setAttribute("aria-label", `${control.getAttribute("aria-label")} - ${name}`);
+    });
+    part(row, "[data-open]").addEventListener("click", (event) => { event.preventDefault(); this.toggle(row); });
+    part(row, "[data-remove-row]").addEventListener("click", () => this.remove(row));
+    part(row, "[data-truth]").addEventListener("change", () => { this.count(); this.page.changed(); });
+    part(row, "[data-compare]").addEventListener("change", () => this.compare());
+  }
+
+  /** Show the table where there are several results, and then only the cards that were opened. */
+  update() {
+    const rows = this.rows();
+    const isTable = rows.length >= FEWEST_ROWS;
+    this.table.hidden = !isTable;
+    for (const row of rows) {
+      const item = this.itemOf(row);
+      item.hidden = isTable && !this.opened.includes(row);
+      if (!item.hidden) this.improve(item);
+      row.classList.toggle("row-open", isTable && !item.hidden);
+      row.querySelector("[data-open]")?.setAttribute("aria-expanded", String(!item.hidden));
+    }
+    this.list.classList.toggle("result-pair", this.opened.length === OPEN_AT_MOST);
+    this.applyFilter();
+    this.count();
+  }
+
+  /** @param {HTMLElement} item */
+  improve(item) {
+    const card = /** @type {HTMLElement | null} */ (item.querySelector("[data-card]"));
+    if (!card || this.improved.has(card)) return;
+    this.improved.add(card);
+    this.page.improve(card);
+  }
+
+  /** Open the card of a row alone, or close it. @param {HTMLElement} row */
+  toggle(row) {
+    const isOpen = this.opened.includes(row);
+    this.rows().forEach((other) => { compareBox(other).checked = false; });
+    this.opened = isOpen ? [] : [row];
+    this.update();
+    if (isOpen) return;
+    const heading = /** @type {HTMLElement | null} */ (this.itemOf(row).querySelector("h3"));
+    heading?.focus();
+    heading?.scrollIntoView({ block: "start" });
+  }
+
+  /** Show the cards whose boxes are ticked, two at most: the one that was ticked first gives way. */
+  compare() {
+    const ticked = this.rows().filter((row) => compareBox(row).checked);
+    const kept = this.opened.filter((row) => ticked.includes(row));
+    this.opened = [...kept, ...ticked.filter((row) => !kept.includes(row))].slice(-OPEN_AT_MOST);
+    ticked.forEach((row) => { compareBox(row).checked = this.opened.includes(row); });
+    this.update();
+  }
+
+  /** @param {HTMLElement} row */
+  remove(row) {
+    this.itemOf(row).remove();
+    this.drop(row);
+  }
+
+  /** Take a row out whose card is gone. @param {HTMLElement} row */
+  drop(row) {
+    const next = /** @type {HTMLElement | null} */ (row.nextElementSibling ?? row.previousElementSibling);
+    this.opened = this.opened.filter((other) => other !== row);
+    row.remove();
+    this.update();
+    this.page.changed();
+    const target = next?.querySelector("[data-open]") ?? this.root.querySelector("#results-heading");
+    /** @type {HTMLElement | null} */ (target)?.focus();
+  }
+
+  clear() {
+    this.opened = [];
+    this.body.replaceChildren();
+    this.update();
+  }
+
+  /** Sort by a column; a second time the other way round. @param {HTMLElement} button */
+  sort(button) {
+    const head = /** @type {HTMLTableCellElement} */ (button.closest("th"));
+    const isDown = head.getAttribute("aria-sort") === "ascending";
+    this.table.querySelectorAll("[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", isDown ? "descending" : "ascending");
+    const value = (/** @type {HTMLElement} */ row) => {
+      const cell = /** @type {HTMLElement} */ (row.children[head.cellIndex]);
+      return cell.dataset.value ?? cell.textContent?.trim() ?? "";
+    };
+    const order = (/** @type {HTMLElement} */ a, /** @type {HTMLElement} */ b) =>
+      value(a).localeCompare(value(b), undefined, { numeric: true }) * (isDown ? -1 : 1);
+    this.body.append(...this.rows().sort(order));
+  }
+
+  applyFilter() {
+    const wanted = this.filter.value;
+    this.rows().forEach((row) => { row.hidden = wanted !== "" && row.dataset.group !== wanted; });
+  }
+
+  /** Count how often the answers are right where the true diagnosis was marked. */
+  count() {
+    const marked = this.rows().map(judged).filter((row) => row.truth);
+    const line = part(this.root, "[data-score]");
+    line.hidden = !marked.length;
+    const n = (/** @type {(row: Judged) => boolean} */ test) => marked.filter(test).length;
+    const [ill, found] = [n((row) => row.isIll), n((row) => row.isIll && row.says === "tumor")];
+    const [well, cleared] = [n((row) => !row.isIll), n((row) => !row.isIll && row.says === "no_tumor")];
+    const percent = (/** @type {number} */ part, /** @type {number} */ whole) =>
+      whole ? `${Math.round((100 * part) / whole)} %` : "–";
+    line.textContent = fill(this.page.texts.score, {
+      n: marked.length, right: n((row) => row.verdict === "right"), wrong: n((row) => row.verdict === "wrong"),
+      unclear: n((row) => row.verdict === "unclear"), found, ill, cleared, well,
+      sensitivity: percent(found, ill), specificity: percent(cleared, well),
+    });
+  }
+
+  /** Return the diagnosis that was marked for a card, or nothing. @param {string | undefined} number */
+  truthOf(number) {
+    const row = this.rows().find((one) => one.dataset.number === number);
+    return row ? truthBox(row).value : "";
+  }
+}
+
+/**
+ * A row whose true diagnosis may be marked.
+ * @typedef {{truth: string, isIll: boolean, says: string, verdict: "right" | "wrong" | "unclear"}} Judged
+ */
+
+/**
+ * Hold an answer against the true diagnosis. Where the models disagree, nothing was said.
+ * @param {HTMLElement} row
+ * @returns {Judged}
+ */
+function judged(row) {
+  const truth = truthBox(row).value;
+  const { group: says = "", answer = "" } = row.dataset;
+  const isIll = truth !== "no_tumor";
+  const isTumor = answer !== "no_tumor";
+  const needsKind = isIll && truth !== "tumor";
+  const isSaid = (says === "tumor" || says === "no_tumor") && !(needsKind && answer === "uncertain");
+  // A network that tells no kinds apart, or a user who marks none, is right about the tumor alone.
+  const isSame = answer === truth || (isIll && isTumor && (answer === "tumor" || truth === "tumor"));
+  const verdict = isSame ? "right" : "wrong";
+  return { truth, isIll, says, verdict: isSaid ? verdict : "unclear" };
+}
+
+/** @param {HTMLElement} row */
+function truthBox(row) {
+  return /** @type {HTMLSelectElement} */ (part(row, "[data-truth]"));
+}
+
+/** @param {HTMLElement} row */
+function compareBox(row) {
+  return /** @type {HTMLInputElement} */ (part(row, "[data-compare]"));
+}
+
+/** @param {ParentNode} within @param {string} selector @returns {HTMLElement} */
+function part(within, selector) {
+  const found = within.querySelector(selector);
+  if (found instanceof HTMLElement) return found;
+  throw new TypeError(`Expected an element at ${selector}.`);
+}
+
+/** Fill the {names} of a sentence. @param {string} template @param {Record<string, string | number>} values */
+export function fill(template, values) {
+  return template.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+}
