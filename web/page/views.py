@@ -21,14 +21,20 @@ from web.guards.overload import admitted
 from web.guards.uploads import uploaded_files
 from web.languages.languages import keep_language, say
 from web.page.result_cards import CHART_HEIGHT, CHART_WIDTH, CardMaker, ResultCard
-from web.page.wording import LABELS
+from web.page.wording import LABELS, SAMPLE_LABELS
 from web.refusals import Refusal, concerns_the_form
 from web.routes import Mark, marked
 from web.service import Service, this_service
 
 blueprint = Blueprint("pages", __name__)
 blueprint.url_defaults(keep_language)
-SAMPLES = ("glioma", "meningioma", "pituitary", "no_tumor")
+# Each file, below static/, that can be tried.
+SAMPLES = {
+    **{name: f"samples/{name}.jpg" for name in ("glioma", "meningioma", "pituitary", "no_tumor")},
+    "volume": "examples/volume.nii.gz",
+    "series": "examples/series.zip",
+    "cat": "examples/cat.webp",
+}
 
 
 @blueprint.before_request
@@ -130,7 +136,13 @@ def _expected(sample: str, class_names: Sequence[str]) -> str:
 
 
 def _words() -> dict[str, Any]:
-    return {"labels": LABELS, "disclaimer": DISCLAIMER, "chart_width": CHART_WIDTH, "chart_height": CHART_HEIGHT}
+    return {
+        "labels": LABELS,
+        "sample_labels": SAMPLE_LABELS,
+        "disclaimer": DISCLAIMER,
+        "chart_width": CHART_WIDTH,
+        "chart_height": CHART_HEIGHT,
+    }
 
 
 def _first(service: Service) -> Classifier:
@@ -173,4 +185,4 @@ def _sample() -> list[bytes]:
     if name not in SAMPLES:
         names = ", ".join(SAMPLES)
         raise Refusal("unknown_sample", Sentence("Expected a sample among {names}. Choose one of them.", names=names))
-    return [Path(current_app.static_folder or "", "samples", f"{name}.jpg").read_bytes()]
+    return [Path(current_app.static_folder or "", SAMPLES[name]).read_bytes()]

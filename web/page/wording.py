@@ -14,6 +14,12 @@ LABELS = {
     UNCERTAIN: Sentence("Uncertain"),
     NOT_BRAIN_MRI: Sentence("Not a brain MRI"),
 }
+SAMPLE_LABELS = {
+    **{name: LABELS[name] for name in ("glioma", "meningioma", "pituitary", "no_tumor")},
+    "volume": Sentence("Volume of a healthy head (NIfTI)"),
+    "series": Sentence("Series of a head with a tumor (DICOM)"),
+    "cat": Sentence("A cat"),
+}
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from model.network.classifier import Classifier
 from tests.support.client import multipart, sample
 from tests.support.networks import save_tiny_model
 from tests.support.samples import sample_bytes
+from web.page.views import SAMPLES
 from web.service import service_of
 
 NOT_A_PICTURE = b"hello, I am a text"
@@ -34,7 +35,7 @@ def test_form_offers_a_field_for_files_and_every_sample(client: FlaskClient) -> 
     page = client.get("/").text
     assert 'enctype="multipart/form-data"' in page
     assert re.findall(r'type="file" id="(\w+)"', page) == ["files", "camera"]
-    assert re.findall(r'name="sample" value="(\w+)"', page) == ["glioma", "meningioma", "pituitary", "no_tumor"]
+    assert re.findall(r'name="sample" value="(\w+)"', page) == [*SAMPLES]
     assert DISCLAIMER in page
 
 
@@ -67,7 +68,7 @@ def test_result_says_what_was_done_and_by_which_model_to_which_file(client: Flas
     assert re.search(r"by xception 0\.1 in [\d.]+ seconds, \d{4}-\d\d-\d\dT", result)
 
 
-@pytest.mark.parametrize("name", ["glioma", "meningioma", "pituitary", "no_tumor"])
+@pytest.mark.parametrize("name", SAMPLES)
 def test_sample_button_gives_a_result(client: FlaskClient, name: str) -> None:
     answer = client.post("/", data={"sample": name})
     assert answer.status_code == 200
