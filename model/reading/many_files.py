@@ -1,6 +1,7 @@
 """Read files that belong together or not: pictures, volumes, DICOM series in any order, and zip archives of these."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -151,12 +152,17 @@ def _n_voxels(content: Content) -> int:
 def _with_other_kinds_together(
     found: list[tuple[tuple[int, ...], Content]], pieces: Sequence[_Piece]
 ) -> list[tuple[tuple[int, ...], Content]]:
-    """Refuse what else lies in an archive in one sentence: that of a hospital holds a viewer of hundreds of files."""
+    """Refuse what else lies in an archive in one sentence: that of a hospital holds a viewer of hundreds of files.
+
+    What is the only file of its archive keeps its own.
+    """
+    n_packed = Counter(piece.place for piece in pieces)
     kept: list[tuple[tuple[int, ...], Content]] = []
     others: dict[int, list[int]] = {}
     for indices, content in found:
         piece = pieces[indices[0]]
-        if piece.is_packed and isinstance(content, UnsupportedFormat) and not _is_known(piece.content):
+        is_other = isinstance(content, UnsupportedFormat) and not _is_known(piece.content)
+        if piece.is_packed and is_other and n_packed[piece.place] > 1:
             others.setdefault(piece.place, []).extend(indices)
         else:
             kept.append((indices, content))

@@ -51,6 +51,14 @@ def test_word_document_is_named_and_its_pictures_are_not_answered() -> None:
     assert "an Office document" in str(reading.content)
 
 
+def test_only_file_of_an_archive_is_named() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("volume.npy", b"\x93NUMPY\x01\x00v\x00")
+    (reading,) = read_files([packed.getvalue()])
+    assert "a NumPy array" in str(reading.content)
+
+
 def test_zip_file_whose_names_are_not_the_utf8_that_it_claims_is_told_so() -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
