@@ -4,13 +4,32 @@ import io
 from typing import IO, Any
 
 from flask import Request
+from werkzeug.formparser import FormDataParser
 
 from model.sentences import Sentence
 from web.refusals import Refusal
 
 
+class _FormParser(FormDataParser):
+    """Says so where a name cannot be read; Werkzeug would go on as if nothing had been sent."""
+
+    def parse(self, *given: Any, **options: Any) -> Any:
+        self.silent = False
+        try:
+            return super().parse(*given, **options)
+        except UnicodeDecodeError as error:
+            raise Refusal(
+                "missing_file",
+                Sentence("Expected file names in UTF-8. Received another encoding. Rename the file and send it again."),
+            ) from error
+        except ValueError:
+            return given[0], self.cls(), self.cls()
+
+
 class MemoryRequest(Request):
     """A request whose files never reach the disk: Werkzeug would write those over 500 kB to a temporary file."""
+
+    form_data_parser_class = _FormParser
 
     def _get_file_stream(self, *_: Any, **__: Any) -> IO[bytes]:
         # The size is bounded by MAX_CONTENT_LENGTH, which Werkzeug checks while it reads.
