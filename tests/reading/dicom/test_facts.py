@@ -1,0 +1,35 @@
+"""What is told of a file: numbers, codes and known words, and nothing that may be a name."""
+
+import pytest
+
+from model.reading.one_file import read_image
+from tests.support.heads import SLICE, dicom
+
+
+def facts(**elements: object) -> list[str]:
+    return [str(fact) for fact in read_image(dicom(SLICE, **elements)).facts]
+
+
+def test_sequence_echo_field_thickness_and_pixels_are_told() -> None:
+    said = facts(
+        ScanningSequence=["SE", "IR"], EchoTime=90, RepetitionTime=8000.5, MagneticFieldStrength=1.5, SliceThickness=5,
+        PixelSpacing=[0.5, 0.5],
+    )  # fmt: skip
+    assert said == [
+        "Sequence: spin echo.", "Sequence: inversion recovery.", "Field strength: 1.5 T.",
+        "Echo time 90.0 ms, repetition time 8000.5 ms.", "Slice thickness: 5.0 mm.", "Pixels: 0.5 × 0.5 mm.",
+    ]  # fmt: skip
+
+
+def test_only_known_words_of_a_description_are_repeated() -> None:
+    said = facts(SeriesDescription="Müller, Anna *01.02.1960 t2_flair ax 3D")
+    assert said == ["Series description, words that are known: T2 FLAIR AX 3D."]
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [{}, {"SeriesDescription": "Anna Müller"}, {"MagneticFieldStrength": 15000}, {"SliceThickness": ""},
+     {"ScanningSequence": "MULLER"}],
+)  # fmt: skip
+def test_nothing_is_told_of_what_is_missing_impossible_or_unknown(elements: dict[str, object]) -> None:
+    assert facts(**elements) == []
