@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from model.errors import ImageError, UnsuitableImage
+from model.errors import ImageError, UnreadableImage, UnsuitableImage
 from model.preprocessing import has_contrast, head_threshold
 from model.reading.sizes import MAX_PIXELS, MAX_VOXELS
 from model.sentences import Sentence
@@ -140,5 +140,15 @@ def a_volume(n_slices: int) -> UnsuitableImage:
             "Expected one slice. Received a volume of {n_slices} slices. Send it on the page or with "
             "`python -m model`, which read volumes slice by slice, or export one slice and try again.",
             n_slices=n_slices,
+        )
+    )
+
+
+def damaged(file_format: str) -> UnreadableImage:
+    """Return the refusal of a file that is cut off or damaged."""
+    return UnreadableImage(
+        Sentence(
+            "Expected a complete {format} file. Received one that is cut off or damaged. Export it again and retry.",
+            format=file_format,
         )
     )

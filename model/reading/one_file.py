@@ -7,12 +7,12 @@ from model.errors import EmptyFile, UnsupportedFormat
 from model.reading.contents import MriImage as MriImage
 from model.reading.other_kinds import what_it_is
 from model.reading.raster import is_picture, read_picture
-from model.reading.signatures import is_dicom, volume_format
+from model.reading.signatures import is_dicom, is_matlab, volume_format
 from model.reading.sizes import MAX_PIXELS as MAX_PIXELS
 from model.sentences import Sentence
 
 FORMATS_IN_WORDS = Sentence(
-    "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, JPEG 2000, DICOM, NIfTI, MGH, Analyze, NRRD or MetaImage"
+    "JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF, HEIC, JPEG 2000, DICOM, NIfTI, MGH, Analyze, NRRD, MetaImage or MATLAB 7.3"
 )
 
 
@@ -52,6 +52,12 @@ def _read_dicom(content: bytes, max_pixels: int) -> MriImage:
     return read_dicom_slice(content, max_pixels)
 
 
+def _read_matlab(content: bytes, max_pixels: int) -> MriImage:
+    from model.reading.research.matlab import read_matlab
+
+    return read_matlab(content, max_pixels)
+
+
 def _read_volume(content: bytes, max_pixels: int) -> MriImage:
     from model.reading.research.reader import read_volume_slice
 
@@ -62,5 +68,6 @@ def _read_volume(content: bytes, max_pixels: int) -> MriImage:
 _READERS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes, int], MriImage]], ...] = (
     (is_dicom, _read_dicom),
     (is_picture, read_picture),
+    (is_matlab, _read_matlab),
     (lambda content: volume_format(content) is not None, _read_volume),
 )

@@ -1,4 +1,4 @@
-"""Images as cameras, scanners and screenshots make them (JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF), read with Pillow."""
+"""Images as cameras, scanners and screenshots make them (JPEG, PNG, WebP, TIFF, HEIC, ...), read with Pillow."""
 
 import io
 import warnings
@@ -13,6 +13,7 @@ from PIL import Image, ImageChops, ImageOps
 from model.errors import ImageError, UnreadableImage
 from model.preprocessing import HeadBox, within_margin
 from model.reading.contents import MriImage, MriVolume
+from model.reading.dicom.jpeg_frame import LOSSLESS, jpeg_frame
 from model.reading.labels import check_not_a_mask
 from model.reading.orientation import BY_PERCENTILES, Stack, grey_range, to_content, to_grey
 from model.reading.sizes import check_size, check_voxels, too_many_pixels
@@ -24,6 +25,10 @@ _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 _TIFF_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 # Pillow's names for the layouts of PNG files with 16 bits for each colour and alpha, of which it keeps the high bytes.
 _DEEP_LAYOUTS = {"RGB;16B", "RGBA;16B", "LA;16B"}
+# Brands of HEIC. Source: ISO/IEC 23008-12, B.4 and 10.2.
+_HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+# Of the JPEG files that Pillow reads.
+_USUAL_BITS = 8
 _EXIF_ORIENTATION = 0x0112
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
@@ -36,6 +41,8 @@ NOT_DARK = 40
 COLOURED_FROM = 10.0
 # The side to which a picture is shrunk at least for that measurement.
 _COLOUR_SIDE_PX = 256
+# Pillow's parsers answer damaged files with any of these; SyntaxError is its "broken PNG file", RuntimeError of HEIC.
+_DAMAGE = (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, OverflowError, RuntimeError)
 _STACK_NOTE = Sentence("The pages of the TIFF file were read as the slices of one volume, in their order.")
 PHOTOGRAPH_NOTE = Sentence(
     "This looks like a photograph of a screen or a film, or like a coloured picture. Reflections, edges and colours "
@@ -53,7 +60,7 @@ def is_picture(content: bytes) -> bool:
             (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", *_TIFF, b"GIF8", b"\0\0\0\x0cjP  \r\n", b"\xff\x4f\xff\x51")
         )
         or (content[:4] == b"RIFF" and content[8:12] == b"WEBP")
-        or (content[4:8] == b"ftyp" and content[8:12] in {b"avif", b"avis"})
+        or (content[4:8] == b"ftyp" and content[8:12] in {b"avif", b"avis"} | _HEIC)
     )
 
 
@@ -65,7 +72,14 @@ def read_picture(content: bytes, max_pixels: int) -> MriImage:
         UnreadableImage: the picture is cut off or damaged.
         UnsuitableImage: it is a mask or a label map.
     """
-    with _damage_translated(max_pixels), Image.open(io.BytesIO(content), formats=_PILLOW_FORMATS) as picture:
+    frame = jpeg_frame(content)
+    if frame and frame.n_components == 1 and (frame.n_bits != _USUAL_BITS or frame.marker == LOSSLESS):
+        # Not before there is such a file: see model.reading.signatures.
+        from model.reading.dicom.deep_jpeg import read_deep_jpeg
+
+        return read_deep_jpeg(content, frame, max_pixels)
+    formats = _formats_of_heic() if content[8:12] in _HEIC else _PILLOW_FORMATS
+    with _damage_translated(max_pixels), Image.open(io.BytesIO(content), formats=formats) as picture:
         check_size(*picture.size, max_pixels)
         n_frames = getattr(picture, "n_frames", 1)
         picture.seek(0)
@@ -80,6 +94,15 @@ def read_picture(content: bytes, max_pixels: int) -> MriImage:
     height, width = pixels.shape
     has_margin = within_margin(pixels) != HeadBox(0, height, 0, width)
     return MriImage(pixels, picture_format, _notes(n_frames, is_photograph, has_margin))
+
+
+def _formats_of_heic() -> tuple[str, ...]:
+    """Give Pillow the decoder of HEIC, not before there is such a file; return what a file of its brands may be."""
+    import pi_heif
+
+    # Thumbnails and depths are no images of their own.
+    pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    return "AVIF", "HEIF"
 
 
 def read_stack(content: bytes, max_pixels: int, max_voxels: int) -> MriImage | MriVolume | None:
@@ -123,8 +146,7 @@ def _damage_translated(max_pixels: int) -> Iterator[None]:
         raise
     except Image.DecompressionBombError as error:
         raise too_many_pixels(None, max_pixels) from error
-    # Pillow's parsers answer damaged files with any of these; SyntaxError is its "broken PNG file".
-    except (OSError, ValueError, SyntaxError, EOFError, TypeError, KeyError, IndexError, OverflowError) as error:
+    except _DAMAGE as error:
         raise UnreadableImage(
             Sentence(
                 "Expected a complete picture. Received one that is cut off or damaged. "

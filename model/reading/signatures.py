@@ -18,6 +18,10 @@ GZIP_BITS = 16 + zlib.MAX_WBITS
 # By size of the header, which is its first number: where its magic is, and the magics of one file and of a pair.
 NIFTI_MAGICS = {348: (344, b"n+1\0", b"ni1\0"), 540: (4, b"n+2\0\r\n\x1a\n", b"ni2\0\r\n\x1a\n")}
 _HEADER_BYTES = 540
+# How MATLAB files of version 7.3, and of those before, begin. Source: MAT-File Format, MathWorks.
+MATLAB_HDF5, MATLAB_OLDER = b"MATLAB 7.3 MAT-file", b"MATLAB 5.0 MAT-file"
+# HDF5 as such, and where the names of its first groups stand.
+_HDF5, _MAX_HDF5_NAMES_BYTES = b"\x89HDF\r\n\x1a\n", 65_536
 _NRRD = b"NRRD000"
 _META_IMAGE = re.compile(rb"(ObjectType|ObjectSubType|Comment|NDims)[ \t]*=.*", re.DOTALL)
 # Of MGH: version 1, the numbers of its types, and the most voxels along an axis.
@@ -50,6 +54,12 @@ def _starts_with_an_element(content: bytes, order: Literal["little", "big"]) -> 
         return False
     is_implicit = order == "little" and int.from_bytes(content[4:8], order) <= _LONGEST_FIRST_VALUE
     return content[4:6] in _FIRST_VRS or is_implicit
+
+
+def is_matlab(content: bytes) -> bool:
+    """Tell by the first bytes; Cheng's files written anew by other programs are plain HDF5, with its name in it."""
+    is_rewritten = content.startswith(_HDF5) and b"cjdata" in content[:_MAX_HDF5_NAMES_BYTES]
+    return content.startswith((MATLAB_HDF5, MATLAB_OLDER)) or is_rewritten
 
 
 def volume_format(content: bytes) -> VolumeFormat | None:

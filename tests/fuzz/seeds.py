@@ -46,6 +46,7 @@ def seeds() -> dict[str, bytes]:
         "mgh": research.mgh(), "mgz": research.mgh(compressed=True), "analyze header": research.analyze()[0],
         "analyze pair": research.zipped(dict(zip(("a.hdr", "a.img"), research.analyze(), strict=True))),
         "nrrd": research.nrrd(), "gzipped nrrd": research.nrrd(encoding="gzip"),
+        "matlab": research.matlab(), "heic": research.HEIC,
         "mha": research.metaimage(), "compressed mha": research.metaimage(compressed=True),
     }  # fmt: skip
     return found | {"zip": _zipped(found["png"], found["MR_small.dcm"])}

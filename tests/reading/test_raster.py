@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from model.errors import ImageError, TooManyPixels
 from model.reading.one_file import read_image
 from model.reading.raster import MARGIN_NOTE, PHOTOGRAPH_NOTE
+from tests.support.formats.research import HEIC
 from tests.support.images import drawn_slice, encoded
 
 
@@ -25,3 +27,20 @@ def test_colour_of_what_is_nearly_black_does_not_count() -> None:
     pixels[..., 0] = 38
     pixels[40:80, 40:80] = np.arange(100, 140)[:, None, None]
     assert read_image(encoded(pixels)).notes == ()
+
+
+def test_heic_of_a_phone_is_read() -> None:
+    image = read_image(HEIC)
+    assert (image.format, image.pixels.shape) == ("HEIF", (64, 48))
+    assert image.pixels[19, 33] > 230 > 150 > image.pixels[32, 24] > 90 > image.pixels[0, 0]
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.95])
+def test_cut_off_heic_gives_no_picture(share: float) -> None:
+    with pytest.raises(ImageError):
+        read_image(HEIC[: int(share * len(HEIC))])
+
+
+def test_heic_is_refused_by_its_size_before_decoding() -> None:
+    with pytest.raises(TooManyPixels):
+        read_image(HEIC, max_pixels=100)

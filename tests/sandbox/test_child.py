@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.formats.research import HEIC, matlab
 from tests.support.heads import nifti, series
 from tests.support.images import GOOD
 
@@ -22,8 +23,8 @@ ROOMS_NOT_FOR_CHILDREN = {"network", "answers", "evidence", "scan"}
 
 @pytest.mark.parametrize(
     ("content", "expected"),
-    [(GOOD, "MriImage"), (series()[0], "MriImage"), (nifti(), "MriVolume")],
-    ids=["JPEG", "DICOM", "NIfTI"],
+    [(GOOD, "MriImage"), (series()[0], "MriImage"), (nifti(), "MriVolume"), (matlab(), "MriImage"), (HEIC, "MriImage")],
+    ids=["JPEG", "DICOM", "NIfTI", "MATLAB", "HEIC"],
 )
 def test_child_that_read_a_file_has_loaded_no_network_no_answers_and_no_server(content: bytes, expected: str) -> None:
     read = subprocess.run([sys.executable, "-c", READ], cwd=TOP, input=content, capture_output=True, check=True)

@@ -1,4 +1,4 @@
-"""Find labelled images: a folder per class, Training/ and Testing/ folders of them, or a table of paths and labels."""
+"""Find labelled images: folders of classes, tables of paths and labels, or files that name their class."""
 
 import csv
 import hashlib
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.safe_files import in_utf8
+from training.cheng import is_chengs, label_of
 from training.errors import DataError
 from training.spellings import ACCEPTED, class_of, given_classes
 
@@ -144,7 +145,22 @@ class _Search:
                     self._data(top, folder.parent)
                 return
             tops = [inner for top in tops for inner in _subfolders(top)]
-        self._data(folder, folder.parent)
+        if labelled := [f for f in sorted(folder.rglob("*")) if f.is_file() and is_chengs(f)]:
+            self._labelled(labelled, folder)
+        else:
+            self._data(folder, folder.parent)
+
+    def _labelled(self, files: Sequence[Path], folder: Path) -> None:
+        """Take files that name their class themselves."""
+        for file in files:
+            class_name = class_of(label_of(file) or "", self.task, self.given)
+            name = _name(file, folder.parent)
+            if class_name is None:
+                self.problems.append(f"{name}: no cjdata.label of {self.task}; the file was passed over.")
+            else:
+                self.pictures.append(
+                    Picture(file, name, _split_of(folder) or UNSPLIT, class_name, in_utf8(folder.name))
+                )
 
     def _is_data(self, folder: Path) -> bool:
         return any(_split_of(f) or class_of(f.name, self.task, self.given) for f in _subfolders(folder))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model.preprocessing import HeadBox, pad_to_square, resize_square
+from training.cheng import is_chengs, outline_of, patient_of
 from training.data.folders import Picture
 from training.errors import DataError
 
@@ -72,8 +73,14 @@ def row_of(path: Path, rows: Mapping[str, Row]) -> Row | None:
 
 
 def facts_of(pictures: Sequence[Picture], facts: dict[str, ImageFacts]) -> list[ImageFacts | None]:
-    """Return the row of each image: the one whose path ends the image's; None where it has none."""
-    return [row_of(picture.path, facts) for picture in pictures]
+    """Return the row of each image: the one whose path ends the image's, or what its file says; None without."""
+    return [row_of(picture.path, facts) or _of_file(picture.path) for picture in pictures]
+
+
+def _of_file(path: Path) -> ImageFacts | None:
+    patient = patient_of(path) if is_chengs(path) else ""
+    # One source, in however many folders it lies: its patients go across them.
+    return ImageFacts(f"cheng/{patient}", "", "", path) if patient else None
 
 
 def masks_of(
@@ -109,13 +116,21 @@ def outline_in_input(mask: Path, frame: NDArray[np.int64], size_px: int) -> NDAr
     """
     top, bottom, left, right, height, width = frame.tolist()
     try:
-        with Image.open(mask, formats=("PNG",)) as opened:
-            drawn = opened.convert("L").resize((width, height), Image.Resampling.NEAREST)
+        drawn = _drawn(mask).resize((width, height), Image.Resampling.NEAREST)
     except (OSError, ValueError) as error:
         raise DataError(f"Expected the outline of a lesion as PNG in {mask}. It cannot be read: {error}.") from error
     box = HeadBox(top, bottom, left, right)
     inside = np.asarray(drawn, np.uint8)[box.top : box.bottom, box.left : box.right]
     return resize_square(pad_to_square(np.where(inside > 0, 255, 0).astype(np.uint8)), size_px) > 127
+
+
+def _drawn(mask: Path) -> Image.Image:
+    """Return an outline as it is stored, mode L, any size."""
+    if is_chengs(mask):
+        outline = outline_of(mask)
+        return Image.fromarray(255 * np.asarray(np.zeros((1, 1)) if outline is None else outline, np.uint8))
+    with Image.open(mask, formats=("PNG",)) as opened:
+        return opened.convert("L")
 
 
 def _facts(row: dict[str, str], folder: Path) -> ImageFacts:

@@ -24,15 +24,13 @@ from model.reading.dicom.header import (
     read_dataset,
     with_usual_values,
 )
+from model.reading.dicom.jpeg_frame import jpeg_frame
 from model.reading.dicom.suitability import SLICES, SOP_CLASSES
 from model.sentences import Sentence
 
 # Luma of red, green and blue. Source: ITU-R BT.601, as Pillow's grey.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-# Markers that start a frame's header (SOF) in JPEG and JPEG-LS. Source: ITU-T T.81, table B.1; T.87, C.1.1.
-_SOF_MARKERS = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
 _NO_KNOWN_CLASS = Sentence("a report, a directory, or the first part of a file")
-_JPEG_START = b"\xff\xd8"
 # SOC and SIZ, with which a JPEG 2000 codestream starts; boxes around it are not allowed.
 # Source: ITU-T T.800, A.4.1, A.5.1; DICOM PS3.5, A.4.4.
 _JPEG_2000_START = b"\xff\x4f\xff\x51"
@@ -137,15 +135,8 @@ def _codestream_shape(frame: bytes) -> tuple[int, int, int] | None:
     if frame.startswith(_JPEG_2000_START):
         right, bottom, left, top = struct.unpack_from(">4I", frame, 8)
         return bottom - top, right - left, struct.unpack_from(">H", frame, 40)[0]
-    place = 2
-    while frame.startswith(_JPEG_START) and place + 10 <= len(frame) and frame[place] == 0xFF:
-        marker = frame[place + 1]
-        if marker in _SOF_MARKERS:
-            height, width, n_components = struct.unpack_from(">HHB", frame, place + 5)
-            return height, width, n_components
-        # A byte 0xFF before a marker fills up.
-        place += 1 if marker == 0xFF else 2 + struct.unpack_from(">H", frame, place + 2)[0]
-    return None
+    found = jpeg_frame(frame)
+    return (found.height, found.width, found.n_components) if found else None
 
 
 def _stored_values(decoded: NDArray[Any], dataset: Dataset, header: Header) -> list[NDArray[Any]]:

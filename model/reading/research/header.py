@@ -9,7 +9,7 @@ import numpy as np
 from nibabel.orientations import inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 
-from model.errors import UnreadableImage, UnsuitableImage
+from model.errors import UnsuitableImage
 from model.sentences import Sentence
 
 # No scanner's voxels are as large as this, or as small as its reciprocal.
@@ -152,16 +152,6 @@ def _odd_axis(shape: tuple[int, int, int]) -> int:
     axis = int(np.argmax(distances))
     others = [n for i, n in enumerate(shape) if i != axis]
     return axis if 2 * abs(others[0] - others[1]) < distances[axis] else 2
-
-
-def damaged(file_format: str) -> UnreadableImage:
-    """Return the refusal of a file that is cut off or damaged."""
-    return UnreadableImage(
-        Sentence(
-            "Expected a complete {format} file. Received one that is cut off or damaged. Export it again and retry.",
-            format=file_format,
-        )
-    )
 
 
 def no_grey_values(file_format: str) -> UnsuitableImage:

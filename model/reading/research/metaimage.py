@@ -9,7 +9,8 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from model.reading.research.header import VolumeHeader, assumed_affine, axes, damaged, no_grey_values
+from model.reading.contents import damaged
+from model.reading.research.header import VolumeHeader, assumed_affine, axes, no_grey_values
 from model.reading.research.text_headers import (
     DAMAGE,
     MAX_HEADER_BYTES,

@@ -7,7 +7,8 @@ Source: https://surfer.nmr.mgh.harvard.edu/fswiki/FsTutorial/MghFormat.
 import numpy as np
 from nibabel.freesurfer.mghformat import MGHHeader
 
-from model.reading.research.header import VolumeHeader, assumed_affine, axes, damaged
+from model.reading.contents import damaged
+from model.reading.research.header import VolumeHeader, assumed_affine, axes
 from model.reading.research.nifti import DAMAGE
 from model.reading.signatures import GZIP, VolumeFormat, first_bytes
 

@@ -16,7 +16,8 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
-from model.reading.research.header import VolumeHeader, affine_of, assumed_affine, axes, damaged
+from model.reading.contents import damaged
+from model.reading.research.header import VolumeHeader, affine_of, assumed_affine, axes
 from model.reading.signatures import GZIP, NIFTI_MAGICS, VolumeFormat, first_bytes, header_size
 
 # nibabel logs what it finds in damaged headers; what is in a file stays out of logs.

@@ -9,7 +9,7 @@ import numpy as np
 from nibabel.orientations import apply_orientation, io_orientation
 from numpy.typing import NDArray
 
-from model.reading.contents import MriImage, MriVolume
+from model.reading.contents import MriImage, MriVolume, damaged
 from model.reading.labels import check_no_labels
 from model.reading.orientation import (
     BY_PERCENTILES,
@@ -20,7 +20,7 @@ from model.reading.orientation import (
     to_content,
     to_grey,
 )
-from model.reading.research.header import VolumeHeader, damaged
+from model.reading.research.header import VolumeHeader
 from model.reading.sizes import check_size, check_voxels
 from model.sentences import Sentence
 

@@ -16,7 +16,9 @@ from model.scan.listing.inputs import ID_BYTES, Input
 # most 256 million voxels of it: 400 MB are 200 million of 16 bits. 2000 slices at 160 px wait in 51 MB for the network.
 MAX_FILES, MAX_BYTES = 2000, 400_000_000
 # By the name alone: listing opens no file. A second member of one name in a zip file ends in "#2".
-_ALONE = re.compile(r"\.(png|jpe?g|bmp|webp|gif|tiff?|avif|jp2|nii|nii\.gz|mg[hz]|mgh\.gz|nrrd|mha|zip)(#\d+)?$")
+_ALONE = re.compile(
+    r"\.(png|jpe?g|bmp|webp|gif|tiff?|avif|hei[cf]|jp2|nii|nii\.gz|mg[hz]|mgh\.gz|nrrd|mha|mat|zip)(#\d+)?$"
+)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,9 @@ import gzip
 import io
 import zipfile
 import zlib
+from pathlib import Path
 
+import h5py
 import nibabel
 import numpy as np
 from nibabel.freesurfer.mghformat import MGHImage
@@ -77,3 +79,16 @@ def zipped(files: dict[str, bytes]) -> bytes:
         for name, content in files.items():
             archive.writestr(name, content)
     return buffer.getvalue()
+
+
+def matlab(image: np.ndarray | None = None, version: bytes = b"7.3", **cjdata: np.ndarray) -> bytes:
+    """Write a file as Cheng's collection has them; cjdata: more of its values, as MATLAB shows them."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", userblock_size=512) as file:
+        for name, values in {"image": head()[:, :, 11].T if image is None else image, **cjdata}.items():
+            file[f"cjdata/{name}"] = np.asarray(values).T
+    return b"MATLAB " + version + b" MAT-file" + buffer.getvalue()[19:]
+
+
+HEIC = (Path(__file__).parent / "slice.heic").read_bytes()
+"""A half-bright ellipse with a spot, 48 x 64 pixels, written by pillow-heif: nothing here encodes HEIC."""

@@ -1,0 +1,36 @@
+"""JPEG files of 12 bits, which Pillow does not read."""
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.data import get_testdata_file
+from pydicom.encaps import generate_frames
+
+from model.errors import TooManyPixels, UnreadableImage
+from model.reading.one_file import read_image
+from tests.support.heads import grey
+
+
+def frame_of(name: str) -> tuple[bytes, np.ndarray]:
+    """Return the codestream of one of pydicom's files, and its grey levels."""
+    dataset = pydicom.dcmread(get_testdata_file(name))
+    (frame,) = generate_frames(dataset.PixelData, number_of_frames=1)
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.JPEGLosslessSV1
+    return frame, dataset.pixel_array
+
+
+def test_jpeg_of_a_dicom_file_is_read_by_itself() -> None:
+    frame, values = frame_of("JPEG-lossy.dcm")
+    image = read_image(frame)
+    assert (image.format, image.pixels.shape) == ("JPEG", values.shape)
+    assert np.abs(image.pixels.astype(int) - grey(values.astype(np.float32))).max() <= 1
+
+
+def test_size_is_refused_before_decoding() -> None:
+    with pytest.raises(TooManyPixels):
+        read_image(frame_of("JPEG-lossy.dcm")[0], max_pixels=100)
+
+
+def test_cut_off_file_is_named_as_jpeg() -> None:
+    with pytest.raises(UnreadableImage, match="JPEG"):
+        read_image(frame_of("JPEG-lossy.dcm")[0][:2000])
