@@ -20,6 +20,8 @@ from model.reading.sizes import check_size, check_voxels, too_many_pixels
 from model.sentences import Sentence
 
 _PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000")
+# Masks are kept in these alone: others blur their edges.
+_LOSSLESS = {"PNG", "GIF", "TIFF", "BMP"}
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 # TIFF 6.0: the tag that says what a 0 is, and its value for white.
 _TIFF_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
@@ -90,7 +92,8 @@ def read_picture(content: bytes, max_pixels: int) -> MriImage:
         upright = _with_all_bits(content, picture, layout) if layout in _DEEP_LAYOUTS else picture
         ImageOps.exif_transpose(upright, in_place=True)
         pixels = _to_grey(upright)
-    check_not_a_mask(pixels)
+    if picture_format in _LOSSLESS:
+        check_not_a_mask(pixels)
     height, width = pixels.shape
     has_margin = within_margin(pixels) != HeadBox(0, height, 0, width)
     return MriImage(pixels, picture_format, _notes(n_frames, is_photograph, has_margin))
