@@ -4,6 +4,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from math import nan
 
 import numpy as np
@@ -16,6 +17,7 @@ from model.reading.contents import MriImage, MriVolume
 from model.reading.dicom.jpeg_frame import LOSSLESS, jpeg_frame
 from model.reading.labels import check_not_a_mask
 from model.reading.orientation import BY_PERCENTILES, Stack, grey_range, to_content, to_grey
+from model.reading.research.heic import as_png
 from model.reading.sizes import check_size, check_voxels, too_many_pixels
 from model.sentences import Sentence
 
@@ -28,6 +30,7 @@ _TIFF_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 # Pillow's names for the layouts of PNG files with 16 bits for each colour and alpha, of which it keeps the high bytes.
 _DEEP_LAYOUTS = {"RGB;16B", "RGBA;16B", "LA;16B"}
 # Brands of HEIC. Source: ISO/IEC 23008-12, B.4 and 10.2.
+_NO_PICTURE = b"\x89PNG"
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 # Of the JPEG files that Pillow reads.
 _USUAL_BITS = 8
@@ -80,8 +83,9 @@ def read_picture(content: bytes, max_pixels: int) -> MriImage:
         from model.reading.dicom.deep_jpeg import read_deep_jpeg
 
         return read_deep_jpeg(content, frame, max_pixels)
-    formats = _formats_of_heic() if content[8:12] in _HEIC else _PILLOW_FORMATS
-    with _damage_translated(max_pixels), Image.open(io.BytesIO(content), formats=formats) as picture:
+    if content[4:8] == b"ftyp" and content[8:12] in _HEIC:
+        return _read_heic(content, max_pixels)
+    with _damage_translated(max_pixels), Image.open(io.BytesIO(content), formats=_PILLOW_FORMATS) as picture:
         check_size(*picture.size, max_pixels)
         n_frames = getattr(picture, "n_frames", 1)
         picture.seek(0)
@@ -99,13 +103,11 @@ def read_picture(content: bytes, max_pixels: int) -> MriImage:
     return MriImage(pixels, picture_format, _notes(n_frames, is_photograph, has_margin))
 
 
-def _formats_of_heic() -> tuple[str, ...]:
-    """Give Pillow the decoder of HEIC, not before there is such a file; return what a file of its brands may be."""
-    import pi_heif
-
-    # Thumbnails and depths are no images of their own.
-    pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
-    return "AVIF", "HEIF"
+def _read_heic(content: bytes, max_pixels: int) -> MriImage:
+    png = as_png(content, max_pixels)
+    if png is None:
+        raise too_many_pixels(None, max_pixels)
+    return replace(read_picture(png or _NO_PICTURE, max_pixels), format="HEIF")
 
 
 def read_stack(content: bytes, max_pixels: int, max_voxels: int) -> MriImage | MriVolume | None:
