@@ -208,7 +208,7 @@ def _applied(layer: Any, *given: Any, **options: Any) -> Any:
     name = keras.backend.get_uid(layer.name)
     fresh = type(layer).from_config(layer.get_config() | {"name": f"{layer.name}_{name}", "dtype": "float32"})
     result = fresh(*given, **options)
-    fresh.set_weights(layer.get_weights())
+    fresh.set_weights([keras.ops.convert_to_numpy(weight) for weight in layer.weights])
     return result
 
 

@@ -84,7 +84,7 @@ class MemberSchema(OpenSchema):
     """A file of a zip file. Its name is not read: it may name a person."""
 
     index = fields.Integer(
-        validate=_COUNT, **_is("Place in the zip file's directory, from 0, as in Python's ZipFile.infolist().")
+        validate=_COUNT, **_is("Place in the zip file's directory, from 0, in the order of Python's zipfile.")
     )
     sha256 = fields.String(validate=_SHA256, **_is("SHA-256 of its unpacked bytes."))
 

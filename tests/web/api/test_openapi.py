@@ -210,8 +210,9 @@ def test_records_have_exactly_the_fields_of_their_schema(client: FlaskClient, tm
         found = results_of(contents, app.classifier(None), app)
         records = [record_of(result, hashes_of(contents)) for result in found]
     schemas = (ImageReadingSchema, RefusedSchema, VolumeReadingSchema)
-    # The heat map is added where it was asked for.
-    assert [set(record) for record in records] == [set(schema().fields) - {"heatmap"} for schema in schemas]
+    # What was asked for besides, and which files of a zip file were read, is added where there is any.
+    sometimes = {"heatmap", "second_opinion", "members"}
+    assert [set(record) for record in records] == [set(schema().fields) - sometimes for schema in schemas]
     assert set(records[2]["slices"][0]) == set(SliceSchema().fields)
 
 

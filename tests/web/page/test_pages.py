@@ -69,8 +69,8 @@ def test_result_says_what_was_done_and_by_which_model_to_which_file(client: Flas
 
 
 @pytest.mark.parametrize("name", SAMPLES)
-def test_sample_button_gives_a_result(client: FlaskClient, name: str) -> None:
-    answer = client.post("/", data={"sample": name})
+def test_sample_button_gives_a_result(classifiers: dict[str, Classifier], name: str) -> None:
+    answer = create_app({}, dict(classifiers)).test_client().post("/", data={"sample": name})
     assert answer.status_code == 200
     assert answer.text.count('<article class="card result') == 1
 
