@@ -21,6 +21,7 @@ _DICOM_SAMPLES = (
 # For each of these a process is started, which takes a second: too slow to make many of them.
 DECODED_IN_A_CHILD = {
     "MR_small_jpeg_ls_lossless.dcm", "MR_small_jp2klossless.dcm", "JPGExtended.dcm", "JPEG-lossy.dcm", "693_J2KI.dcm",
+    "heic",
 }  # fmt: skip
 _PICTURES = {
     "png": ("L", "PNG", {}), "png in colours": ("RGB", "PNG", {}), "png with a palette": ("P", "PNG", {}),
