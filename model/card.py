@@ -62,8 +62,6 @@ class Decision:
         return {name: number for name, number in dataclasses.asdict(self).items() if number is not None}
 
 
-# A network whose evidence was strongest inside the tumor in fewer of the tumors does not go by the tumor.
-LEAST_POINTING = 0.5
 # Unlike every brain MRI in training, or on the far side of a plane from what brain MRI was compared with.
 DISTANCE_GATE, LINEAR_GATE = "distance", "linear"
 
@@ -139,11 +137,6 @@ class ModelCard:
         """In which share of the tumors the evidence was strongest inside the tumor; None where it was not measured."""
         share: float | None = self.metrics.get("trust", {}).get("heatmaps", {}).get("hottest_point_in_box")
         return share
-
-    @property
-    def goes_by_the_look(self) -> bool:
-        """Whether it was measured that the evidence mostly lies elsewhere than in the tumor."""
-        return self.pointing is not None and self.pointing < LEAST_POINTING
 
     def to_json(self) -> str:
         """Give the card as indented JSON."""

@@ -12,7 +12,6 @@ _CONVERT = Sentence("Convert the volume to NIfTI, for example with nibabel, and 
 _DOWNLOAD = Sentence("Download the file itself again; some sites ask you to log in first.")
 _LFS = Sentence("Run `git lfs pull` in the repository, then send the file.")
 _COPY = Sentence("Copy or download the file again: it was cut short.")
-_PHONE = Sentence("Save it as JPEG or PNG and send that.")
 _PAR_REC = Sentence("Convert PAR and REC together to NIfTI, for example with dcm2niix, and send that.")
 
 _PDF = Sentence("a PDF document")
@@ -21,7 +20,6 @@ _VIDEO = Sentence("a video")
 _ARCHIVE = Sentence("a packed archive of another kind than zip")
 _LAYERED = Sentence("a picture of an image editor or of a telescope")
 _PROGRAM = Sentence("a program")
-_MATLAB = Sentence("a MATLAB file")
 _NUMPY = Sentence("a NumPy array")
 _HDF5 = Sentence("an HDF5 file")
 _MINC = Sentence("a MINC volume")
@@ -44,15 +42,12 @@ _BY_START: tuple[tuple[bytes, Sentence, Sentence], ...] = (
     (b"SIMPLE  =", _LAYERED, _EXPORT),
     (b"\x7fELF", _PROGRAM, _SEND_IMAGE),
     (b"MZ", _PROGRAM, _SEND_IMAGE),
-    (b"MATLAB", _MATLAB, _CONVERT),
     (b"\x93NUMPY", _NUMPY, _CONVERT),
     (b"CDF\x01", _MINC, _CONVERT),
     (b"CDF\x02", _MINC, _CONVERT),
     (b"version https://git-lfs", Sentence("a pointer of Git LFS"), _LFS),
     (b"# === DATA DESCRIPTION FILE", Sentence("the header of a Philips PAR/REC volume"), _PAR_REC),
 )
-# ISO 14496-12: the brand of a file that begins with a box "ftyp".
-_PHONE_BRANDS = {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"}
 _TEXT_BYTES = 1000
 
 
@@ -86,14 +81,9 @@ def _text(content: bytes) -> str:
     return text.lstrip("\ufeff \t\r\n").lower() if is_text else ""
 
 
-def _has_box(content: bytes) -> bool:
-    return content[4:8] == b"ftyp"
-
-
 _BY_LOOK: tuple[tuple[Callable[[bytes], bool], tuple[Sentence, Sentence]], ...] = (
     (lambda c: not c.strip(b"\0"), (Sentence("a file of nothing but zeros"), _COPY)),
-    (lambda c: _has_box(c) and c[8:12] in _PHONE_BRANDS, (Sentence("a picture of a phone (HEIC)"), _PHONE)),
-    (_has_box, (_VIDEO, _EXPORT)),
+    (lambda c: c[4:8] == b"ftyp", (_VIDEO, _EXPORT)),
     (lambda c: c[:4] == b"RIFF" and c[8:12] == b"AVI ", (_VIDEO, _EXPORT)),
     (lambda c: c[257:262] == b"ustar", (_ARCHIVE, _UNPACK)),
     (lambda c: c.startswith(b"\x89HDF") and b"minc-2.0" in c, (_MINC, _CONVERT)),

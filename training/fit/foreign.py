@@ -112,7 +112,7 @@ def _config_of(file: Path) -> dict[str, Any]:
 
 
 def _classes(config: Any) -> Iterator[tuple[str, str]]:
-    """Yield class and module of all that is to be made anew from a description."""
+    """Yield class and module of all that is to be made again from a description."""
     if isinstance(config, dict):
         if isinstance(config.get("class_name"), str):
             yield config["class_name"], str(config.get("module") or "")
@@ -184,7 +184,7 @@ def _input_shape(network: keras.Model, side_px: int | None) -> tuple[int, int, i
 
 
 def _inlined(network: keras.Model, given: Any) -> Any:
-    """Apply a network layer by layer, also the layers of networks in it, each made anew with its weights."""
+    """Apply a network layer by layer, also the layers of networks in it, each made again with its weights."""
     if isinstance(network, keras.Sequential):
         for layer in network.layers:
             given = _applied(layer, given)

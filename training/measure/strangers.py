@@ -1,6 +1,7 @@
 """What a network says of sources that it never saw: its bounds are chosen there, and its figures taken."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,13 +9,22 @@ from sklearn import metrics as scores
 
 from model.answers.calibration import calibrate
 from model.card import Decision
+from model.network.classifier import Classifier
+from training.data.copies import group
+from training.data.decoded import Decoded
+from training.data.folders import Picture
+from training.data.sources import Sources
+from training.errors import DataError
 from training.figures import Figures
 from training.measure.metrics import Presence
+from training.measure.passes import answers_of
 from training.measure.trust import (
+    NEVER,
     calibration,
     certain_answers,
     fit_temperature,
     group_folds,
+    rates_of,
     selective,
     tumor_presence,
 )
@@ -63,6 +73,40 @@ class Asked:
         return Asked(self.labels[places], self.raw[places], self.sources[places], self.groups[places])
 
 
+@dataclass(frozen=True, eq=False)
+class Met:
+    """Images of sources that the run never saw, what the network says of them, and what the gate measures."""
+
+    asked: Asked
+    features: NDArray[np.float32]
+
+
+def meet(strangers: Sources, seen: Sequence[Picture], classifier: Classifier) -> Met:
+    """Decode and classify the images of sources that a run never saw.
+
+    Raises:
+        DataError: the run has seen one of them, or they do not hold both answers.
+    """
+    card = classifier.card
+    decoded = strangers.decode(strangers.find(card.task).pictures, card.input_size_px)
+    known = {picture.source for picture in seen} & {picture.source for picture in decoded.pictures}
+    labels = decoded.labels(card.class_names)
+    if known or len(np.unique(labels == card.class_names.index("no_tumor"))) < 2:
+        raise DataError(
+            "Expected with --strangers sources that the run never saw, with tumors and without. "
+            + (f"The run was trained on {', '.join(sorted(known))}." if known else "One of the two is missing.")
+        )
+    answers = answers_of(classifier, decoded.pixels)
+    assert answers.gate_features is not None, "the classifier was made with a gate layer"
+    groups = group(decoded, strangers.series(decoded.pictures), None, strangers.facts(decoded.pictures))
+    return Met(Asked(labels, answers.probabilities, sources_by_image(decoded), groups), answers.gate_features)
+
+
+def sources_by_image(images: Decoded) -> NDArray[np.str_]:
+    """Return the collection of each image, (n,)."""
+    return np.array([picture.source for picture in images.pictures])
+
+
 @dataclass(frozen=True)
 class OnStrangers(Figures):
     """Figures of sources that the network never saw, each tenth of the groups with bounds that the nine others chose.
@@ -91,10 +135,8 @@ def choose_on_strangers(asked: Asked, held_out: Asked, healthy: int) -> Decision
     temperature = round(fit_temperature(asked.labels, asked.raw, weights), 4)
     tumor = 1 - calibrate(asked.raw, temperature)[:, healthy]
     tumor_from = balanced_point(shows, tumor, weights)
-    named = [of for of in (asked, held_out) if len(np.unique(of.labels[of.labels != healthy]))]
-    least = _LEAST_TUMOR
-    certain_from = max(least, tumor_from, _lowest_bound(tumor, ~shows, weights))
-    kinds = [_lowest_kind_bound(of, temperature, certain_from, healthy) for of in named]
+    certain_from = max(_LEAST_TUMOR, tumor_from, _lowest_bound(tumor, ~shows, weights))
+    kinds = [_lowest_kind_bound(of, temperature, certain_from, healthy) for of in (asked, held_out)]
     return Decision(
         temperature,
         tumor_from=tumor_from,
@@ -123,11 +165,11 @@ def balanced_point(shows: NDArray[np.bool_], tumor: NDArray[np.floating], weight
 
 
 def _lowest_bound(sure: NDArray[np.floating], wrong: NDArray[np.bool_], weights: NDArray[np.float64]) -> float:
-    """Return the lowest bound from which on STRANGERS_ERROR are wrong, or fewer; 1 where there is none."""
+    """Return the lowest bound from which on STRANGERS_ERROR are wrong, or fewer; NEVER where there is none."""
     order = np.argsort(-sure, kind="stable")
     shares = np.cumsum((weights * wrong)[order]) / np.cumsum(weights[order])
     good = np.flatnonzero(shares <= STRANGERS_ERROR)
-    return float(np.ceil(sure[order][good[-1]] * _STEPS) / _STEPS) if good.size else 1.0
+    return float(np.ceil(sure[order][good[-1]] * _STEPS) / _STEPS) if good.size else NEVER
 
 
 def _lowest_kind_bound(of: Asked, temperature: float, certain_from: float, healthy: int) -> float:
@@ -153,13 +195,16 @@ def figures_of_strangers(asked: Asked, held_out: Asked, refused: NDArray[np.bool
         found[measured] = 1 - probabilities[measured][:, healthy] >= decision.tumor_from
     answers = selective(asked.labels, probabilities, certain & ~refused)
     shows = asked.labels != healthy
-    presence = tumor_presence(
-        shows, 1 - probabilities[:, healthy], choose_on_strangers(asked, held_out, healthy).tumor_from
-    )
+    ranked = tumor_presence(shows, 1 - probabilities[:, healthy], Decision().tumor_from)
     names = [str(source) for source in np.unique(asked.sources)]
     return OnStrangers(
         n_pictures={name: int((asked.sources == name).sum()) for name in names},
-        tumor_presence=presence,
+        tumor_presence=replace(
+            rates_of(shows, found),
+            auroc=ranked.auroc,
+            by_other_groups=True,
+            sensitivity_at_95_specificity=ranked.sensitivity_at_95_specificity,
+        ),
         sources=measure_strangers(asked.sources, asked.labels, probabilities, healthy, (found == shows) & ~refused),
         certain=answers.coverage,
         wrong_among_certain=answers.error_among_certain,
@@ -170,15 +215,15 @@ def figures_of_strangers(asked: Asked, held_out: Asked, refused: NDArray[np.bool
 
 def measure_strangers(
     sources: NDArray[np.str_], labels: NDArray[np.int64], probabilities: NDArray[np.float32], healthy: int,
-    right: NDArray[np.bool_] | None = None,
+    found: NDArray[np.bool_] | None = None,
 ) -> Strangers:  # fmt: skip
     """Measure each source by itself.
 
-    sources: (n,); labels: int64 (n,); probabilities: float32 (n, n_classes); right: bool (n,), which images are rightly
-    called a tumor or none, where that is not asked at a probability of 0.5.
+    sources: (n,); labels: int64 (n,); probabilities: float32 (n, n_classes); found: bool (n,), which images are rightly
+    called a tumor or none; None to say so at a probability of 0.5.
     """
     shows = labels != healthy
-    found = (1 - probabilities[:, healthy] >= 0.5) == shows if right is None else right
+    found = (1 - probabilities[:, healthy] >= 0.5) == shows if found is None else found
     kinds = np.where(np.arange(probabilities.shape[1]) == healthy, -1, probabilities).argmax(axis=1) == labels
     right = {str(s): float(found[sources == s].mean()) for s in np.unique(sources)}
     kind = {str(s): float(kinds[(sources == s) & shows].mean()) for s in np.unique(sources[shows])}

@@ -18,7 +18,6 @@ from model.card import Decision, GateCard, ModelCard
 from model.network.classifier import Classifier
 from model.safe_files import write_atomically
 from training.data.boxes import boxes_in_input
-from training.data.copies import group
 from training.data.decoded import Decoded
 from training.data.outsiders import gather_outsiders
 from training.data.sources import Sources, add_sources, sources_of
@@ -27,13 +26,20 @@ from training.errors import DataError
 from training.figures import Figures
 from training.fit import networks
 from training.fit.run_folder import RUNS, RunFolder
-from training.fit.run_pictures import Known, RunPictures, known_by_collection, read_run_pictures
+from training.fit.run_pictures import Known, known_by_collection, read_run_pictures
 from training.measure.gate import GateFigures, fit_gate, gate_figures, refused_by_other_groups, require_outsiders
 from training.measure.metrics import Presence, Summary, summarize, wilson_interval
 from training.measure.passes import answers_of
 from training.measure.pointing import Pointing, PointingFigures
 from training.measure.stability import changed_looks, stability
-from training.measure.strangers import Asked, OnStrangers, choose_on_strangers, figures_of_strangers
+from training.measure.strangers import (
+    Asked,
+    OnStrangers,
+    choose_on_strangers,
+    figures_of_strangers,
+    meet,
+    sources_by_image,
+)
 from training.measure.trust import CrossFitted, choose_decision, cross_fitted, tumor_presence
 from training.recipes import RECIPES
 from training.steps.bounds import unmet_bounds
@@ -75,14 +81,6 @@ class Trust(CrossFitted):
     unmet_bounds: list[str]
     strangers: OnStrangers | None = None
     volumes: VolumeFigures | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Met:
-    """Images of sources that the run never saw, what the network says of them, and what the gate measures."""
-
-    asked: Asked
-    features: NDArray[np.float32]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -146,14 +144,14 @@ def calibrate_run(
         raise DataError("Expected validation pictures of two groups or more. Received one: none could test its choice.")
     labels, healthy = split.validation.labels(card.class_names), card.class_names.index("no_tumor")
     ungated = Classifier(dataclasses.replace(card, gate=GateCard(recipe.gate_layer, "", "", 1.0)), run.network())
-    met = _meet(strangers, split, ungated) if strangers else None
+    met = meet(strangers, split.known, ungated) if strangers else None
     pointing = _pointing(ungated, split.validation, labels, sources)
     validation = answers_of(ungated, split.validation.pixels, pointing.look)
     looks = changed_looks(split.validation.pixels, split.training.pixels, seed)
     shifted = answers_of(ungated, looks).probabilities
     features = validation.gate_features
     assert features is not None, "the classifier was made with a gate layer"
-    held_out = Asked(labels, validation.probabilities, _sources(split.validation), split.groups)
+    held_out = Asked(labels, validation.probabilities, sources_by_image(split.validation), split.groups)
     if met:
         decision = choose_on_strangers(met.asked, held_out, healthy)
     else:
@@ -204,27 +202,6 @@ def calibrate_run(
     return trust
 
 
-def _meet(strangers: Sources, split: RunPictures, classifier: Classifier) -> Met:
-    """Decode and classify the images of sources that the run never saw."""
-    card = classifier.card
-    decoded = strangers.decode(strangers.find(card.task).pictures, card.input_size_px)
-    known = {picture.source for picture in split.known} & {picture.source for picture in decoded.pictures}
-    labels = decoded.labels(card.class_names)
-    if known or len(np.unique(labels == card.class_names.index("no_tumor"))) < 2:
-        raise DataError(
-            "Expected with --strangers sources that the run never saw, with tumors and without. "
-            + (f"The run was trained on {', '.join(sorted(known))}." if known else "One of the two is missing.")
-        )
-    answers = answers_of(classifier, decoded.pixels)
-    assert answers.gate_features is not None, "the classifier was made with a gate layer"
-    groups = group(decoded, strangers.series(decoded.pictures), None, strangers.facts(decoded.pictures))
-    return Met(Asked(labels, answers.probabilities, _sources(decoded), groups), answers.gate_features)
-
-
-def _sources(images: Decoded) -> NDArray[np.str_]:
-    return np.array([picture.source for picture in images.pictures])
-
-
 def _write(run: RunFolder, trust: Trust, gate: GateCard, gate_bytes: bytes, network_sha256: str) -> None:
     write_atomically(run.gate_file, gate_bytes)
     chosen = {"decision": dataclasses.asdict(trust.decision), "gate": dataclasses.asdict(gate)}
@@ -271,7 +248,7 @@ def _random_pointing(
 
 
 def _by_source(images: Decoded, right: NDArray[np.bool_]) -> dict[str, SourceFigures]:
-    sources = _sources(images)
+    sources = sources_by_image(images)
     figures = {}
     for name in np.unique(sources):
         of_source = right[sources == name]

@@ -38,9 +38,9 @@ _OF_ONE_COLLECTION = Sentence(
     "The training pictures of tumors come almost all from one collection and share its look; tumors of other "
     "scanners and sequences are missed more often than its figures on that collection say."
 )
-_OF_SEVERAL_SOURCES = Sentence(
-    "Its gliomas come from several sources, its meningiomas and pituitary tumors from one. On sources that it never "
-    "saw it is wrong more often than on its own held-out images."
+_MEASURED_ON_STRANGERS = Sentence(
+    "Expect of images from elsewhere what the figures of sources that it never saw say, and not those of its own "
+    "held-out images."
 )
 _FROM_ELSEWHERE = Sentence(
     "Was trained elsewhere: on which pictures, and whether it saw those that it is shown here, is not known."
@@ -200,7 +200,7 @@ def _limits(config: Config, decision: Decision, gate: GateCard | None, trust: Js
         *((UNCALIBRATED,) if decision == Decision() else ()),
         *((_POINTS_ELSEWHERE,) if in_box is not None and in_box < LEAST_POINTING else ()),
     )
-    origin = _OF_SEVERAL_SOURCES if "strangers" in trust else _OF_ONE_COLLECTION
+    origin = _MEASURED_ON_STRANGERS if "strangers" in trust else _OF_ONE_COLLECTION
     return ((_QUICK,) if config.quick else ()) + missing + (origin, *_LIMITS)
 
 

@@ -217,7 +217,8 @@ def _second(second: Opinion) -> SecondOpinion:
 
 
 def _weakness(model: ModelCard) -> Sentence:
-    if model.pointing is None or not model.goes_by_the_look:
+    # Said of a network whose evidence lies elsewhere in most tumors.
+    if model.pointing is None or model.pointing >= 0.5:
         return NO_SENTENCE
     return Sentence(
         "It may go by the look of the image: in {share} of the tumors it was tested on, its evidence lay in the tumor.",

@@ -32,7 +32,7 @@ def read_deep_jpeg(content: bytes, frame: JpegFrame, max_pixels: int) -> MriImag
 
 
 def _as_dicom(content: bytes, frame: JpegFrame) -> bytes:
-    """Return the codestream as the pixels of a DICOM file. gdcm goes by it, whatever the transfer syntax says."""
+    """Return the codestream as the pixels of a DICOM file; gdcm decodes it whatever transfer syntax is named."""
     dataset = Dataset()
     dataset.SOPClassUID, dataset.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid()
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PixelRepresentation = 1, "MONOCHROME2", 0

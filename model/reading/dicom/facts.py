@@ -17,7 +17,7 @@ _SEQUENCES = {
     "GR": Sentence("gradient echo"),
     "EP": Sentence("echo planar"),
 }
-# A description is free text, where a name may stand: only these words of it are repeated.
+# A description is free text and may hold a name: only these words of it are repeated.
 _WORDS = {
     "T1", "T2", "T1W", "T2W", "T1WI", "T2WI", "T2STAR", "PD", "PDW", "FLAIR", "STIR", "DWI", "ADC", "SWI", "SWAN",
     "TRACE", "B0", "B500", "B1000", "MPRAGE", "MPR", "SPGR", "FSPGR", "BRAVO", "VIBE", "SPACE", "CUBE", "TSE",
