@@ -140,7 +140,7 @@ def choose_on_strangers(asked: Asked, held_out: Asked, healthy: int) -> Decision
     return Decision(
         temperature,
         tumor_from=tumor_from,
-        healthy_below=min(_MOST_HEALTHY, tumor_from, 1 - _lowest_bound(1 - tumor, shows, weights)),
+        healthy_below=min(_MOST_HEALTHY, tumor_from, round(1 - _lowest_bound(1 - tumor, shows, weights), 4)),
         certain_tumor_from=certain_from,
         kind_from=max(_LEAST_KIND, *kinds),
     )
@@ -169,7 +169,7 @@ def _lowest_bound(sure: NDArray[np.floating], wrong: NDArray[np.bool_], weights:
     order = np.argsort(-sure, kind="stable")
     shares = np.cumsum((weights * wrong)[order]) / np.cumsum(weights[order])
     good = np.flatnonzero(shares <= STRANGERS_ERROR)
-    return float(np.ceil(sure[order][good[-1]] * _STEPS) / _STEPS) if good.size else NEVER
+    return float(np.ceil(float(sure[order][good[-1]]) * _STEPS)) / _STEPS if good.size else NEVER
 
 
 def _lowest_kind_bound(of: Asked, temperature: float, certain_from: float, healthy: int) -> float:

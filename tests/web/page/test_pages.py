@@ -7,12 +7,13 @@ import io
 import json
 import re
 from html import unescape
+from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
 from app import create_app
-from model.card import DISCLAIMER
+from model.card import DISCLAIMER, WEIGHTS_FOLDER
 from model.network.classifier import Classifier
 from tests.support.client import multipart, sample
 from tests.support.networks import save_tiny_model
@@ -102,6 +103,21 @@ def test_two_models_that_contradict_each_other_are_noticed_and_no_others(
     assert f"vgg16 0.1 says: {'No sign of a tumor.' if second == 'no_tumor' else 'Tumor likely'}" in said
     disagree = (first == "no_tumor") != (second == "no_tumor")
     assert ("The two models disagree" in said) == disagree
+
+
+@pytest.mark.parametrize(("share", "warns"), [(0.0, True), (0.8, False)])
+def test_second_model_whose_evidence_lies_elsewhere_says_so(
+    decided: dict[str, Classifier], tmp_path: Path, share: float, warns: bool
+) -> None:
+    save_tiny_model(tmp_path, "vgg16", "tumor_presence", "flatten", says="tumor")
+    card = json.loads((tmp_path / "vgg16.json").read_text())
+    card["metrics"] = json.loads((WEIGHTS_FOLDER / "vgg16.json").read_text())["metrics"]
+    card["metrics"]["trust"]["heatmaps"]["hottest_point_in_box"] = share
+    (tmp_path / "vgg16.json").write_text(json.dumps(card))
+    second = Classifier.load(tmp_path / "vgg16.json")
+    client = create_app(classifiers={"xception": decided["xception says glioma"], "vgg16": second}).test_client()
+    said = text_of(result_of(client.post("/", data={"sample": "glioma"}).text))
+    assert ("It may go by the look of the image" in said) == warns
 
 
 def test_results_can_be_saved_as_csv_and_json_without_a_script(client: FlaskClient) -> None:
