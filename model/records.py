@@ -1,6 +1,6 @@
 """Results as records and as rows: the one list of columns behind every table, and the API's fields.
 
-A record is what the API answers: nested, slices counted from 0. A row is flat, and counts slices from 1, as viewers do.
+A record is what the API answers, nested; a row is flat. Both count slices from 1, as viewers do.
 Sentences are said by `say`, in the language of whoever asked.
 """
 
@@ -134,8 +134,7 @@ def _said_cells(answer: Answer) -> Row:
     """Return the answer's cells: no class and no probability of what is not a brain MRI."""
     row: Row = {"answer": answer.answer}
     if isinstance(answer, VolumeSummary):
-        places = {"slice": answer.key_slice, "first_slice": answer.first_slice, "last_slice": answer.last_slice}
-        row |= {name: index + 1 for name, index in places.items()}
+        row |= _slice_numbers(answer, "slice")
     if not answer.is_brain_mri:
         return row
     probabilities = {f"p_{name}": round(p, _DIGITS) for name, p in answer.by_class().items()}
@@ -273,14 +272,18 @@ def _of_volume(result: AnsweredVolume) -> dict[str, Any]:
         "n_slices": len(volume.slices),
         "n_classified": summary.n_classified,
         "n_brain_mri": summary.n_brain_mri,
-        "key_slice": summary.key_slice,
-        "first_slice": summary.first_slice,
-        "last_slice": summary.last_slice,
+        **_slice_numbers(summary, "key_slice"),
         "slices": [
-            {"slice_index": index, **_said(said)}
+            {"slice_index": index + 1, **_said(said)}
             for index, said in zip(summary.slice_indices, summary.slices, strict=True)
         ],
     }
+
+
+def _slice_numbers(summary: VolumeSummary, key: str) -> dict[str, int]:
+    """Return which slices the answer rests on, counted from 1; key: the name of the one to look at."""
+    places = {key: summary.key_slice, "first_slice": summary.first_slice, "last_slice": summary.last_slice}
+    return {name: index + 1 for name, index in places.items()}
 
 
 def _said(answer: Answer) -> dict[str, Any]:

@@ -41,14 +41,14 @@ def result(classifiers: dict[str, Classifier]) -> AnsweredVolume:
     return last
 
 
-def test_rows_count_slices_from_1_and_records_from_0(result: AnsweredVolume) -> None:
+def test_rows_and_records_count_slices_from_1(result: AnsweredVolume) -> None:
     record = record_of(result, ["0" * 64])
     volume, *slices = page_rows(result, ["0" * 64], 1, "", str)
     assert result.answer.slice_indices[0] > 0
-    assert [row["slice_index"] for row in record["slices"]] == [*result.answer.slice_indices]
+    assert [row["slice_index"] for row in record["slices"]] == [index + 1 for index in result.answer.slice_indices]
     assert [row["slice"] for row in slices] == [index + 1 for index in result.answer.slice_indices]
     for column, field in (("slice", "key_slice"), ("first_slice", "first_slice"), ("last_slice", "last_slice")):
-        assert volume[column] == record[field] + 1
+        assert volume[column] == record[field] == getattr(result.answer, field) + 1
 
 
 def test_every_cell_of_a_row_has_a_column(result: AnsweredVolume) -> None:

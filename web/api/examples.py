@@ -55,10 +55,10 @@ _VOLUME: dict[str, Any] = {
     "n_slices": 2,
     "n_classified": 1,
     "n_brain_mri": 1,
-    "key_slice": 1,
-    "first_slice": 1,
-    "last_slice": 1,
-    "slices": [{"slice_index": 1, **_OPINION}],
+    "key_slice": 2,
+    "first_slice": 2,
+    "last_slice": 2,
+    "slices": [{"slice_index": 2, **_OPINION}],
 }
 _REFUSED: dict[str, Any] = {
     "index": 1,

@@ -17,6 +17,7 @@ _SHA256 = Regexp(r"^[0-9a-f]{64}$")
 _SHARE = Range(min=0, max=1)
 YES_OR_NO = ("yes", "no")
 _COUNT = Range(min=0)
+_SLICE_NUMBER = Range(min=1)
 
 
 def _is(sentence: str, **of_schema: Any) -> dict[str, Any]:
@@ -148,7 +149,7 @@ class ImageReadingSchema(ReadingSchema):
 class SliceSchema(OpinionSchema):
     """The answer to one slice of a volume."""
 
-    slice_index = fields.Integer(validate=_COUNT, **_is("Place of the slice in the volume, from 0."))
+    slice_index = fields.Integer(validate=_SLICE_NUMBER, **_is("Number of the slice in the volume, from 1."))
 
 
 class VolumeReadingSchema(ReadingSchema):
@@ -160,13 +161,13 @@ class VolumeReadingSchema(ReadingSchema):
     n_classified = fields.Integer(validate=_COUNT, **_is("Number of slices that the network was asked about."))
     n_brain_mri = fields.Integer(validate=_COUNT, **_is("Number of those that are brain MRI slices."))
     key_slice = fields.Integer(
-        allow_none=True, validate=_COUNT, **_is("Place of the slice that the answer rests on most, from 0.")
+        allow_none=True, validate=_SLICE_NUMBER, **_is("Number of the slice to look at first, from 1.")
     )
     first_slice = fields.Integer(
-        allow_none=True, validate=_COUNT, **_is("Place of the first slice that shows the answer, from 0.")
+        allow_none=True, validate=_SLICE_NUMBER, **_is("Number of the first slice that the answer rests on, from 1.")
     )
     last_slice = fields.Integer(
-        allow_none=True, validate=_COUNT, **_is("Place of the last slice that shows the answer, from 0.")
+        allow_none=True, validate=_SLICE_NUMBER, **_is("Number of the last slice that the answer rests on, from 1.")
     )
     slices = fields.List(fields.Nested(SliceSchema), **_is("The answer to each slice that was classified, in order."))
 
