@@ -1,4 +1,4 @@
-"""The settings: one table, which environment variables named BRAIN_MRI_... and then a test's mapping change."""
+"""The settings: one table. Environment variables named BRAIN_MRI_... change it, then a test's mapping."""
 
 import os
 import re
@@ -15,6 +15,9 @@ from model.reading.contents import Limits
 
 PREFIX = "BRAIN_MRI_"
 BYTES_PER_MB = 1_000_000
+# Largest request where only this machine is served: a 16-bit series of 200 slices of 512 x 512 pixels is 105 MB.
+LOCAL_UPLOAD_MB = 256
+_THIS_MACHINE = {"127.0.0.1", "localhost", "::1", "[::1]"}
 # Kubernetes sets these in every container for a service named brain-mri; they are no misspelt settings.
 _OF_KUBERNETES = re.compile(r"(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)\w*)?)")
 
@@ -79,7 +82,11 @@ class Settings:
     """The values in force. The environment names each in upper case, after PREFIX."""
 
     max_upload_mb: int = field(
-        default=60, metadata=_as("Largest request that is read, in megabytes, all its files together.", _positive)
+        default=60,
+        metadata=_as(
+            f"Largest request, in megabytes, all files together; {LOCAL_UPLOAD_MB} where only this machine is served.",
+            _positive,
+        ),
     )
     max_files: int = field(default=600, metadata=_as("Most files in one request, and in one zip file.", _positive))
     max_in_work: int = field(
@@ -134,7 +141,15 @@ def load_settings(changes: Mapping[str, Any] | None = None) -> Settings:
     if unknown := sorted(set(given) - set(TABLE)):
         known = ", ".join(PREFIX + name for name in TABLE)
         raise SettingsError(f"Expected settings among {known}. Received {PREFIX}{unknown[0]}.")
-    return Settings(**{name.lower(): _value(name, value) for name, value in given.items()})
+    values = {name.lower(): _value(name, value) for name, value in given.items()}
+    if _serves_this_machine_alone(values):
+        values.setdefault("max_upload_mb", LOCAL_UPLOAD_MB)
+    return Settings(**values)
+
+
+def _serves_this_machine_alone(values: Mapping[str, Any]) -> bool:
+    """Return whether gunicorn.conf.py binds to this machine, and no proxy brings others' requests."""
+    return os.environ.get("BIND", "127.0.0.1") in _THIS_MACHINE and not values.get("proxy_hops")
 
 
 def _from_environment() -> dict[str, Any]:

@@ -208,7 +208,7 @@ def test_files_of_one_upload_keep_their_own_names(opened: Any, tmp_path: Path) -
 
 def test_file_that_the_script_holds_back_is_in_the_table_too_and_can_be_removed(opened: Any, tmp_path: Path) -> None:
     with (tmp_path / "big.png").open("wb") as big:
-        big.truncate(61_000_000)
+        big.truncate(257_000_000)
     classify(opened, str(tmp_path / "big.png"))
     opened.get_by_role("button", name="Remove").wait_for()
     with opened.expect_download() as download:
@@ -216,7 +216,7 @@ def test_file_that_the_script_holds_back_is_in_the_table_too_and_can_be_removed(
     download.value.save_as(tmp_path / "results.csv")
     (row,) = csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text("utf-8-sig")))
     assert (row["file"], row["kind"]) == ("big.png", "refused")
-    assert "at most 60 MB" in row["error"]
+    assert "at most 256 MB" in row["error"]
     opened.get_by_role("button", name="Remove").click()
     assert opened.locator(".refusal:visible").count() == 0
 
@@ -452,14 +452,14 @@ def test_preview_and_size_check_come_before_the_upload(opened: Any, tmp_path: Pa
     asked: list[str] = []
     opened.on("request", lambda request: asked.append(request.url))
     with (tmp_path / "big.png").open("wb") as big:
-        big.truncate(61_000_000)
+        big.truncate(257_000_000)
     opened.get_by_role("button", name="Remove - glioma.jpg").click()
     assert opened.locator("[data-chosen] li").count() == 0
     # Playwright hands over smaller files by value.
     opened.set_input_files("#files", str(tmp_path / "big.png"))
     opened.get_by_role("button", name="Classify").click()
     opened.locator(".refusal:visible").wait_for()
-    assert "at most 60 MB" in opened.locator(".refusal:visible").inner_text()
+    assert "at most 256 MB" in opened.locator(".refusal:visible").inner_text()
     assert [url for url in asked if not url.startswith("blob:")] == []
 
 

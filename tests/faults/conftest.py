@@ -89,5 +89,5 @@ def pictures() -> list[bytes]:
 
 @pytest.fixture
 def server(tiny_models: Path) -> Iterator[Server]:
-    with gunicorn(tiny_models) as running:
+    with gunicorn(tiny_models, MAX_UPLOAD_MB="60") as running:
         yield running

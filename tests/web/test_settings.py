@@ -15,6 +15,7 @@ from web.settings import PREFIX, TABLE, SettingsError, load_settings
 def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in TABLE:
         monkeypatch.delenv(PREFIX + name, raising=False)
+    monkeypatch.delenv("BIND", raising=False)
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -26,10 +27,29 @@ def test_each_setting_is_explained_in_one_sentence(name: str) -> None:
 
 def test_defaults_hold_where_nothing_is_given() -> None:
     settings = load_settings()
-    assert (settings.max_upload_mb, settings.max_files) == (60, 600)
+    assert (settings.max_upload_mb, settings.max_files) == (256, 600)
     assert (settings.model_names, settings.models_dir) == (DEFAULT_MODELS, WEIGHTS_FOLDER)
-    assert settings.max_upload_bytes == 60_000_000
+    assert settings.max_upload_bytes == 256_000_000
     assert settings.limits == Limits(max_pixels=25_000_000, max_voxels=64_000_000, max_files=600)
+
+
+@pytest.mark.parametrize(
+    ("bind", "hops", "limit_mb"),
+    [
+        ("127.0.0.1", "0", 256),
+        ("::1", "0", 256),
+        ("0.0.0.0", "0", 60),
+        ("192.168.1.2", "0", 60),
+        ("127.0.0.1", "1", 60),
+    ],
+)
+def test_large_uploads_are_for_a_server_of_this_machine_alone(
+    monkeypatch: pytest.MonkeyPatch, bind: str, hops: str, limit_mb: int
+) -> None:
+    monkeypatch.setenv("BIND", bind)
+    monkeypatch.setenv("BRAIN_MRI_PROXY_HOPS", hops)
+    assert load_settings().max_upload_mb == limit_mb
+    assert load_settings({"MAX_UPLOAD_MB": 9}).max_upload_mb == 9
 
 
 def test_environment_comes_before_the_default_and_the_mapping_before_both(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +89,7 @@ def test_names_that_kubernetes_sets_for_a_service_of_this_name_are_left_alone(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(PREFIX + name, "tcp://10.0.0.1:8000")
-    assert load_settings().max_upload_mb == 60
+    assert load_settings().max_files == 600
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/fr/README.md", "SECURITY.md", "PRIVACY.md", "CHANGELOG.md"])
