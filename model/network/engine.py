@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.network.keras_import import import_keras
+from model.network.layout import channels_first
 
 Arrays = list[NDArray[np.float32]]
 Run = Callable[[NDArray[np.float32]], Arrays]
@@ -44,7 +45,7 @@ def engine_of(network: Any, has_beside: bool = True, n_threads: int | None = Non
     config = {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
     if n_threads:
         config["INFERENCE_NUM_THREADS"] = n_threads
-    graph = _graph(network)
+    graph = _graph(channels_first(network))
     alone = openvino.compile_model(graph, "CPU", {**config, "PERFORMANCE_HINT": "LATENCY"})
     n_streams = n_cores() if has_beside else 1
     if n_streams == 1:

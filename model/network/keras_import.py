@@ -1,7 +1,9 @@
 """Import Keras alone: it takes plotting and data packages along wherever it finds them, which serving never needs."""
 
+import contextlib
 import importlib
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
@@ -17,10 +19,21 @@ if BACKEND == "openvino":
 
 def import_keras() -> Any:
     """Return the keras module; the packages named above are not imported with it, and stay importable afterwards."""
-    absent = {name: module for name, module in _NOT_NEEDED.items() if name not in sys.modules}
+    with _hidden(_NOT_NEEDED):
+        return importlib.import_module("keras")
+
+
+def without_tensorflow() -> contextlib.AbstractContextManager[None]:
+    """Keep Keras from importing TensorFlow to look at a layer's configuration, if it computes with something else."""
+    return _hidden({} if BACKEND == "tensorflow" else {"tensorflow": None})
+
+
+@contextlib.contextmanager
+def _hidden(modules: dict[str, ModuleType | None]) -> Iterator[None]:
+    absent = {name: module for name, module in modules.items() if name not in sys.modules}
     sys.modules.update(absent)  # type: ignore[arg-type]
     try:
-        return importlib.import_module("keras")
+        yield
     finally:
         for name in absent:
             del sys.modules[name]
