@@ -24,6 +24,9 @@ COPY model/ model/
 COPY web/ web/
 COPY templates/ templates/
 COPY static/ static/
+# What the page's footer links to.
+COPY README.md MODEL_CARD.md PRIVACY.md LICENSE ./
+COPY docs/fr/README.md docs/fr/PRIVACY.md docs/fr/
 # The served models' figures, for the API.
 COPY training/results/served.json training/results/
 # Readable by the service's user whatever the umask of the checkout; owned by root, so that the service cannot alter it.

@@ -17,6 +17,7 @@ from web.guards.overload import Places
 from web.guards.uploads import MemoryRequest
 from web.languages import languages
 from web.observing import requests
+from web.page import documents
 from web.page import views as page_views
 from web.routes import Mark
 from web.server.addresses import EXIT_CANNOT_START
@@ -68,7 +69,7 @@ def _wired(parts: Service) -> Flask:
     cross_site.register(app)
     tokens.register(app, settings.tokens)
     rate_limit.register(app, settings)
-    for module in (api_views, docs_page, probes, page_views):
+    for module in (api_views, docs_page, documents, probes, page_views):
         app.register_blueprint(module.blueprint)
     languages.register(app)
     errors.register(app, page_views.show_refusal)

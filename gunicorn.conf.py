@@ -6,17 +6,17 @@ from pathlib import Path
 
 from web.server import addresses, worker_metrics
 
-# This machine alone, unless somebody wants otherwise, as the image does: behind its own network and a proxy.
+# Only this machine, unless BIND says otherwise, as in the Docker image.
 bind = f"{os.environ.get('BIND', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
-# Each worker holds all models (some 700 MB); OpenVINO uses all cores for one picture.
+# Each worker holds all models (some 700 MB). OpenVINO uses all cores for one image.
 workers = 1
-# Many more threads than pictures in work: those that wait or upload slowly do not block the probes.
-# gthread with a bound on the time that a client takes, so that slow ones do not hold all threads for long.
+# Many more threads than images in work: waiting and slow uploads do not block the probes.
+# gthread with a time limit for clients, so that slow ones do not hold all threads.
 worker_class = "web.server.worker.GuardedThreadWorker"
 threads = 32
-# Models are loaded in the worker, after the fork: Keras and OpenVINO start threads that do not survive one.
+# Models are loaded in the worker, after the fork: the threads of Keras and OpenVINO do not survive a fork.
 preload_app = False
-# A worker that loads its models on a slow machine must not be taken for dead.
+# A worker may load its models slowly without being killed.
 timeout = 120
 graceful_timeout = 30
 # The heartbeat file belongs in memory: a slow disk must not look like a dead worker.

@@ -1,9 +1,9 @@
-// What the page reads of files before they are sent: which belong to one DICOM series, and what a zip file calls its own.
-// Nothing of it leaves the browser but the grouping.
+// What the page reads from files before it sends them: which belong to one DICOM series, and the names in a zip file.
+// Only the grouping leaves the browser.
 
-/** The series' id stands before the pixels, and before the long elements of most makers. */
+/** The series' id comes before the pixels, and before the long elements of most makers. */
 const BEGINNING_BYTES = 65_536;
-/** Of a zip file: its end, with a comment of at most 64 KiB, and its directory. Source: PKWARE APPNOTE 6.3.10. */
+/** The end of a zip file, with a comment of at most 64 KiB, holds its directory. Source: PKWARE APPNOTE 6.3.10. */
 const END_BYTES = 65_557;
 const MAX_DIRECTORY_BYTES = 10_000_000;
 const DICOM_PREAMBLE_BYTES = 128;
@@ -15,7 +15,7 @@ const ITEM_END = 0xfffee00d;
 const SEQUENCE_END = 0xfffee0dd;
 
 /**
- * Put the DICOM files of a series together, and a volume's header with its voxels; every other file alone.
+ * Group the DICOM files of a series, and a volume's header with its voxels; every other file is alone.
  * @param {File[]} files
  * @returns {Promise<File[][]>}
  */
@@ -36,7 +36,7 @@ export async function grouped(files) {
   return groups;
 }
 
-/** Return what files that belong together have in common, or nothing. @param {File} file @returns {Promise<string>} */
+/** Return a key that files of one group share, or nothing. @param {File} file @returns {Promise<string>} */
 async function keyOf(file) {
   const series = seriesIn(new DataView(await file.slice(0, BEGINNING_BYTES).arrayBuffer()));
   if (series !== null) return `series ${series}`;
@@ -54,7 +54,7 @@ export function seriesIn(bytes) {
   try {
     return seriesAfter(bytes, DICOM_PREAMBLE_BYTES + 4);
   } catch (error) {
-    // The header goes on beyond what was read, or is no header.
+    // The header is longer than what was read, or is not a header.
     if (error instanceof RangeError) return "";
     throw error;
   }
@@ -81,7 +81,7 @@ function seriesAfter(bytes, start) {
 }
 
 /**
- * Return where a sequence of unknown length ends: its items, and sequences in them, are walked through.
+ * Return where a sequence of unknown length ends, by walking through its items and their sequences.
  * @param {DataView} bytes
  * @param {number} place
  * @param {boolean} isExplicit

@@ -1,23 +1,23 @@
-// Improves the page where JavaScript runs: previews, drop, paste, progress of each file, cancel, heat map, downloads.
-// Nothing needs it: without it the form sends all files at once and the server answers with the whole page.
+// Improves the page where JavaScript runs: previews, drop, paste, progress of each file, cancel, downloads.
+// Without it the form sends all files at once, and the server answers with the whole page.
 
 import { grouped, namesInZip } from "./files.js";
 import { fill, ResultTable } from "./results.js";
 
 /**
- * What is sent at once: one file, or the files of a DICOM series; and its row in the list while it waits.
+ * What is sent in one request, one file or the files of a series, with its row in the list while it waits.
  * @typedef {object} Job
  * @property {string} name
  * @property {File[]} files
  * @property {string[]} inZip the names in a zip file, in the order of its directory
- * @property {string} sample its name, where a sample is asked for instead of files
+ * @property {string} sample its name, if it is a sample instead of files
  * @property {HTMLElement} item the row
  * @property {XMLHttpRequest | null} request
  * @property {number} nCards how many cards came so far
  */
 
 /**
- * What is under way: at most one job, whose files are on their way to the server or with it.
+ * The job in work, if any: its files are being sent or are with the server.
  * @typedef {{is: "idle"} | {is: "sending" | "classifying", job: Job}} State
  */
 
@@ -30,15 +30,15 @@ const texts = JSON.parse(document.querySelector("#texts")?.textContent ?? "{}");
 const pageTitle = document.title.split(" - ").at(-1) ?? "";
 /** How many chosen files are named one by one. */
 const MAX_NAMED = 24;
-/** Object URLs of the previews on show; each is revoked when its picture goes. @type {string[]} */
+/** Object URLs of the previews; each is revoked with its image. @type {string[]} */
 let previewUrls = [];
-/** The files that were chosen, dropped or pasted and not sent yet. @type {File[]} */
+/** Files that were chosen, dropped or pasted, but not sent yet. @type {File[]} */
 let chosenFiles = [];
 /** What waits to be sent, in order. @type {Job[]} */
 const queue = [];
 /** @type {State} */
 let state = { is: "idle" };
-/** How much of what was asked for since the queue was last empty is done. */
+/** How many jobs since the queue was last empty, and how many of them are done. */
 let batch = { nDone: 0, nAll: 0 };
 /** The list as a table. @type {ResultTable | null} */
 let table = null;
@@ -72,7 +72,7 @@ function progressOf(job) {
   return the(HTMLProgressElement, "[data-pending-progress]", job.item);
 }
 
-/** Say something in the live region. @param {string} text */
+/** Announce something in the live region. @param {string} text */
 function say(text) {
   the(HTMLElement, "[data-status]").textContent = text;
 }
@@ -85,13 +85,13 @@ function problemWith(files) {
   return "";
 }
 
-/** Name files that were read together. @param {File[]} files @returns {string} */
+/** Return a name for files that were read together. @param {File[]} files @returns {string} */
 function nameOf(files) {
   const [first, last] = [files[0]?.name ?? "", files.at(-1)?.name ?? ""];
   return files.length < 2 ? first : fill(texts.series, { first, last, n: files.length });
 }
 
-/** Name the chosen files, each with a button that takes it back. */
+/** List the chosen files, each with a button that removes it. */
 function showChosen() {
   previewUrls.forEach((url) => URL.revokeObjectURL(url));
   previewUrls = [];
@@ -105,7 +105,7 @@ function showChosen() {
   input.files = transfer.files;
 }
 
-/** Name one chosen file; what a browser cannot draw (TIFF, DICOM) has no preview. @param {File} file */
+/** Return the item of one chosen file; formats that a browser cannot draw (TIFF, DICOM) have no preview. @param {File} file */
 function chosenItem(file) {
   const template = the(HTMLTemplateElement, "[data-chosen-file]").content.cloneNode(true);
   const item = the(HTMLElement, "li", /** @type {DocumentFragment} */ (template));
@@ -130,7 +130,7 @@ function namesOf(files) {
   return files.length > 5 ? fill(texts.more, { names, n: files.length - 5 }) : names;
 }
 
-/** Add files to the choice, however they came; the same file counts once. @param {File[]} files */
+/** Add files to the chosen ones; the same file counts once. @param {File[]} files */
 function choose(files) {
   const isSame = (/** @type {File} */ a, /** @type {File} */ b) =>
     a.name === b.name && a.size === b.size && a.lastModified === b.lastModified;
@@ -142,7 +142,7 @@ function choose(files) {
   say(fill(texts.chosen, { names: namesOf(chosenFiles) }));
 }
 
-/** Take files that came by drop or paste: with results on the page they are sent at once. @param {File[]} files */
+/** Take files from a drop or paste; with results on the page they are sent at once. @param {File[]} files */
 function takeFiles(files) {
   choose(files);
   if (files.length && allCards().length) form?.requestSubmit();
@@ -191,7 +191,7 @@ function nextEntries(reader) {
 }
 
 /**
- * Let files be dropped anywhere: beside the field, a browser would open the file in place of the page.
+ * Accept drops anywhere: outside the field, a browser would open the file instead of the page.
  * @param {HTMLElement} field
  */
 function listenForDrops(field) {
@@ -212,7 +212,7 @@ function blameField(isWrong) {
   if (isWrong) input.focus();
 }
 
-/** Send the chosen files, each group for itself. @param {SubmitEvent} event */
+/** Send the chosen files, one request per group. @param {SubmitEvent} event */
 async function onSubmit(event) {
   event.preventDefault();
   const files = chosenFiles;
@@ -239,7 +239,7 @@ function onSample(event) {
 }
 
 /**
- * Put a row into the list and what it stands for into the queue.
+ * Put a job into the queue and its row into the list.
  * @param {Pick<Job, "name" | "files" | "inZip" | "sample">} asked
  * @returns {Job}
  */
@@ -265,7 +265,7 @@ function pendingRow() {
   return the(HTMLElement, "li", /** @type {DocumentFragment} */ (row));
 }
 
-/** Name a job in its row, and let its buttons do what they say. @param {Job} job */
+/** Fill the row of a job, and connect its buttons. @param {Job} job */
 function fillRow(job) {
   const { name, files, item } = job;
   const [cancelButton, retry, remove] = ["cancel", "retry", "remove"].map((part) => partOf(job, part));
@@ -291,7 +291,7 @@ function fillRow(job) {
   showPendingPicture(the(HTMLImageElement, "[data-pending-picture]", item), files);
 }
 
-/** Take the table's row out of a refusal that went. @param {HTMLElement} item */
+/** Remove the table's row of a refusal that was removed. @param {HTMLElement} item */
 function dropRow(item) {
   const number = the(HTMLElement, "article", item).dataset.number;
   const row = table?.rows().find((one) => number && one.dataset.number === number);
@@ -307,7 +307,7 @@ function showPendingPicture(picture, files) {
   picture.src = url;
 }
 
-/** Send what waits longest, or rest: called when nothing is under way any more. */
+/** Send the job that waits longest, if any; called when no job is in work. */
 function startNext() {
   const job = queue.shift();
   state = job ? { is: "sending", job } : { is: "idle" };
@@ -317,7 +317,7 @@ function startNext() {
   send(job);
 }
 
-/** Say how much is done; the title says it to whoever looks at another tab. */
+/** Show how much is done, also in the title for readers of another tab. */
 function tell() {
   const n = allCards().length;
   document.title = n ? `${texts.results} (${n}) - ${pageTitle}` : pageTitle;
@@ -398,7 +398,7 @@ function onLine(job, line) {
 
 /** Put a card before the row of its job, and its row into the table. @param {Job} job @param {{card: string, row: string}} line */
 function showCard(job, line) {
-  // The server's own template, without a word that a user wrote; the names are put in here, as text.
+  // HTML of the server's template. File names are put in here, as text.
   const parse = (/** @type {string} */ html) => new DOMParser().parseFromString(html, "text/html");
   const card = the(HTMLElement, "[data-card]", parse(line.card));
   const row = the(HTMLElement, "[data-row]", parse(`<table>${line.row}</table>`));
@@ -430,7 +430,7 @@ function fileNameOf(job, record) {
   return `${nameOf(files)}/${inside}`;
 }
 
-/** End a job whose answer is whole, or broke off. @param {Job} job @param {XMLHttpRequest} request */
+/** End a job whose answer is complete or was cut off. @param {Job} job @param {XMLHttpRequest} request */
 function finish(job, request) {
   if (request.status === 200 && job.nCards) {
     job.item.remove();
@@ -450,7 +450,7 @@ function problemDetail(request) {
   }
 }
 
-/** Leave the reason in the row: it counts as a result without an answer. @param {Job} job @param {string} reason */
+/** Show the reason in the row, which counts as a result without an answer. @param {Job} job @param {string} reason */
 function refuse(job, reason) {
   const number = nextNumber();
   const date = new Date().toISOString().replace(/\.\d+/, "");
@@ -465,12 +465,12 @@ function refuse(job, reason) {
   table?.addRefused(number, fill(texts.named, { name: job.name }), reason);
 }
 
-/** Stop one job at the wish of the user; what is cancelled is no result. @param {Job} job */
+/** Cancel one job; it does not count as a result. @param {Job} job */
 function cancel(job) {
   const place = queue.indexOf(job);
   if (place >= 0) queue.splice(place, 1);
   stop(job, texts.cancelled);
-  // Where it is under way, this starts the next.
+  // If it is in work, this starts the next one.
   job.request?.abort();
 }
 
@@ -485,13 +485,13 @@ function stop(job, reason) {
   tell();
 }
 
-/** Give a card what only a script can; it is loaded with the first card. @param {Element} card */
+/** Add the script's tools to a card; they are loaded with the first card. @param {Element} card */
 async function improve(card) {
   if (card.querySelector("[data-viewer]")) (await import("./viewer.js")).improveViewers(card);
   if (card.querySelector("[data-volume]")) (await import("./volume.js")).improveVolumes(card);
 }
 
-/** Bring the links up to date with the list; they are files made here, of this page alone. */
+/** Update the download links, whose files are made in this page. */
 function prepareDownloads() {
   const cards = allCards().map(({ dataset }) => ({
     file: dataset.file ?? "", record: JSON.parse(dataset.record ?? "{}"), rows: JSON.parse(dataset.rows ?? "[]"),
@@ -500,7 +500,7 @@ function prepareDownloads() {
   const results = cards.map(({ file, record, truth }) => ({ file, ...record, ...(truth && { true_diagnosis: truth }) }));
   const rows = cards.flatMap(({ file, rows, truth }) =>
     rows.map((/** @type {object} */ row) => ({ ...row, file, true_diagnosis: truth })));
-  const disclaimer = the(HTMLElement, ".disclaimer").textContent.trim();
+  const disclaimer = the(HTMLElement, "[data-disclaimer]").textContent.trim();
   setDownload("json", "application/json", JSON.stringify({ results, disclaimer }, null, 2));
   setDownload("csv", "text/csv", csvOf(rows));
   setDownload("excel", "text/csv", csvOf(rows, ";", ","));
@@ -515,7 +515,7 @@ function setDownload(kind, type, text) {
 }
 
 /**
- * Write rows as CSV, as model/records.py does; a cell that a spreadsheet would run as a formula becomes text.
+ * Return rows as CSV, as model/records.py writes it; a cell that a spreadsheet would run as a formula becomes text.
  * @param {Record<string, unknown>[]} rows
  * @param {string} separator
  * @param {string} decimal
@@ -532,7 +532,7 @@ function csvOf(rows, separator = ",", decimal = ".") {
   return `\ufeff${lines.map((line) => line.map(cell).join(separator)).join("\r\n")}\r\n`;
 }
 
-/** Empty the list: everything of it is gone, there is no other copy. */
+/** Empty the list; there is no other copy. */
 function clearResults() {
   if (allCards().length > 1 && !window.confirm(fill(texts.reallyEmpty, { n: allCards().length }))) return;
   queue.length = 0;
@@ -546,13 +546,13 @@ function clearResults() {
   the(HTMLElement, "#main").focus();
 }
 
-/** Which date and models stand on every printed page. */
+/** Prints the date and the models on every page. */
 const printed = new CSSStyleSheet();
 document.adoptedStyleSheets.push(printed);
 /** Details that were opened for the printer. @type {HTMLDetailsElement[]} */
 let openedDetails = [];
 
-/** Open every detail before printing, however it was asked for; a report without the model's version is none. */
+/** Open all details before printing: a report must name the model's version. */
 function openDetails() {
   const date = new Date().toISOString().slice(0, 10);
   const models = the(HTMLElement, "[data-models]").dataset.models ?? "";
@@ -563,7 +563,7 @@ function openDetails() {
   openedDetails.forEach((details) => { details.open = true; });
 }
 
-/** Leave the page as it was before printing. */
+/** Close the details that were opened for printing. */
 function closeDetails() {
   openedDetails.forEach((details) => { details.open = false; });
 }
@@ -574,7 +574,7 @@ function isDark() {
   return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** Switch between the light page and the dark room; the browser keeps the choice. @param {HTMLButtonElement} button */
+/** Switch between light and dark; the browser keeps the choice. @param {HTMLButtonElement} button */
 function offerThemes(button) {
   const name = () => { button.textContent = (isDark() ? button.dataset.textLight : button.dataset.textDark) ?? ""; };
   button.hidden = false;
@@ -586,12 +586,12 @@ function offerThemes(button) {
   name();
 }
 
-/** Keep a choice in this browser, where it lets the page. @param {string} name @param {string} value */
+/** Keep a choice in this browser, if it allows that. @param {string} name @param {string} value */
 function keep(name, value) {
   try {
     localStorage.setItem(name, value);
   } catch {
-    // Some browsers forbid it: then it is forgotten with the page.
+    // Some browsers forbid it: then the choice is lost with the page.
   }
 }
 

@@ -1,11 +1,11 @@
 // The list of results as a table: sorted, filtered, marked with the true diagnosis; a row opens its card.
 
 /**
- * What the table needs of the page.
+ * What the table needs from the page.
  * @typedef {object} Page
  * @property {Record<string, string>} texts
- * @property {(card: HTMLElement) => void} improve gives an opened card what only a script can
- * @property {() => void} changed is called when a row went, or a diagnosis was marked
+ * @property {(card: HTMLElement) => void} improve adds the script's tools to an opened card
+ * @property {() => void} changed is called when a row was removed or a diagnosis marked
  */
 
 /** One result needs no table. */
@@ -54,7 +54,7 @@ export class ResultTable {
     this.update();
   }
 
-  /** Make the row of a file that got no answer here. @param {number} number @param {string} name @param {string} reason */
+  /** Add the row of a file that was refused before it was sent. @param {number} number @param {string} name @param {string} reason */
   addRefused(number, name, reason) {
     const template = /** @type {HTMLTemplateElement} */ (part(this.root, "[data-refused-row]"));
     const row = part(/** @type {DocumentFragment} */ (template.content.cloneNode(true)), "[data-row]");
@@ -64,7 +64,7 @@ export class ResultTable {
     this.add(row, name);
   }
 
-  /** Give a row its tools. @param {HTMLElement} row */
+  /** Add the tools to a row. @param {HTMLElement} row */
   prepare(row) {
     const template = /** @type {HTMLTemplateElement} */ (part(this.root, "[data-row-tools]"));
     row.append(template.content.cloneNode(true));
@@ -115,7 +115,7 @@ export class ResultTable {
     heading?.scrollIntoView({ block: "start" });
   }
 
-  /** Show the cards whose boxes are ticked, two at most: the one that was ticked first gives way. */
+  /** Show the cards with ticked boxes, the last two at most. */
   compare() {
     const ticked = this.rows().filter((row) => compareBox(row).checked);
     const kept = this.opened.filter((row) => ticked.includes(row));
@@ -130,7 +130,7 @@ export class ResultTable {
     this.drop(row);
   }
 
-  /** Take a row out whose card is gone. @param {HTMLElement} row */
+  /** Remove a row whose card was removed. @param {HTMLElement} row */
   drop(row) {
     const next = /** @type {HTMLElement | null} */ (row.nextElementSibling ?? row.previousElementSibling);
     this.opened = this.opened.filter((other) => other !== row);
@@ -147,7 +147,7 @@ export class ResultTable {
     this.update();
   }
 
-  /** Sort by a column; a second time the other way round. @param {HTMLElement} button */
+  /** Sort by a column; a second click reverses the order. @param {HTMLElement} button */
   sort(button) {
     const head = /** @type {HTMLTableCellElement} */ (button.closest("th"));
     const isDown = head.getAttribute("aria-sort") === "ascending";
@@ -167,7 +167,7 @@ export class ResultTable {
     this.rows().forEach((row) => { row.hidden = wanted !== "" && row.dataset.group !== wanted; });
   }
 
-  /** Count how often the answers are right where the true diagnosis was marked. */
+  /** Compare the answers with the marked true diagnoses. */
   count() {
     const marked = this.rows().map(judged).filter((row) => row.truth);
     const line = part(this.root, "[data-score]");
@@ -197,7 +197,7 @@ export class ResultTable {
  */
 
 /**
- * Hold an answer against the true diagnosis. Where the models disagree, nothing was said.
+ * Compare an answer with the true diagnosis. Where the models disagree, the answer counts as unclear.
  * @param {HTMLElement} row
  * @returns {Judged}
  */
@@ -208,7 +208,7 @@ function judged(row) {
   const isTumor = answer !== "no_tumor";
   const needsKind = isIll && truth !== "tumor";
   const isSaid = (says === "tumor" || says === "no_tumor") && !(needsKind && answer === "uncertain");
-  // A network that tells no kinds apart, or a user who marks none, is right about the tumor alone.
+  // If the network names no kind, or the user marks none, only the tumor counts.
   const isSame = answer === truth || (isIll && isTumor && (answer === "tumor" || truth === "tumor"));
   const verdict = isSame ? "right" : "wrong";
   return { truth, isIll, says, verdict: isSaid ? verdict : "unclear" };

@@ -1,8 +1,8 @@
-// What a script adds to an image of a card: zoom, pan, brightness, contrast, full screen, and the overlay as PNG.
-// main.js loads it with the first card. A volume has the same tools; volume.js follows their "look" events.
+// The script's tools for an image: zoom, pan, brightness, contrast, full screen, and the overlay as PNG.
+// main.js loads it with the first card. Volumes have the same tools; volume.js follows their "look" events.
 
 /**
- * How an image is looked at: zoom 1 shows all of it, x and y move it by CSS pixels, the others are percentages.
+ * How an image is shown: zoom 1 shows the whole image, x and y move it by CSS pixels, the others are percentages.
  * @typedef {{zoom: number, x: number, y: number, brightness: number, contrast: number, opacity: number}} Look
  */
 
@@ -11,7 +11,7 @@ const FIRST_LOOK = { zoom: 1, x: 0, y: 0, brightness: 100, contrast: 100, opacit
 const MAX_ZOOM = 8;
 /** How far an arrow key moves the image. */
 const STEP_PX = 40;
-/** The shorter images are enlarged to this in a saved file. */
+/** Smaller images are enlarged to this side in a saved file. */
 const SAVED_SIDE_PX = 768;
 
 /** Improve every viewer of a card. @param {Element} card */
@@ -103,7 +103,7 @@ class Viewer {
   /** @param {PointerEvent} event @param {HTMLElement} film */
   onPress(event, film) {
     if (event.button) return;
-    // Else the browser would drag the image itself away.
+    // Otherwise the browser would drag the image itself.
     event.preventDefault();
     film.focus({ preventScroll: true });
     film.setPointerCapture(event.pointerId);
@@ -144,7 +144,7 @@ class Viewer {
     this.show({ ...this.look, x: this.look.x + right, y: this.look.y + down });
   }
 
-  /** Show the image so, and no part of the film empty. @param {Look} look */
+  /** Show the image like this, with no empty part of the film. @param {Look} look */
   show(look) {
     const { width, height } = (this.film() ?? this.root).getBoundingClientRect();
     const [mostX, mostY] = [(look.zoom - 1) * width / 2, (look.zoom - 1) * height / 2];
@@ -181,7 +181,7 @@ class Viewer {
     return /** @type {HTMLElement | null} */ (this.root.querySelector("[data-tools]"))?.dataset.stamp ?? "";
   }
 
-  /** Name the file by the one that was sent, which only the browser knows. @param {HTMLElement} film @returns {string} */
+  /** Return a name after the file that was sent; only the browser knows it. @param {HTMLElement} film @returns {string} */
   fileName(film) {
     const sent = /** @type {HTMLElement} */ (this.card).dataset.file?.split("; ")[0] ?? "";
     const parts = [sent.replace(/(\.nii)?\.[^.]*$/, "") || "brain-mri", film.dataset.number, "overlay"];
@@ -196,7 +196,7 @@ function fromMiddle({ clientX, clientY, currentTarget }) {
 }
 
 /**
- * Draw the image, and the layer that is shown over it, as they are looked at but whole.
+ * Draw the whole image and its visible layer, with the current brightness, contrast and opacity.
  * @param {HTMLElement} film
  * @param {Look} look
  * @param {string} stamp a line to draw below

@@ -1,6 +1,6 @@
-// A volume: choosing a slice by its thumbnail, the chart, a slider or the keyboard; and, where the browser has WebGL 2,
-// three planes and the rendered head by NiiVue, which is loaded with the first volume on screen. The volume that it
-// shows is put together here from the slices of the card, as the network saw them; the evidence is a second volume.
+// A volume. A slice is chosen by its thumbnail, the chart, a slider or the keyboard. With WebGL 2, NiiVue shows three planes
+// and the rendered head; it is loaded with the first volume on screen. Its volume is put together here from the slices of
+// the card, as the network saw them. The evidence is a second volume.
 
 /** @typedef {import("./viewer.js").Look} Look */
 
@@ -27,7 +27,7 @@ const DIRECTIONS = {
 const MOVES = {
   ArrowLeft: [-1, 0, 0], ArrowRight: [1, 0, 0], ArrowUp: [0, -1, 0], ArrowDown: [0, 1, 0], PageUp: [0, 0, 1], PageDown: [0, 0, -1],
 };
-/** Colours of model/evidence/drawing.py, but for the faintest: NiiVue would lay it as a dark rim around the others. */
+/** Colours of model/evidence/drawing.py without the faintest: NiiVue would draw it as a dark rim around the others. */
 const EVIDENCE = {
   R: [87, 87, 188, 249, 252], G: [16, 16, 55, 142, 255], B: [110, 110, 84, 9, 164], A: [0, 40, 110, 185, 255],
   I: [0, 64, 128, 191, 255],
@@ -37,7 +37,7 @@ const NIFTI_HEADER = 352;
 const CHART_WIDTH = 600;
 const CHART_MARGIN = 6;
 
-/** The planes on show: a browser has few WebGL contexts, so only one volume has its own. @type {Planes | null} */
+/** The open planes: a browser has few WebGL contexts, so only one volume gets one. @type {Planes | null} */
 let shown = null;
 
 /** Improve the volume of a card. @param {Element} card */
@@ -158,7 +158,7 @@ class Volume {
     try {
       await this.planes.open();
     } catch (error) {
-      // The slices stay on show: nothing is lost but the planes.
+      // The slices stay visible; only the planes are missing.
       this.hasFailed = true;
       this.planes?.close();
       console.warn(error);
@@ -210,7 +210,7 @@ class Planes {
     this.goTo(this.volume.chosen() - this.volume.numbers[0]);
   }
 
-  /** Give the WebGL context back, and show the slices again. */
+  /** Free the WebGL context, and show the slices again. */
   close() {
     this.isClosed = true;
     this.frame.hidden = true;
@@ -314,7 +314,7 @@ class Planes {
 /** NiiVue's mode in which dragging with the right button changes the grey window. */
 const DRAG_WINDOW = 9;
 
-/** Load NiiVue's file, which is no module but names itself to the page. @returns {Promise<any>} */
+/** Load NiiVue's file, which is not a module but sets a global. @returns {Promise<any>} */
 async function loadNiivue() {
   // Not a literal: the type checker would read all of it.
   const file = "./vendor/niivue/niivue.umd.js";
@@ -329,7 +329,7 @@ function steps({ pixel_mm, spacing_mm }, size) {
 }
 
 /**
- * Read the grey levels and the evidence of all slices from their images; a slice between that was not classified is black.
+ * Read the grey levels and the evidence of all slices from their images; a slice that was not classified is black.
  * @param {Volume} volume
  * @returns {Promise<{size: number[], grey: Uint8Array, evidence: Uint8Array}>}
  */
@@ -353,7 +353,7 @@ async function readVoxels({ slices, numbers }) {
   images.forEach(([image, layer], i) => {
     const start = (numbers[i] - numbers[0]) * width * height;
     read(image, 0, grey, start);
-    // How opaque the colour is says how strong the evidence is.
+    // The opacity of the colour is the strength of the evidence.
     read(layer, 3, evidence, start);
   });
   return { size, grey, evidence };

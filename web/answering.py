@@ -29,12 +29,12 @@ def classify(
 def results_of(
     contents: Sequence[bytes], classifier: Classifier, service: Service, second: Classifier | None = None
 ) -> Iterator[Result]:
-    """Return the results alone."""
+    """Return the results without the progress."""
     return (step for step in classify(contents, classifier, service, second) if not isinstance(step, SlicesDone))
 
 
 def _read(contents: Sequence[bytes], service: Service) -> Iterator[Reading]:
-    # In a generator, so that the first result's time holds the reading.
+    # A generator, so that the time of the first result includes reading.
     try:
         yield from service.readers.read(contents, service.settings.limits)
     except Busy as error:

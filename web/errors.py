@@ -1,4 +1,4 @@
-"""How pages and the API show every error: whose fault it is, what to do, and an id for what failed here."""
+"""Every error on pages and in the API: whose fault it is, what to do, and an id where the server failed."""
 
 import logging
 from collections.abc import Callable
@@ -14,17 +14,17 @@ from web.refusals import Refusal
 from web.routes import Mark, is_marked
 from web.service import this_service
 
-# Only programs ask below it, also for what is not there.
+# Programs alone use addresses below it, known ones and others.
 API_PREFIX = "/api/"
-# Refused by their headers alone, while the body is still on its way.
+# Refused by the headers, before the body has arrived.
 _BEFORE_READING = {"unauthorized", "cross_site", "too_many_requests", "overloaded"}
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
-# Bodies up to this much over the limit are read to their end; the proxy in front lets no longer ones through.
+# Bodies up to this much over the limit are read to their end. The proxy lets no longer ones through.
 _SPARE_BYTES = 10_000_000
 _CHUNK_BYTES = 65_536
 _HTTP_SENTENCES = {
     404: Sentence("Page not found. Go back to the start page."),
-    405: Sentence("Expected another method for this address. Predictions are asked for with POST."),
+    405: Sentence("Expected another method for this address. Send images with POST."),
 }
 _log = logging.getLogger(__name__)
 
@@ -52,8 +52,8 @@ def register(app: Flask, show_page: Callable[[str, Sentence], str]) -> None:
         settings = this_service().settings
         _drain_body(_longest_body_bytes())
         detail = Sentence(
-            "Expected at most {n} files and {mb} MB in one request. Received more. Send fewer files. A large series is "
-            "smaller as .zip, and `python -m model FOLDER` reads it whole on your own machine.",
+            "Expected at most {n} files and {mb} MB in one request. Received more. Send fewer files, or a zip "
+            "file, which is smaller. On your own machine, `python -m model FOLDER` reads a large series.",
             n=settings.max_files,
             mb=settings.max_upload_mb,
         )
@@ -73,7 +73,8 @@ def register(app: Flask, show_page: Callable[[str, Sentence], str]) -> None:
     def unexpected(error: Exception) -> tuple[Response | str, int]:
         _log.error("request %s failed", request_id(), exc_info=error, extra={"fields": {"request_id": request_id()}})
         detail = Sentence(
-            "Something went wrong here, not with your picture. If it stays so, report the id {id}.", id=request_id()
+            "Something failed on this server. Your image is not the cause. If it happens again, report the id {id}.",
+            id=request_id(),
         )
         return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail)
 
@@ -88,9 +89,9 @@ def _longest_body_bytes() -> int:
 
 
 def _drain_body(n_bytes: int) -> None:
-    """Take the rest of a body that is a little too long and drop it; a much longer one is cut off.
+    """Read and drop the rest of a body that is a little too long; cut off a much longer one.
 
-    A client that still sends when the connection closes sees a reset, and a proxy answers 502, instead of the sentence.
+    If the connection closes while a client still sends, the client sees a reset or a 502 instead of the sentence.
     """
     if (request.content_length or 0) > n_bytes:
         return

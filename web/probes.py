@@ -1,4 +1,4 @@
-"""For operators: the process lives; it is ready for requests; what it counted."""
+"""For operators: whether the process is alive, whether it is ready, and its metrics."""
 
 import ipaddress
 from http import HTTPStatus
@@ -16,7 +16,7 @@ _FORWARDED = ("X-Forwarded-For", "Forwarded")
 @blueprint.get("/livez")
 @marked(Mark.OPEN_TO_ALL | Mark.FOR_OPERATORS)
 def livez() -> tuple[Response, int]:
-    """Answer as long as the process can; one whose network hangs is not alive, and is to be started anew."""
+    """Answer as long as the process can. One whose network hangs is not alive and must be restarted."""
     if this_service().is_stuck:
         return jsonify({"status": "stuck"}), HTTPStatus.SERVICE_UNAVAILABLE
     return jsonify({"status": "alive"}), HTTPStatus.OK
@@ -25,14 +25,14 @@ def livez() -> tuple[Response, int]:
 @blueprint.get("/readyz")
 @marked(Mark.OPEN_TO_ALL | Mark.FOR_OPERATORS)
 def readyz() -> Response:
-    """Name the models that are loaded; the app does not start without them."""
+    """Return the names of the loaded models; the app does not start without them."""
     return jsonify({"status": "ready", "models": list(this_service().classifiers)})
 
 
 @blueprint.get("/metrics")
 @marked(Mark.FOR_OPERATORS)
 def metrics() -> Response:
-    """Return the metrics to whom the setting METRICS names; to all others there is nothing at this address."""
+    """Return the metrics to the clients that the setting METRICS allows, and 404 to others."""
     service = this_service()
     if service.settings.metrics == "off" or (service.settings.metrics == "local" and not _is_local()):
         abort(404)

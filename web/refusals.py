@@ -21,7 +21,7 @@ class Code:
 CODES = {
     "missing_file": Code(HTTPStatus.BAD_REQUEST, "The request holds no file in a part named 'files'."),
     "empty_file": Code(HTTPStatus.BAD_REQUEST, "The file holds no bytes."),
-    "unknown_field": Code(HTTPStatus.BAD_REQUEST, "A file stands in a part of another name than 'files'."),
+    "unknown_field": Code(HTTPStatus.BAD_REQUEST, "A file is in a part that is not named 'files'."),
     "unknown_parameter": Code(HTTPStatus.BAD_REQUEST, "A text field has a name or a value that is not known."),
     "unknown_model": Code(HTTPStatus.BAD_REQUEST, "There is no model of the name in 'model'."),
     "unknown_sample": Code(HTTPStatus.BAD_REQUEST, "There is no sample of that name; only the page has samples."),
@@ -29,9 +29,9 @@ CODES = {
     "upload_too_large": Code(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request is larger than what is read."),
     "unsupported_format": Code(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The file's content is of no format read here."),
     "unreadable_image": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The format is known, but the content is damaged."),
-    "too_many_pixels": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The picture has more pixels than are decoded here."),
+    "too_many_pixels": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The image has more pixels than this server decodes."),
     "decoder_failed": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "Reading the file crashed, or took too long."),
-    "unsuitable_image": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The picture holds nothing that can be classified."),
+    "unsuitable_image": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The image holds nothing to classify."),
     "unauthorized": Code(
         HTTPStatus.UNAUTHORIZED, "The request carries no token that this server knows.", of_form=False
     ),
@@ -43,7 +43,7 @@ CODES = {
     "bad_request": Code(HTTPStatus.BAD_REQUEST, "The request breaks the rules of HTTP.", of_form=False),
     "not_found": Code(HTTPStatus.NOT_FOUND, "There is nothing at this address.", of_form=False),
     "method_not_allowed": Code(
-        HTTPStatus.METHOD_NOT_ALLOWED, "The address is asked for by another method, named in 'Allow'.", of_form=False
+        HTTPStatus.METHOD_NOT_ALLOWED, "The address takes another method, named in 'Allow'.", of_form=False
     ),
     "overloaded": Code(
         HTTPStatus.SERVICE_UNAVAILABLE,

@@ -1,7 +1,7 @@
-"""What each route says of itself: marks on its view, which the guards read.
+"""Marks on the views of routes, which the guards read.
 
-A view without marks gets the strict rules: a token is needed, its errors are pages, its answers are kept by nobody, and
-its requests count as load. What is sent to be worked on (`asks_for_work`) is also limited.
+A view without marks gets the strict rules: it needs a token, its errors are pages, its answers are not cached, and its
+requests count as load. Requests that ask for work (`asks_for_work`) are also limited.
 """
 
 from collections.abc import Callable
@@ -15,20 +15,20 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 
 class Mark(Flag):
-    """What may be said of a route."""
+    """What a route may be marked as."""
 
     # No token is needed.
     OPEN_TO_ALL = auto()
-    # Operators ask for it all the time, which says nothing of the load.
+    # Operators request it all the time: it does not count as load.
     FOR_OPERATORS = auto()
     # Its errors are problem+json.
     FOR_PROGRAMS = auto()
-    # The same for everybody, in every language: browsers may keep it.
+    # The same for everybody, in every language: browsers may cache it.
     FOR_KEEPING = auto()
 
 
 def marked(marks: Mark) -> Callable[[View], View]:
-    """Return a decorator that puts marks on a view; it stands below the route."""
+    """Return a decorator that puts marks on a view; write it below the route."""
 
     def decorate(view: View) -> View:
         view.__dict__["marks"] = marks
@@ -44,7 +44,7 @@ def marks_of(endpoint: str | None) -> Mark:
 
 
 def is_marked(mark: Mark) -> bool:
-    """Return whether the view of this request bears a mark."""
+    """Return whether the view of this request has a mark."""
     return mark in marks_of(request.endpoint)
 
 

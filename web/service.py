@@ -15,11 +15,11 @@ from web.refusals import Refusal
 from web.settings import Settings
 
 _KEY = "brain_mri"
-# Reading a large volume takes several times its size for a moment: so many may be read at once.
+# Reading a large volume takes several times its size in memory: at most this many reads at once.
 _READ_AT_ONCE = 2
-# Longest wait of an image, or of a volume's first slices, for the network: MAX_IN_WORK images take less.
+# Longest wait of an image, or of a volume's first slices, for the network; MAX_IN_WORK images take less.
 _WAIT_SECONDS = 10
-# A pass is one image: a fraction of a second, also on one slow core.
+# A pass is one image: a fraction of a second even on one slow core.
 _STUCK_SECONDS = 60
 
 
@@ -30,10 +30,10 @@ def _readers() -> Readers:
 
 @dataclass(frozen=True)
 class Service:
-    """What a view needs: the settings, the loaded models by name, the evaluation's results where there are any.
+    """What a view needs: the settings, the loaded models by name, the evaluation's results if there are any.
 
     places: the requests in work; metrics: where requests, refusals and answers are counted; wait_seconds: the longest
-    wait for the network; stuck_seconds: how long a pass takes that will not come back.
+    wait for the network; stuck_seconds: after this time a pass counts as hanging.
     """
 
     settings: Settings
@@ -51,7 +51,7 @@ class Service:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether a network has been at one pass for so long that it will not come back."""
+        """Whether a network hangs in one pass."""
         return any(classifier.turns.seconds_running > self.stuck_seconds for classifier in self.classifiers.values())
 
     def classifier(self, name: str | None) -> Classifier:
@@ -68,7 +68,7 @@ class Service:
         return self.classifiers[name]
 
     def other_than(self, classifier: Classifier) -> Classifier:
-        """Return the first model that is another one.
+        """Return the first model that is not this one.
 
         Raises:
             Refusal: there is no other.
@@ -82,7 +82,7 @@ class Service:
 
 
 def start_readers() -> None:
-    """Start a process that reads files, so that the first request finds it ready."""
+    """Start a process that reads files, ready for the first request."""
     _readers().start()
 
 

@@ -1,6 +1,6 @@
-"""Take the screenshots of README: `python -m tests.browser.screenshots` (make screenshots). Needs Chromium.
+"""Take the screenshots of README and the start page's result: `make screenshots`. Needs Chromium.
 
-The served models answer, but for "uncertain" and "not a brain MRI" where they never say so: then tiny ones do.
+The served models answer. Where they never say "uncertain" or "not a brain MRI", tiny ones do.
 """
 
 import io
@@ -11,25 +11,27 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from model.answers.certainty import NOT_BRAIN_MRI, UNCERTAIN
 from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER, read_card
 from tests.support.networks import models_that_answer
-from tests.support.page_states import FLAGS, STATES, open_state
+from tests.support.page_states import STATES, WEBGL_FLAGS, open_state
 from tests.support.samples import TOP
 from tests.support.server import served
 
 FOLDER = TOP / "docs" / "screenshots"
+# The image on the start page, and its side.
+RESULT, _RESULT_PX = TOP / "static" / "examples" / "result.webp", 320
 # Name, width in pixels, colour scheme, language.
 VIEWS = (("wide-light-en", 1200, "light", "en"), ("narrow-dark-fr", 390, "dark", "fr"))
 _QUALITY = 70
-# What stands further below is the same in every state.
+# The rest of the page is the same in every state.
 _HEIGHT_PX = 1400
 
 
 def main() -> int:
-    """Write FOLDER/STATE-VIEW.webp for every state and view; give 2 where there is no Chromium."""
+    """Write RESULT, and FOLDER/STATE-VIEW.webp for every state and view; return 2 if there is no Chromium."""
     chromium = shutil.which("chromium")
     if chromium is None:
         print("Expected Chromium. There is none on this machine.", file=sys.stderr)
@@ -38,13 +40,15 @@ def main() -> int:
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         addresses = _serve(stack, scratch)
-        browser = stack.enter_context(sync_playwright()).chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = stack.enter_context(sync_playwright()).chromium.launch(executable_path=chromium, args=WEBGL_FLAGS)
+        _take_result(browser, addresses["class"])
         for view, width, scheme, language in VIEWS:
             for state in STATES:
                 context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
                 page = context.new_page()
                 open_state(page, state, addresses, language, scratch)
-                page.wait_for_timeout(300)
+                # NiiVue draws later than the page.
+                page.wait_for_timeout(4000 if state == "volume" else 300)
                 clip = {"x": 0, "y": 0, "width": width, "height": _HEIGHT_PX}
                 _save(page.screenshot(full_page=True, clip=clip), FOLDER / f"{state}-{view}.webp")
                 context.close()
@@ -61,6 +65,20 @@ def _serve(stack: ExitStack, scratch: Path) -> dict[str, str]:
         host, port = stack.enter_context(served(folder))
         addresses[answer] = f"http://{host}:{port}/"
     return addresses
+
+
+def _take_result(browser: Browser, address: str) -> None:
+    """Take the image of a sample with its colours, without a word, for all languages."""
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    page.goto(f"{address}?lang=en")
+    page.locator("button[value=glioma]").click()
+    page.locator(".result .viewer-label").first.click()
+    with Image.open(io.BytesIO(page.locator(".film").screenshot())) as picture:
+        side = min(picture.size)
+        left, top = ((length - side) // 2 for length in picture.size)
+        square = picture.crop((left, top, left + side, top + side)).resize((_RESULT_PX, _RESULT_PX))
+        square.convert("RGB").save(RESULT, "WEBP", quality=_QUALITY, method=6)
+    page.close()
 
 
 def _save(png: bytes, file: Path) -> None:

@@ -118,7 +118,7 @@ def test_nothing_is_shown_that_only_a_script_could_do(opened: Any) -> None:
     opened.get_by_role("button", name="Glioma").click()
     wait_for_cards(opened)
     assert not opened.get_by_role("slider").is_visible()
-    for name in ("Dark room", "Print or save as PDF", "Empty the list", "Cancel"):
+    for name in ("Dark", "Print or save as PDF", "Empty the list", "Cancel"):
         assert opened.get_by_role("button", name=name).count() == 0
 
 
@@ -332,8 +332,26 @@ def test_french_table_opens_as_columns_in_a_french_spreadsheet(opened: Any, addr
     assert re.fullmatch(r"[01],\d{6}", row["tumor_probability"])
 
 
+def test_example_of_the_api_is_copied_by_its_button(opened: Any, address: str) -> None:
+    opened.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    opened.goto(f"{address}api/docs")
+    opened.get_by_role("button", name="Copy").first.click()
+    opened.get_by_role("button", name="Copied").wait_for()
+    assert opened.evaluate("() => navigator.clipboard.readText()") == opened.locator("#example-curl").inner_text()
+
+
+@with_and_without_script
+def test_introduction_goes_when_results_come(opened: Any) -> None:
+    assert opened.locator(".intro-picture img").evaluate("image => image.naturalWidth") > 0
+    opened.get_by_role("button", name="Glioma").click()
+    wait_for_cards(opened)
+    assert opened.locator(".intro:visible").count() == 0
+    # Once on the card, and in the footer of the page.
+    assert opened.locator("p:visible", has_text="Not a medical device").count() == 2
+
+
 def test_theme_and_language_are_kept(opened: Any, address: str) -> None:
-    opened.get_by_role("button", name="Dark room").click()
+    opened.get_by_role("button", name="Dark").click()
     opened.get_by_role("link", name="Français").click()
     opened.goto(address)
     opened.wait_for_url("**/?lang=fr")
@@ -400,7 +418,7 @@ def test_progress_through_a_volume_is_shown_and_it_can_be_cancelled(opened: Any,
     # The cancelled one makes way for the next.
     with opened.expect_request("**/cards"):
         opened.locator("[data-pending-cancel]").first.click()
-    assert "Cancelled. Nothing of it is kept." in opened.locator(".pending").first.inner_text()
+    assert "Cancelled. Nothing was kept." in opened.locator(".pending").first.inner_text()
     held[1].continue_()
     wait_for_cards(opened)
     assert "glioma.jpg" in opened.locator(".result").inner_text()
@@ -410,7 +428,7 @@ def test_connection_that_breaks_off_is_told_in_the_files_place(opened: Any) -> N
     opened.route("**/cards", lambda route: route.abort())
     classify(opened, SAMPLES / "glioma.jpg")
     opened.locator(".refusal:visible").wait_for()
-    assert "connection broke off" in opened.locator(".refusal:visible").inner_text()
+    assert "connection broke" in opened.locator(".refusal:visible").inner_text()
 
 
 def test_keyboard_alone_reaches_a_result(opened: Any) -> None:
@@ -466,14 +484,14 @@ def test_preview_and_size_check_come_before_the_upload(opened: Any, tmp_path: Pa
 def test_dark_room_can_be_chosen_on_the_page(opened: Any) -> None:
     colour = "() => getComputedStyle(document.body).backgroundColor"
     light = opened.evaluate(colour)
-    opened.get_by_role("button", name="Dark room").click()
+    opened.get_by_role("button", name="Dark").click()
     assert opened.evaluate(colour) != light
     opened.get_by_role("button", name="Light").click()
     assert opened.evaluate(colour) == light
 
 
 @pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("state", ["empty", "results", "error", "volume"])
+@pytest.mark.parametrize("state", ["empty", "results", "error", "volume", "docs"])
 def test_narrow_page_never_scrolls_sideways(
     browser: Any, addresses: dict[str, str], tmp_path: Path, state: str, scheme: str
 ) -> None:
@@ -486,7 +504,7 @@ def test_narrow_page_never_scrolls_sideways(
 
 @pytest.mark.parametrize("language", ["en", pytest.param("fr", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
-    "state", ["empty", "preview", "busy", "results", "uncertain", "refused", "error", "volume", "printed"]
+    "state", ["empty", "preview", "busy", "results", "uncertain", "refused", "error", "volume", "printed", "docs"]
 )
 def test_every_state_is_accessible_in_light_and_dark(
     browser: Any, addresses: dict[str, str], tmp_path: Path, state: str, language: str

@@ -1,4 +1,4 @@
-"""Bring the page, in a real browser, into each of its states: for tests and for the screenshots."""
+"""Bring the page in a real browser into each of its states, for tests and screenshots."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,10 @@ from tests.support.samples import SAMPLES, TOP
 # The sandbox needs rights that a container lacks; the rest keeps Chromium from calling its maker.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
-STATES = ("empty", "preview", "busy", "results", "uncertain", "refused", "error", "volume")
+# With WebGL, by the processor.
+WEBGL_FLAGS = [*(flag for flag in FLAGS if flag != "--disable-gpu"), "--use-gl=angle", "--use-angle=swiftshader",
+               "--enable-unsafe-swiftshader"]  # fmt: skip
+STATES = ("empty", "preview", "busy", "results", "uncertain", "refused", "error", "volume", "docs")
 # Which server a state needs, where it is not the one that answers with classes.
 _SERVERS = {"uncertain": UNCERTAIN, "refused": NOT_BRAIN_MRI}
 
@@ -68,6 +71,8 @@ def open_state(page: Any, state: str, addresses: dict[str, str], language: str, 
         case "error":
             page.goto(f"{address}nowhere?lang={language}")
             page.locator(".error-summary").wait_for()
+        case "docs":
+            page.goto(f"{address}api/docs?lang={language}")
         case "volume":
             _send(page, made_volume(folder))
             page.locator(".result").wait_for()

@@ -1,4 +1,4 @@
-"""The API's documentation: the OpenAPI document, and the same for people as a page without scripts."""
+"""The API's documentation: the OpenAPI document, and a page of it for people."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ blueprint = Blueprint("docs", __name__)
 
 @dataclass(frozen=True)
 class FieldRow:
-    """A field of a schema; `links` are the names of the schemas that its type speaks of."""
+    """A field of a schema; `links` are the names of the schemas in its type."""
 
     name: str
     type: str
@@ -60,7 +60,7 @@ def fields_of(schema: dict[str, Any]) -> list[FieldRow]:
 
 
 def type_of(schema: dict[str, Any]) -> str:
-    """Say a JSON schema's type in words: "string or null", "list of integer"."""
+    """Return a JSON schema's type in words: "string or null", "list of integer"."""
     if alternatives := schema.get("oneOf") or schema.get("anyOf"):
         return " or ".join(type_of(alternative) for alternative in alternatives)
     if "$ref" in schema:

@@ -11,7 +11,7 @@ RESULTS_FILE = Path(__file__).parents[2] / "training" / "results" / "served.json
 
 
 def read_results(path: Path) -> dict[str, Any] | None:
-    """Give the content of the results' file as it stands there, None where there is no file.
+    """Return the content of the results' file unchanged, or None if there is no file.
 
     Raises:
         SettingsError: the file is there, but is not one of results.
@@ -28,7 +28,7 @@ def read_results(path: Path) -> dict[str, Any] | None:
 
 
 def _refuse_constant(name: str) -> None:
-    # Python reads and writes NaN and Infinity; JSON, and so every other reader, knows neither.
+    # Python reads and writes NaN and Infinity, but JSON has neither.
     raise ValueError(f"{name} is not JSON")
 
 

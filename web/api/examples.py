@@ -1,4 +1,4 @@
-"""Answers of the API as its documentation shows them: of no published model in particular."""
+"""Example answers for the API's documentation, of no published model in particular."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ _REFUSED: dict[str, Any] = {
     "files_sha256": [_OTHER_FILE],
     "error": {
         "code": "unsupported_format",
-        "detail": "Expected a picture. Received a file of another kind. Export the slice as JPEG or PNG.",
+        "detail": "Expected an image. Received a text or a table. Export the slice as JPEG or PNG.",
     },
 }
 
@@ -76,4 +76,4 @@ def _answer(*results: dict[str, Any]) -> dict[str, Any]:
     return {"results": list(results), "date": "2026-11-21T13:03:31+00:00", "disclaimer": str(DISCLAIMER)}
 
 
-PREDICTIONS = {"a picture and a file that is none": _answer(_IMAGE, _REFUSED), "a volume": _answer(_VOLUME)}
+PREDICTIONS = {"an image and a file that is not one": _answer(_IMAGE, _REFUSED), "a volume": _answer(_VOLUME)}

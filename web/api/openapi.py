@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the views below /api/v1 and the schemas of what they take and give."""
+"""The OpenAPI document, made from the views below /api/v1 and their schemas."""
 
 import inspect
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from web.errors import API_PREFIX
 from web.refusals import CODES
 
 OPENAPI_VERSION = "3.1.0"
-# Raised when the API gains something; what it has stays as it is under /api/v1.
+# Raised when the API gains something.
 API_VERSION = "1.3.0"
 V1_PREFIX = f"{API_PREFIX}v1"
 _LANGUAGE = {
@@ -27,7 +27,7 @@ _LANGUAGE = {
 }
 _RETRY_AFTER = {"description": "Seconds to wait before the request is sent again.", "schema": {"type": "integer"}}
 _WAITING = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
-# Only where the server's operator wants tokens: hence an alternative to none.
+# Needed only if the operator set tokens: hence an alternative to none.
 _SECURITY: list[dict[str, list[str]]] = [{}, {"token": []}]
 _TOKEN = {"type": "http", "scheme": "bearer", "description": "A token, where the server's operator asks for one."}
 # Of every operation.
@@ -39,7 +39,7 @@ View = TypeVar("View", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Operation:
-    """What a view's signature cannot say: used as its decorator, below the route.
+    """What a view's signature cannot say; its decorator, below the route.
 
     answer: schema of the answer with status 200, answers: the sentence that describes it; codes: of the problems that
     it can give besides those of all; takes: schema of the multipart request; examples: answers by name.

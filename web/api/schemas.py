@@ -1,4 +1,4 @@
-"""What the API takes and gives, field by field; answers are made through these classes and documented from them."""
+"""Requests and answers of the API, field by field; answers are made and documented with these classes."""
 
 import functools
 from collections.abc import Mapping
@@ -21,15 +21,15 @@ _SLICE_NUMBER = Range(min=1)
 
 
 def _is(sentence: str, **of_schema: Any) -> dict[str, Any]:
-    """Give the keywords of a field that is always there, described in one sentence."""
+    """Return the keywords of a required field, described in one sentence."""
     return {"required": True, "metadata": {"description": sentence, **of_schema}}
 
 
 class OpenSchema(Schema):
-    """A schema whose objects may gain fields within a version of the API: a reader passes over unknown ones."""
+    """A schema whose objects may gain fields within a version of the API: readers ignore unknown ones."""
 
     class Meta(Schema.Meta):
-        """What marshmallow and the OpenAPI document are told of it."""
+        """Options for marshmallow and the OpenAPI document."""
 
         unknown = EXCLUDE
 
@@ -48,12 +48,12 @@ class UploadSchema(OpenSchema):
     )
     second = fields.String(
         validate=OneOf(YES_OR_NO),
-        metadata={"description": "Whether the next of the listed models is asked as well, for its own opinion."},
+        metadata={"description": "Whether the next of the listed models gives a second opinion."},
     )
 
 
 class OpinionSchema(OpenSchema):
-    """What a network says of one picture."""
+    """What a network says about one image."""
 
     answer = fields.String(
         validate=OneOf(_ANSWERS),
@@ -91,7 +91,7 @@ class MemberSchema(OpenSchema):
 
 
 class SecondOpinionSchema(OpinionSchema):
-    """What another model says of the same image, or of the slices that a volume's answer rests on."""
+    """What another model says about the same image, or about the deciding slices of a volume."""
 
     model = fields.String(**_is("Name of the other model."))
     model_version = fields.String(**_is("Version of that model."))
@@ -99,7 +99,7 @@ class SecondOpinionSchema(OpinionSchema):
 
 
 class PlaceSchema(OpenSchema):
-    """Which files of the request a result is of."""
+    """Which files of the request a result belongs to."""
 
     index = fields.Integer(validate=_COUNT, **_is("Place of the first file in the request, from 0."))
     files = fields.List(fields.Integer(validate=_COUNT), **_is("Places of all files that were read together."))
@@ -116,34 +116,34 @@ class PlaceSchema(OpenSchema):
 
 
 class ReadingSchema(OpinionSchema, PlaceSchema):
-    """What pictures and volumes have in common."""
+    """What images and volumes have in common."""
 
     headline = fields.String(**_is("What is said of a tumor and of its kind, in a sentence."))
     reason = fields.String(**_is("Why no class is given as the answer; empty where one is."))
     second_opinion = fields.Nested(
         SecondOpinionSchema,
-        metadata={"description": "What another model says; there where it was asked for and this is a brain MRI."},
+        metadata={"description": "The opinion of another model; present if requested and if this is a brain MRI."},
     )
     heatmap = fields.String(
         metadata={
             "description": "The image, or the deciding slice of a volume, with the evidence for the predicted class "
-            "drawn over it, as a data: URL of a JPEG; there where it was asked for and this is a brain MRI."
+            "drawn over it, as a data: URL of a JPEG; present if requested and if this is a brain MRI."
         }
     )
     model = fields.String(**_is("Name of the model that answered."))
     model_version = fields.String(**_is("Version of that model."))
     model_sha256 = fields.String(validate=_SHA256, **_is("SHA-256 of that model's weights."))
     format = fields.String(**_is("Format that the content showed."))
-    notes = fields.List(fields.String(), **_is("What was done to the picture that its sender should know."))
+    notes = fields.List(fields.String(), **_is("Warnings about the image or volume."))
     seconds = fields.Float(validate=_COUNT, **_is("Time from bytes to probabilities, in seconds."))
 
 
 class ImageReadingSchema(ReadingSchema):
-    """The answer to one picture."""
+    """The answer to one image."""
 
-    kind = fields.String(validate=OneOf(("image",)), **_is("What was read: one picture."))
-    width_px = fields.Integer(validate=Range(min=1), **_is("Width of the picture, in pixels."))
-    height_px = fields.Integer(validate=Range(min=1), **_is("Height of the picture, in pixels."))
+    kind = fields.String(validate=OneOf(("image",)), **_is("What was read: one image."))
+    width_px = fields.Integer(validate=Range(min=1), **_is("Width of the image, in pixels."))
+    height_px = fields.Integer(validate=Range(min=1), **_is("Height of the image, in pixels."))
 
 
 class SliceSchema(OpinionSchema):
@@ -158,7 +158,7 @@ class VolumeReadingSchema(ReadingSchema):
     kind = fields.String(validate=OneOf(("volume",)), **_is("What was read: a volume."))
     plane = fields.String(allow_none=True, **_is("Plane of the slices, as axial; null where it is not known."))
     n_slices = fields.Integer(validate=_COUNT, **_is("Number of slices of the volume."))
-    n_classified = fields.Integer(validate=_COUNT, **_is("Number of slices that the network was asked about."))
+    n_classified = fields.Integer(validate=_COUNT, **_is("Number of slices that the network classified."))
     n_brain_mri = fields.Integer(validate=_COUNT, **_is("Number of those that are brain MRI slices."))
     key_slice = fields.Integer(
         allow_none=True, validate=_SLICE_NUMBER, **_is("Number of the slice to look at first, from 1.")
@@ -189,12 +189,12 @@ class RefusedSchema(PlaceSchema):
 
 
 def name_of(schema: type[Schema]) -> str:
-    """Give the name of a schema in the OpenAPI document."""
+    """Return the name of a schema in the OpenAPI document."""
     return schema.__name__.removesuffix("Schema")
 
 
 class AnyReading(fields.Raw):
-    """One of `schemas`: `error` tells the refused ones, `kind` the others."""
+    """One of `schemas`: `error` marks a refused file, `kind` names the others."""
 
     schemas: tuple[type[Schema], ...] = (ImageReadingSchema, VolumeReadingSchema, RefusedSchema)
 
@@ -211,7 +211,7 @@ class AnyReading(fields.Raw):
 
 @functools.cache
 def _made(schema: type[Schema]) -> Schema:
-    """Give a schema's object, once: making it costs more than using it."""
+    """Return a schema's object, made once, since making it costs more than using it."""
     return schema()
 
 
@@ -224,7 +224,7 @@ def _schema_of(result: Mapping[str, Any]) -> type[Schema]:
 class PredictionsSchema(OpenSchema):
     """The results of one request."""
 
-    results = fields.List(AnyReading(), **_is("One result per picture, volume or refused file, in the order given."))
+    results = fields.List(AnyReading(), **_is("One result per image, volume or refused file, in the order given."))
     date = fields.DateTime(format="iso", **_is("When the answer was given, in UTC."))
     disclaimer = fields.String(**_is("What these answers are not for."))
 
@@ -262,7 +262,7 @@ class EvaluatedModelSchema(OpenSchema):
 
 
 class ResultsSchema(OpenSchema):
-    """The results of the evaluation; more fields may stand beside these."""
+    """The results of the evaluation; more fields may follow."""
 
     models = fields.List(fields.Nested(EvaluatedModelSchema), **_is("The published models with their figures."))
 

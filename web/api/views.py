@@ -43,7 +43,7 @@ blueprint = Blueprint("api", __name__, url_prefix=V1_PREFIX)
 )
 @admitted(lambda: this_service().places)
 def predictions() -> Response:
-    """Classify the files of a multipart request; a refused one stands in its place, unless all are refused."""
+    """Classify the files of a multipart request; a refused one gets an error in its place, unless all are refused."""
     service = this_service()
     _refuse_other_bodies()
     _refuse_unknown_parameters()
@@ -51,7 +51,7 @@ def predictions() -> Response:
     classifier = service.classifier(request.form.get("model"))
     second = service.other_than(classifier) if request.form.get("second") == "yes" else None
     hashes, records, refusals = hashes_of(contents), [], []
-    # One result after the other: each holds its image and its feature maps.
+    # One result at a time: each holds its image and its feature maps.
     for result in results_of(contents, classifier, service, second):
         records.append({**record_of(result, hashes, say), **_heatmap(result, classifier, service)})
         refusals += [refusal_of(result)] if isinstance(result, Refused) else []
@@ -70,7 +70,7 @@ def predictions() -> Response:
 def models() -> Response:
     """Describe the models that can be chosen, the default one first."""
     cards = [classifier.card for classifier in this_service().classifiers.values()]
-    # As the card's own file has them: dataclasses become objects. The schema chooses the fields.
+    # As in the card's own file: dataclasses become objects. The schema chooses the fields.
     return jsonify(ModelsSchema().dump({"models": [json.loads(card.to_json()) for card in cards]}))
 
 
@@ -79,7 +79,7 @@ def models() -> Response:
     "get_results", answer=ResultsSchema, answers="The figures, as the evaluation wrote them.", codes=("no_results",)
 )
 def results() -> Response:
-    """Give the results of the evaluation that the published models went through."""
+    """Return the evaluation results of the published models."""
     found = this_service().results
     if found is None:
         raise Refusal(
@@ -103,7 +103,7 @@ def _heatmap(result: Result, classifier: Classifier, service: Service) -> dict[s
 
 
 def _refuse_unknown_parameters() -> None:
-    """Refuse what would be ignored otherwise. What was received is not repeated: it may be a name."""
+    """Refuse unknown fields instead of ignoring them. The message does not repeat them: they may be names."""
     known = UploadSchema().fields
     if set(request.form) - set(known):
         names = ", ".join(known)
@@ -120,7 +120,7 @@ def _refuse_other_bodies() -> None:
         raise Refusal(
             "missing_file",
             Sentence(
-                "Expected multipart/form-data with the pictures in parts named 'files'. "
-                "Received another kind of body. Try: curl -F files=@picture.jpg URL"
+                "Expected multipart/form-data with the images in parts named 'files'. "
+                "Received another kind of body. Try: curl -F files=@slice.jpg URL"
             ),
         )

@@ -1,4 +1,4 @@
-"""Refuse what another web site makes a visitor's browser send here."""
+"""Refuse requests that another web site makes a visitor's browser send."""
 
 from flask import Flask, request
 
@@ -6,7 +6,7 @@ from model.sentences import Sentence
 from web.refusals import Refusal
 from web.routes import asks_for_work
 
-# "none": the person did it, not a page.
+# "none": the user did it, not a page.
 _OWN_SITES = {"same-origin", "none"}
 
 
@@ -19,8 +19,8 @@ def register(app: Flask) -> None:
             raise Refusal(
                 "cross_site",
                 Sentence(
-                    "Expected a request of this application's own page, or of a program. "
-                    "Received one that another web site made. Open this page itself and send it there."
+                    "Expected a request from this application's page or from a program. "
+                    "Received one from another web site. Open this page and send the file there."
                 ),
             )
 

@@ -6,13 +6,13 @@ from web.observing.request_id import request_id
 from web.routes import Mark, is_marked
 
 _SECURITY = {
-    # Result pictures are data: URLs, since nothing is stored; everything else comes from this server alone.
+    # Result images are data: URLs, since nothing is stored. Everything else comes from this server.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     # For readers older than frame-ancestors.
     "X-Frame-Options": "DENY",
-    # Others learn nothing. Without any, browsers would send "Origin: null" even to this page's own server.
+    # Other sites learn nothing. Without a policy, browsers would send "Origin: null" even to this server.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",

@@ -1,4 +1,4 @@
-"""Bound the requests that are in work: more are refused at once, so that those in work are still answered in time."""
+"""Limit the requests in work: more are refused at once, and those in work are answered in time."""
 
 import functools
 import threading
@@ -10,19 +10,19 @@ from flask import Response, make_response
 from model.errors import Busy
 from web.refusals import Refusal
 
-# All that is in work is done by then, unless it is volumes.
+# All images in work are done by then; volumes may not be.
 _RETRY_AFTER_SECONDS = 2
 View = Callable[[], Any]
 
 
 class Places:
-    """So many requests may be in work; each holds a place until its answer has gone out."""
+    """A number of places for requests in work; each holds one until its answer has been sent."""
 
     def __init__(self, n_places: int) -> None:
         self._free = threading.BoundedSemaphore(n_places)
 
     def take(self) -> Callable[[], None]:
-        """Take a place without waiting; give what frees it, which may be called more than once.
+        """Take a place without waiting; return what frees it, which may be called more than once.
 
         Raises:
             Refusal: all places are taken.
@@ -33,7 +33,7 @@ class Places:
 
 
 def overloaded() -> Refusal:
-    """Return the refusal of what there is no room or no time for."""
+    """Return the refusal of a request that finds no free place or no time."""
     return Refusal(Busy.code, Busy.sentence, [("Retry-After", str(_RETRY_AFTER_SECONDS))])
 
 

@@ -1,4 +1,4 @@
-"""Bound how many uploads one address may send in a time."""
+"""Limit the uploads of one address."""
 
 import ipaddress
 import logging
@@ -15,9 +15,9 @@ from web.refusals import Refusal
 from web.routes import asks_for_work
 from web.settings import PREFIX, Settings, SettingsError
 
-# A Redis that is down or far away must not hold a request up: then each worker counts in its own memory.
+# A Redis that is down or slow must not delay a request: then each worker counts in its own memory.
 _REDIS_SECONDS = 1
-# Whoever has one IPv6 address has all of its network.
+# Whoever has one IPv6 address has the whole network.
 _IPV6_PREFIX = 64
 
 
@@ -41,7 +41,7 @@ def register(app: Flask, settings: Settings) -> None:
         storage_options={"wrap_exceptions": True, **(waits if in_redis else {})},
         in_memory_fallback_enabled=in_redis,
     )
-    # Looking at pages and figures is free.
+    # Reading pages and figures is not limited.
     limiter.request_filter(lambda: not (request.endpoint and asks_for_work()))
     try:
         limiter.init_app(app)
@@ -56,7 +56,7 @@ def register(app: Flask, settings: Settings) -> None:
         wait = _seconds_until_free(limiter, limit.get_expiry())
         detail = Sentence(
             "Expected at most {n} uploads in {seconds} seconds from one address. Received more. "
-            "Send it again in {wait} seconds.",
+            "Try again in {wait} seconds.",
             n=limit.amount,
             seconds=limit.get_expiry(),
             wait=wait,
@@ -65,17 +65,17 @@ def register(app: Flask, settings: Settings) -> None:
 
 
 def client_network() -> str:
-    """Return what the request is counted under: its IPv4 address, or the network of its IPv6 address."""
+    """Return the key that a request counts under: its IPv4 address, or the network of its IPv6 address."""
     address = request.remote_addr or ""
     try:
         version = ipaddress.ip_address(address).version
     except ValueError:
-        return "unknown"  # what a proxy forwarded is no address
+        return "unknown"  # a proxy forwarded something else
     return address if version == 4 else str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False))
 
 
 def _seconds_until_free(limiter: Limiter, window_seconds: int) -> int:
-    """Return the whole seconds until one upload more is let through: the whole window where the storage just failed."""
+    """Return the seconds until the next upload is accepted: the whole window if the storage has just failed."""
     current = limiter.current_limit
     try:
         free_at = current.window.reset_time if current else time.time() + window_seconds

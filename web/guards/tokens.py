@@ -14,8 +14,8 @@ from web.refusals import Refusal
 from web.routes import Mark, is_marked
 from web.settings import PREFIX
 
-# Programs send the token as it is, browsers as the password of any name: they ask for it by themselves. Each challenge
-# has a header of its own, since Chromium reads only the first of one.
+# Programs send the token itself. Browsers ask for a password and send it under any name. Each challenge has its own
+# header, since Chromium reads only the first challenge of one.
 _CHALLENGES = (
     ("WWW-Authenticate", 'Bearer realm="brain-mri"'),
     ("WWW-Authenticate", 'Basic realm="brain-mri", charset="UTF-8"'),
@@ -23,12 +23,12 @@ _CHALLENGES = (
 
 
 def digest_of(token: str) -> str:
-    """Return a token's SHA-256. A token is random and long, so that no salt and no slow function are needed."""
+    """Return a token's SHA-256. Tokens are long and random, and need no salt and no slow hash."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def is_known(token: str, digests: tuple[str, ...]) -> bool:
-    """Return whether the token has one of the digests, in a time that does not tell how near it came."""
+    """Return whether the token has one of the digests, in constant time."""
     digest = digest_of(token)
     return any(hmac.compare_digest(digest, known) for known in digests)
 
@@ -45,7 +45,7 @@ def register(app: Flask, digests: tuple[str, ...]) -> None:
                 "unauthorized",
                 Sentence(
                     "Expected a token that this server knows. Received none or another. "
-                    "Send it as 'Authorization: Bearer TOKEN', or as the password that the browser asks for."
+                    "Send it as 'Authorization: Bearer TOKEN', or as the password in the browser's dialog."
                 ),
                 _CHALLENGES,
             )
@@ -59,10 +59,10 @@ def _sent_token() -> str:
 
 
 def main() -> None:
-    """Print a new token of 256 random bits, and what the server is told of it."""
+    """Print a new token of 256 random bits, and its digest for the server."""
     token = secrets.token_urlsafe(32)
-    print(f"Token, for those who may use the server: {token}")
-    print(f"For the server, beside others by a comma: {PREFIX}TOKENS={digest_of(token)}")
+    print(f"Token, for the users of the server: {token}")
+    print(f"For the server, with others after a comma: {PREFIX}TOKENS={digest_of(token)}")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from web.refusals import Refusal
 
 
 class _FormParser(FormDataParser):
-    """Says so where a name cannot be read; Werkzeug would go on as if nothing had been sent."""
+    """Refuses a file name that cannot be read; Werkzeug would continue as if nothing had been sent."""
 
     def parse(self, *given: Any, **options: Any) -> Any:
         self.silent = False
@@ -40,13 +40,13 @@ def uploaded_files(request: Request, max_files: int) -> list[bytes]:
     """Return the contents of the parts named `files`, in order; a name only tells that a file was chosen.
 
     Raises:
-        Refusal: there is no file, there are too many, or a file stands under another name.
+        Refusal: there is no file, there are too many, or a file has another field name.
     """
     strange = set(request.files) - {"files"}
     if strange:
         raise Refusal(
             "unknown_field",
-            Sentence("Expected the pictures in parts named 'files'. Received a file in another part."),
+            Sentence("Expected the images in parts named 'files'. Received a file in another part."),
         )
     # A browser sends one part without name and content when nothing was chosen.
     chosen = [part for part in request.files.getlist("files") if part.filename]

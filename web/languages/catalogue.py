@@ -1,6 +1,6 @@
 """Keep the translators' catalogues up to date: `python -m web.languages.catalogue` rewrites web/languages/translations.
 
-New sentences come in empty, gone ones go. What is served are the compiled .mo files, which stand beside their .po.
+New sentences come in empty, and old ones are removed. The app reads the compiled .mo files next to the .po files.
 """
 
 import io

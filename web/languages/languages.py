@@ -10,7 +10,7 @@ from model.answers.headline import share as spoken_share
 from model.sentences import Sentence
 from web.routes import Mark, is_marked
 
-# The first is spoken where the browser asks for none of them.
+# The first is the default.
 LANGUAGES = {"en": "English", "fr": "Français"}
 TRANSLATIONS = Path(__file__).parent / "translations"
 
@@ -24,7 +24,7 @@ def chosen_language() -> str:
 
 
 def say(text: str) -> str:
-    """Return a sentence in the language of the request; a text that is no sentence is looked up as it stands."""
+    """Return a sentence in the language of the request; a plain text is looked up unchanged."""
     if isinstance(text, Sentence):
         return text.said_in(gettext, lambda value: str(format_decimal(value, "#,##0.##")))
     return str(gettext(text)) if text else ""

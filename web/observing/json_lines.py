@@ -1,4 +1,4 @@
-"""The log: one JSON object per line, with nothing in it that a person typed or uploaded."""
+"""The log: one JSON object per line, without anything that a user typed or uploaded."""
 
 import json
 import logging
@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-# Whose messages are sentences of this project. Those of libraries may quote the file that they read.
+# Loggers with messages of this project. Messages of libraries may quote the file that they read.
 _OWN_LOGGERS = ("web", "model", "gunicorn.error")
-# Exceptions whose message is about code. Any other's may quote what was read.
+# Exceptions with messages about code. Others may quote what was read.
 _ABOUT_CODE = (ImportError, SyntaxError)
 
 
@@ -39,7 +39,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[dict[str, Any]]:
-    """Return the exception and what it came from: type and places, without the message where it may quote a file."""
+    """Return the exception and its causes: type and places, without messages that may quote a file."""
     while error is not None:
         described = {"type": type(error).__name__, "places": _places(error.__traceback__)}
         yield {**described, "message": str(error)} if isinstance(error, _ABOUT_CODE) else described

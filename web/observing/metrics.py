@@ -1,4 +1,4 @@
-"""What is counted, for Prometheus: endpoints, statuses, codes, models and answers, all of them from fixed lists."""
+"""Metrics for Prometheus: endpoints, statuses, codes, models and answers, all from fixed lists."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ _BUCKETS_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 class Metrics:
-    """The metrics of one process; `exposed` gives those of all workers of this server, where there are several."""
+    """The metrics of one process; `exposed` returns those of all workers of this server."""
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
@@ -26,16 +26,16 @@ class Metrics:
         )
         self.in_progress = Gauge(
             "brain_mri_requests_in_progress",
-            "Requests that are not answered yet, besides those of operators.",
+            "Requests without an answer yet, except those of operators.",
             multiprocess_mode="livesum",
             registry=registry,
         )
         self.refusals = Counter("brain_mri_refusals", "Requests that were refused.", ["code"], registry=registry)
         self.refused_files = Counter(
-            "brain_mri_refused_files", "Files that were refused, alone or beside others.", ["code"], registry=registry
+            "brain_mri_refused_files", "Files that were refused, alone or with others.", ["code"], registry=registry
         )
         self.predictions = Counter(
-            "brain_mri_predictions", "Answers to pictures and volumes.", ["model", "answer"], registry=registry
+            "brain_mri_predictions", "Answers to images and volumes.", ["model", "answer"], registry=registry
         )
         self._models = Gauge(
             "brain_mri_model_info",
@@ -46,12 +46,12 @@ class Metrics:
         )
 
     def tell_models(self, cards: Iterable[ModelCard]) -> None:
-        """Say which models are loaded."""
+        """Record which models are loaded."""
         for card in cards:
             self._models.labels(card.name, card.version, card.sha256).set(1)
 
     def count_request(self, endpoint: str, status: int, code: str, seconds: float) -> None:
-        """Count a request that came to its end; `code` is that of its refusal, or empty."""
+        """Count a finished request; `code` is the code of its refusal, or empty."""
         self.requests.labels(endpoint, str(status)).inc()
         self.seconds.labels(endpoint).observe(seconds)
         if code:
@@ -62,6 +62,6 @@ class Metrics:
         registry = CollectorRegistry()
         try:
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        except ValueError:  # gunicorn.conf.py made no folder for several processes: there is this one
+        except ValueError:  # without gunicorn.conf.py there is only this process
             registry = self._registry
         return generate_latest(registry)

@@ -10,7 +10,7 @@ _PROXY_REQUEST_ID = re.compile(r"[0-9a-f]{16,32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0
 
 
 def request_id() -> str:
-    """Return this request's id: that of a trusted proxy in front, else a random one, made at its first use."""
+    """Return this request's id: from a trusted proxy, else a random one, made at its first use."""
     if "request_id" not in g:
         g.request_id = _id_of_proxy() or secrets.token_hex(8)
     identifier: str = g.request_id

@@ -1,4 +1,4 @@
-"""What is remembered of each request for the log and the metrics: nothing that a person typed or uploaded."""
+"""What is kept about each request for the log and the metrics: nothing that a user typed or uploaded."""
 
 import logging
 import time
@@ -104,7 +104,7 @@ class _ObservedApp:
 
 
 class _ObservedAnswer:
-    """The body on its way to the client. The server closes it at its end, and when the client is gone."""
+    """The body of an answer. The server closes it at its end, or when the client is gone."""
 
     parts: Iterable[bytes] = ()
 

@@ -1,4 +1,4 @@
-"""What the page shows of each result, ready for the templates: images as data: URLs, rows sorted, words chosen."""
+"""What the page shows of each result, ready for the templates: images as data: URLs, sorted rows and words."""
 
 import base64
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from web.languages.languages import say
 from web.page.place import NO_PLACE, Place, place_of
 from web.page.wording import Description, describe
 
-# Evidence has ten places or fewer along a side: this many pixels show all of it.
+# Evidence has at most ten cells along a side: this many pixels show all of it.
 _LAYER_SIDE_PX = 96
 # Sides of a volume's images: there are a hundred of them in one page.
 _SLICE_SIDE_PX = 256
@@ -37,7 +37,7 @@ class Layer:
 
     class_name: str
     url: str
-    # Nothing in the image speaks for the class.
+    # The image has no evidence for the class.
     is_empty: bool
 
 
@@ -45,7 +45,7 @@ class Layer:
 class View:
     """An image with the layers that can be shown over it.
 
-    shows_colours: whether the first layer is shown at once; else the image comes alone.
+    shows_colours: whether the first layer is shown at once.
     """
 
     image: str
@@ -67,7 +67,7 @@ class SliceCard:
 
 @dataclass(frozen=True)
 class Chart:
-    """Tumor probability along the slices: runs of points, and where the chosen slice and the operating point lie."""
+    """Tumor probability along the slices: runs of points, and the places of the key slice and the threshold."""
 
     runs: tuple[str, ...]
     dots: tuple[tuple[float, float], ...]
@@ -79,7 +79,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class SecondOpinion:
-    """What the other model says by itself, and what speaks against it, if anything is known."""
+    """What the other model says, and its known weakness, if any."""
 
     model: ModelCard
     answer: Answer
@@ -123,7 +123,7 @@ class ResultCard:
 
     @property
     def group(self) -> str:
-        """Which rows of the table this one goes with."""
+        """The group of the table's filter."""
         if not self.answer or not self.headline:
             return "refused"
         if not self.answer.is_brain_mri:
@@ -140,7 +140,7 @@ class ResultCard:
 
 @dataclass
 class CardMaker:
-    """Makes cards from results as they come; keeps the drawn slices of the volume that is under way."""
+    """Makes cards from results as they come; keeps the drawn slices of the current volume."""
 
     classifier: Classifier
     sha256: Sequence[str]
@@ -207,7 +207,7 @@ class CardMaker:
 
 
 def _layer_names(prediction: Prediction) -> list[str]:
-    """Return what evidence an image is shown with: for any tumor, for each kind, the most probable first, for none."""
+    """Return the layers of an image: any tumor, each kind by falling probability, no tumor."""
     kinds = [name for name, _ in prediction.ranked() if name not in (TUMOR, NO_TUMOR)]
     return [TUMOR, *kinds, NO_TUMOR]
 
@@ -217,17 +217,17 @@ def _second(second: Opinion) -> SecondOpinion:
 
 
 def _weakness(model: ModelCard) -> Sentence:
-    # Said of a network whose evidence lies elsewhere in most tumors.
+    # For a network whose evidence is elsewhere in most tumors.
     if model.pointing is None or model.pointing >= 0.5:
         return NO_SENTENCE
     return Sentence(
-        "It may go by the look of the image: in {share} of the tumors it was tested on, its evidence lay in the tumor.",
+        "It may rely on the look of the image: its evidence was in the tumor in {share} of its test tumors.",
         share=share(model.pointing),
     )
 
 
 def _bounds(result: AnsweredImage | AnsweredVolume) -> Sentence:
-    """Return from where on something is said; of a volume that is not judged, nothing is."""
+    """Return the thresholds of the answer in words; nothing for a volume that is not judged."""
     answer = result.answer
     if isinstance(answer, VolumeSummary) and not answer.is_judged:
         return NO_SENTENCE
@@ -261,7 +261,7 @@ def _volume_steps(result: AnsweredVolume) -> tuple[Sentence, ...]:
     summary, volume = result.answer, result.content
     _, height, width = volume.slices.shape
     read = Sentence(
-        "Read as {format}: {n} slices of {width} × {height} pixels, {k} of them with brain in them classified.",
+        "Read as {format}: {n} slices of {width} × {height} pixels; {k} of them contain brain and were classified.",
         format=volume.format, n=len(volume.slices), width=width, height=height, k=summary.n_classified,
     )  # fmt: skip
     if not summary.is_brain_mri:
@@ -277,13 +277,12 @@ def _rests_on(summary: VolumeSummary) -> Sentence:
     slices = ", ".join(str(index + 1) for index in summary.window)
     if summary.lies_apart:
         return Sentence(
-            "The answer is the mean over slices {slices}: of the {n} slices that were taken for brain MRI, too few are "
-            "neighbours.",
+            "The answer is the mean over slices {slices}: too few of the {n} slices of brain MRI are neighbours.",
             slices=slices, n=summary.n_brain_mri,
         )  # fmt: skip
     return Sentence(
-        "The answer is the mean over slices {slices}, the neighbouring slices with the highest "
-        "probability of a tumor. {n} slices were taken for brain MRI.",
+        "The answer is the mean over slices {slices}, the neighbouring slices with the highest probability of a tumor. "
+        "{n} slices look like brain MRI.",
         slices=slices, n=summary.n_brain_mri,
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""The page: a form, and above it what came of the files that were sent."""
+"""The page: a form, and above it the results of the files that were sent."""
 
 import base64
 import io
@@ -39,7 +39,7 @@ SAMPLES = {
 
 @blueprint.before_request
 def bound_bodies_without_files() -> None:
-    """Let only a multipart body, the one kind that carries files, be longer than text fields may be."""
+    """Limit bodies to the length of text fields, except multipart ones, which carry files."""
     if request.mimetype != "multipart/form-data":
         request.max_content_length = request.max_form_memory_size
 
@@ -116,7 +116,7 @@ def show_page(code: str = "", error: str = "", cards: list[ResultCard] | None = 
 def show_refusal(code: str, detail: Sentence) -> str:
     """Render the page for an error anywhere outside the API. The body stays unread: it may be what is wrong.
 
-    Whoever may not come in sees the sentence alone.
+    A client without a token sees only the sentence.
     """
     if code == "unauthorized":
         return render_template("closed.html", error=detail, error_at_field=False, **_words())
@@ -124,7 +124,7 @@ def show_refusal(code: str, detail: Sentence) -> str:
 
 
 def _sample_answers(card: ModelCard) -> tuple[ModelCard, list[Sentence], list[Sentence]]:
-    """Return of which samples a model named no class, and which it misread, as its card has it."""
+    """Return for which samples a model named no class, and which it got wrong, by its card."""
     given: dict[str, str] = card.metrics.get("samples", {})
     silent = [name for name, answer in given.items() if answer not in card.class_names]
     misread = [n for n, answer in given.items() if n not in silent and answer != _expected(n, card.class_names)]
@@ -150,12 +150,12 @@ def _first(service: Service) -> Classifier:
 
 
 def _second(service: Service) -> Classifier | None:
-    """The model that is asked as well, where there is one."""
+    """Return the model for the second opinion, if there is one."""
     return next(iter(list(service.classifiers.values())[1:]), None)
 
 
 def _downloads(cards: list[ResultCard]) -> dict[str, str]:
-    """Give the results of the page as files to save, in data: URLs, since nothing is kept here to be fetched."""
+    """Return the results of the page as data: URLs to save, since the server keeps nothing to fetch."""
     if not cards:
         return {}
     document = {"results": [card.record for card in cards], "disclaimer": say(DISCLAIMER)}

@@ -42,39 +42,39 @@ DESCRIPTIONS = {
     "meningioma": Description(
         Sentence(
             "A meningioma is a tumor that begins in the meninges, the thin layers of tissue around the brain and the "
-            "spinal cord: outside the brain itself, though it may press on it."
+            "spinal cord. It grows outside the brain but may press on it."
         ),
         Sentence("National Cancer Institute, Dictionary of Cancer Terms: “meningioma”."),
     ),
     "pituitary": Description(
         Sentence(
-            "A pituitary tumor begins in the pituitary gland, an organ of the size of a pea below the middle of the "
-            "brain, which makes hormones."
+            "A pituitary tumor begins in the pituitary gland, an organ the size of a pea below the brain, which makes "
+            "hormones."
         ),
         Sentence("National Cancer Institute, Dictionary of Cancer Terms: “pituitary tumor”."),
     ),
     "tumor": Description(
         Sentence(
-            "This network was trained on gliomas, meningiomas and pituitary tumors. It does not tell them apart, and "
-            "it knows no other tumor."
+            "This network was trained on gliomas, meningiomas and pituitary tumors. It does not tell them apart and "
+            "knows no other tumor."
         ),
         Sentence("The model card."),
     ),
     "no_tumor": Description(
         Sentence(
-            "The network found nothing in this slice that it takes for one of these tumors. That does not rule out a "
-            "tumor, here or in another slice, nor any other disease."
+            "The network found no sign of these tumors in this slice. That does not rule out a tumor, here or in "
+            "another slice, or any other disease."
         ),
         Sentence("The model card."),
     ),
     UNCERTAIN: Description(
-        Sentence("Try a neighbouring slice or another sequence; only a specialist's look can settle it."),
+        Sentence("Try a neighbouring slice or another sequence. Only a specialist can settle it."),
         Sentence("The model card."),
     ),
     NOT_BRAIN_MRI: Description(
         Sentence(
-            "If it is an MRI slice of a head, send it as it came from the scanner or viewer: upright, the whole head, "
-            "without frames, several panels or letters around it."
+            "If it is an MRI slice of a head, send it as it came from the scanner or viewer: the whole head, upright, "
+            "without frames, panels or letters around it."
         ),
         Sentence("The model card."),
     ),
@@ -84,18 +84,18 @@ DESCRIPTIONS = {
 _OF_VOLUMES = {
     "no_tumor": Description(
         Sentence(
-            "The network found nothing in these slices that it takes for one of these tumors. That does not rule out a "
-            "tumor, nor any other disease."
+            "The network found no sign of these tumors in these slices. That does not rule out a tumor or any other "
+            "disease."
         ),
         Sentence("The model card."),
     ),
     UNCERTAIN: Description(
-        Sentence("Try another sequence; only a specialist's look can settle it."),
+        Sentence("Try another sequence. Only a specialist can settle it."),
         Sentence("The model card."),
     ),
 }
 
 
 def describe(answer: str, is_volume: bool) -> Description:
-    """Give the plain words for an answer to a slice, or to a volume."""
+    """Return the plain words for an answer to a slice, or to a volume."""
     return (_OF_VOLUMES if is_volume else {}).get(answer) or DESCRIPTIONS[answer]

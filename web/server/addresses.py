@@ -1,15 +1,15 @@
-"""The addresses that the server is to listen at: whether it can, before it starts."""
+"""Check before the start whether the server can listen at its addresses."""
 
 import socket
 import sys
 from collections.abc import Iterable
 
-# gunicorn stops for good, instead of starting another worker, when one leaves with this exit code.
+# gunicorn stops, instead of starting another worker, when a worker exits with this code.
 EXIT_CANNOT_START = 4
 
 
 def exit_unless_free(addresses: Iterable[tuple[str, int] | str]) -> None:
-    """Exit with one line on standard error where an address cannot be listened at; gunicorn would try for seconds.
+    """Exit with one line on standard error if an address cannot be used; gunicorn would try for seconds.
 
     addresses: host and port of each; a path, that of a Unix socket, is left to gunicorn.
     """
@@ -27,7 +27,7 @@ def exit_unless_free(addresses: Iterable[tuple[str, int] | str]) -> None:
 def _why_not(host: str, port: int) -> str:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # As gunicorn does: what a server before this one left behind is no obstacle.
+        # As gunicorn does: leftovers of an earlier server do not matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

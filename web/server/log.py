@@ -54,7 +54,7 @@ class ServerLog(Logger):
 
 
 def _of_worker(message: Any, values: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
-    """Keep gunicorn's words and numbers. Other values are what a client sent, or may be."""
+    """Keep gunicorn's words and numbers. Other values may come from a client."""
     if isinstance(message, BaseException):
         message = type(message).__name__
     # "Invalid request from ip=...: ..." comes with its values put in.

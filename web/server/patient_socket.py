@@ -1,4 +1,4 @@
-"""A client's connection that waits so long for the client altogether, not so long for each byte."""
+"""A client socket with one deadline for the whole request instead of one per byte."""
 
 import errno
 import socket
@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-# A request or an answer that moves on may take longer: a second more for so many bytes (2 Mbit/s).
+# A request or answer that makes progress gets another second for this many bytes (2 Mbit/s).
 BYTES_PER_EXTRA_SECOND = 250_000
-# Who was not looked at in time is given so long before being told to be late: what was sent is there at once.
+# A request that waited for a thread gets at least this long: what the client sent is already here.
 LEAST_SECONDS = 0.5
-# After the answer a client may take so long to close; gunicorn waits as long.
+# How long a client may take to close after the answer, as in gunicorn.
 GOODBYE_SECONDS = 2.0
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-# Sent in one piece, so that what the client has taken is known in between.
+# Sent in pieces of this size, to know in between how much the client has taken.
 _BYTES_AT_ONCE = 262_144
 
 
 class GuardedSocket(socket.socket):
-    """A connected socket whose client has a number of seconds to send its request, and as many to take the answer.
+    """A connected socket. Its client has some seconds to send a request, and as many to take the answer.
 
     Neither counts the time that the server takes in between. A client that is too slow is answered 408, unless an
     answer has begun, and the connection ends as if the client had reset it.
@@ -39,17 +39,17 @@ class GuardedSocket(socket.socket):
         return guarded
 
     def begin_request(self, seconds: float) -> None:
-        """Start to count, at the first byte of each request."""
+        """Start the clock, at the first byte of each request."""
         self._receive_until = time.monotonic() + seconds
         self._left_to_send = seconds
         self._has_answered = False
 
     def look_at_request(self) -> None:
-        """Say that there is a thread for the request now, which may have waited for one longer than it may take."""
+        """Note that a thread handles the request now; it may have waited for one past its deadline."""
         self._receive_until = max(self._receive_until, time.monotonic() + LEAST_SECONDS)
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
-        """Receive as usual, but never after the request's time."""
+        """Receive as usual, but never past the request's deadline."""
         if self._is_over:
             return b""
         with self._at_most(self._receive_until - time.monotonic()):
@@ -58,13 +58,13 @@ class GuardedSocket(socket.socket):
         return received
 
     def sendall(self, content: Any, flags: int = 0, /) -> None:
-        """Send as usual, but never longer, over all calls for one answer, than the answer may take."""
+        """Send as usual; all calls for one answer share its deadline."""
         left = memoryview(content)
         while left:
             left = left[self._send_some(left[:_BYTES_AT_ONCE], flags) :]
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
-        """Send a file, which is small enough to be read whole, as `sendall` does."""
+        """Send a small file as `sendall` does."""
         file.seek(offset)
         content = file.read(-1 if count is None else count)
         self.sendall(content)
@@ -81,7 +81,7 @@ class GuardedSocket(socket.socket):
         return n_sent
 
     def say_goodbye(self) -> None:
-        """Let the client take the answer and close, in this thread: gunicorn would wait in its only main loop."""
+        """Wait in this thread until the client has the answer; gunicorn would wait in its only main loop."""
         until = time.monotonic() + GOODBYE_SECONDS
         with suppress(OSError):
             self.shutdown(socket.SHUT_WR)
@@ -92,7 +92,7 @@ class GuardedSocket(socket.socket):
 
     @contextmanager
     def _at_most(self, seconds: float) -> Iterator[None]:
-        """Bound what waits within, and turn being late into a reset by the client, which gunicorn takes in its stride.
+        """Limit the wait inside; a late client counts as a reset connection, which gunicorn handles.
 
         A shorter timeout that gunicorn has set holds, and stays gunicorn's to handle.
         """
@@ -101,7 +101,7 @@ class GuardedSocket(socket.socket):
             yield
             return
         try:
-            # Zero would mean not to wait at all, and raise another error.
+            # Zero would mean not to wait, and raise another error.
             self.settimeout(max(seconds, 0.001))
             yield
             self.settimeout(before)

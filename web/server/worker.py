@@ -1,4 +1,4 @@
-"""gunicorn's threaded worker, guarded against clients that send or read slowly, for service without a proxy in front.
+"""gunicorn's threaded worker, protected against slow clients, for service without a proxy.
 
 As it comes, a client that stalls within its request holds a thread for ever, and one that does not close its connection
 holds the main loop for two seconds. Here a connection gets a thread when it has sent something, and then has
@@ -26,9 +26,9 @@ from model.processes.core_dumps import forbid_core_dumps
 from web.server.addresses import EXIT_CANNOT_START
 from web.server.patient_socket import GuardedSocket
 
-# A connection that has sent nothing for so long is closed, as gunicorn does.
+# A connection without any bytes is closed after this time, as in gunicorn.
 _FIRST_BYTE_SECONDS = 5.0
-# How long a thread of Python may hold up the others, a tenth of the usual: the network waits for them to go on.
+# How long one thread of Python may block the others: a tenth of the default, since the network waits for them.
 _SWITCH_SECONDS = 0.0005
 # How long to wait for a connection to end when no more may be opened.
 _NO_FILES_SECONDS = 0.05
@@ -52,13 +52,13 @@ class GuardedThreadWorker(ThreadWorker):
         super().check_config(cfg, log)
 
     def init_process(self) -> None:
-        """Keep what is in memory out of core dumps before anything is received."""
+        """Forbid core dumps before anything is received."""
         forbid_core_dumps()
         sys.setswitchinterval(_SWITCH_SECONDS)
         super().init_process()
 
     def load_wsgi(self) -> None:
-        """Load the app; what it is made of stays, and need not be searched for garbage again and again."""
+        """Load the app, and keep its objects out of later garbage collections."""
         super().load_wsgi()
         # Not before: the master, which loads no app, would take 30 MB more.
         from web.service import service_of
@@ -68,22 +68,22 @@ class GuardedThreadWorker(ThreadWorker):
         gc.freeze()
 
     def notify(self) -> None:
-        """Send the heartbeat, but not while a network hangs: after its timeout gunicorn replaces this worker."""
+        """Send the heartbeat, but not while a network hangs: gunicorn then replaces this worker after its timeout."""
         if not (self._service and self._service.is_stuck):
             super().notify()
 
     def accept(self, listener: Any) -> None:
-        """Let connections wait where no more files may be opened; gunicorn's worker would end, and what it works on."""
+        """Let connections wait if no more files may be opened; gunicorn's worker would end, with its requests."""
         try:
             super().accept(listener)
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
-            # The listener stays readable: without a pause this would be asked again and again.
+            # The listener stays readable: without a pause this would be a busy loop.
             time.sleep(_NO_FILES_SECONDS)
 
     def enqueue_req(self, conn: Any) -> None:
-        """Return a connection a thread as soon as it has sent something; a new one waits for that in the main loop."""
+        """Give a connection a thread when it has sent something; until then it waits in the main loop."""
         if self.cfg.is_ssl:
             super().enqueue_req(conn)
         elif isinstance(conn.sock, GuardedSocket):
@@ -94,7 +94,7 @@ class GuardedThreadWorker(ThreadWorker):
             self._wait_for_first_byte(conn)
 
     def handle(self, conn: Any) -> Any:
-        """Handle a request; the end of a connection is waited for here, in a thread."""
+        """Handle a request, and wait for the end of its connection in this thread."""
         if self.cfg.is_ssl:
             return super().handle(conn)
         conn.sock.look_at_request()
@@ -104,7 +104,7 @@ class GuardedThreadWorker(ThreadWorker):
         return is_kept
 
     def _wait_for_first_byte(self, conn: Any) -> None:
-        """Do what gunicorn does with a connection on which a thread has waited in vain."""
+        """Do what gunicorn does with a connection that sent nothing to a waiting thread."""
         conn.sock.setblocking(False)
         conn.timeout = time.monotonic() + _FIRST_BYTE_SECONDS
         self.pending_conns.append(conn)

@@ -1,4 +1,4 @@
-"""How the metrics of gunicorn's workers come together: as hooks of gunicorn.conf.py.
+"""Hooks of gunicorn.conf.py that collect the metrics of all workers.
 
 Each worker writes files in one folder, named by its seat. A new worker takes the lowest free seat and counts on in
 the files of the one before, so that counters never fall and files are never more than workers at once.
@@ -13,24 +13,24 @@ from prometheus_client.multiprocess import mark_process_dead
 
 
 def make_folder(folder: Path) -> None:
-    """Make the folder, empty: the process of its name before this one may have been killed."""
+    """Make the folder, empty: an earlier process of the same id may have been killed."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
 
 
 def take_seat(server: Any, worker: Any) -> None:
-    """Return a worker that is about to start the lowest seat that no living one has."""
+    """Give a starting worker the lowest seat that no living worker has."""
     taken = {other.seat for other in server.WORKERS.values()}
     worker.seat = next(seat for seat in range(len(taken) + 1) if seat not in taken)
 
 
 def write_at_seat(worker: Any) -> None:
-    """Let the metrics that this process makes from now on be written at its seat."""
+    """Write the metrics that this process makes from now on at its seat."""
     values.ValueClass = values.MultiProcessValue(lambda: worker.seat)  # type: ignore[no-untyped-call]
 
 
 def leave_seat(worker: Any, folder: Path) -> None:
-    """Forget what a dead worker had in progress; what it counted stays."""
+    """Drop what a dead worker had in progress, but keep what it counted."""
     mark_process_dead(worker.seat, str(folder))  # type: ignore[no-untyped-call]
 
 

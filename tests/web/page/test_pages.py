@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+import tomllib
 from html import unescape
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from model.card import DISCLAIMER, WEIGHTS_FOLDER
 from model.network.classifier import Classifier
 from tests.support.client import multipart, sample
 from tests.support.networks import save_tiny_model
-from tests.support.samples import sample_bytes
+from tests.support.samples import TOP, sample_bytes
+from web.page.documents import DOCUMENTS, VERSION
 from web.page.views import SAMPLES
 from web.service import service_of
 
@@ -117,7 +119,7 @@ def test_second_model_whose_evidence_lies_elsewhere_says_so(
     second = Classifier.load(tmp_path / "vgg16.json")
     client = create_app(classifiers={"xception": decided["xception says glioma"], "vgg16": second}).test_client()
     said = text_of(result_of(client.post("/", data={"sample": "glioma"}).text))
-    assert ("It may go by the look of the image" in said) == warns
+    assert ("It may rely on the look of the image" in said) == warns
 
 
 def test_results_can_be_saved_as_csv_and_json_without_a_script(client: FlaskClient) -> None:
@@ -151,10 +153,38 @@ def test_script_gets_a_problem_where_the_whole_request_is_refused(client: FlaskC
     assert json.loads(answer.data)["code"] == "missing_file"
 
 
-def test_page_without_pictures_stays_under_100_kb(client: FlaskClient) -> None:
-    files = ("main.css", "viewer.css", "main.js", "files.js", "results.js", "icon.svg")
-    addresses = ["/", *(f"/static/{name}" for name in files)]
-    assert sum(len(client.get(address, buffered=True).data) for address in addresses) < 100_000
+def test_page_without_its_samples_is_below_100_kb(client: FlaskClient) -> None:
+    page = client.get("/", buffered=True).text
+    # What the page names, and what its script imports at once.
+    addresses = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', page)) | {"/static/files.js", "/static/results.js"}
+    addresses -= {f"/static/{file}" for file in SAMPLES.values()}
+    addresses = {address for address in addresses if not re.search(r"examples/(volume|series|cat)", address)}
+    assert "/static/examples/result.webp" in addresses
+    sizes = {address: len(client.get(address, buffered=True).data) for address in addresses}
+    assert len(page.encode()) + sum(sizes.values()) < 100_000, sizes
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_footer_names_the_version_and_links_to_documents_that_there_are(client: FlaskClient, language: str) -> None:
+    page = client.get(f"/?lang={language}").text.split("<footer")[1]
+    assert f"ersion {VERSION}." in text_of(page)
+    links = re.findall(r'href="([^"]+)"', page)
+    assert {unescape(link).split("?")[0] for link in links} == {
+        "/api/docs", *(f"/documents/{name}" for name in DOCUMENTS),
+    }  # fmt: skip
+    for link in links:
+        assert client.get(unescape(link)).status_code == 200
+    privacy = client.get(f"/documents/privacy?lang={language}").text
+    assert ("Ce que devient ce que vous envoyez" in privacy) == (language == "fr")
+
+
+def test_version_of_the_footer_is_the_projects() -> None:
+    assert tomllib.loads((TOP / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"] == VERSION
+
+
+def test_other_documents_are_not_found(client: FlaskClient) -> None:
+    assert client.get("/documents/../app.py").status_code == 404
+    assert client.get("/documents/app.py").status_code == 404
 
 
 def test_several_files_are_answered_in_their_order_and_a_bad_one_in_its_place(client: FlaskClient) -> None:

@@ -1,0 +1,23 @@
+// Gives each example of the API's documentation a button that copies it.
+
+const SHOWN_MS = 2000;
+
+for (const code of document.querySelectorAll("[data-example] code")) {
+  const button = document.createElement("button");
+  Object.assign(button, { type: "button", className: "quiet copy", textContent: "Copy" });
+  button.setAttribute("aria-live", "polite");
+  button.addEventListener("click", () => copy(code.textContent ?? "", button));
+  code.closest("[data-example]")?.prepend(button);
+}
+
+/** Copy a text and say so on the button. @param {string} text @param {HTMLButtonElement} button */
+async function copy(text, button) {
+  try {
+    await navigator.clipboard.writeText(text);
+    button.textContent = "Copied";
+  } catch {
+    // Without HTTPS, browsers let no page but one of this machine write there.
+    button.textContent = "Select and copy by hand";
+  }
+  setTimeout(() => { button.textContent = "Copy"; }, SHOWN_MS);
+}
