@@ -71,7 +71,7 @@ def _take_result(browser: Browser, address: str) -> None:
     """Take the image of a sample with its colours, without a word, for all languages."""
     page = browser.new_page(viewport={"width": 1200, "height": 900})
     page.goto(f"{address}?lang=en")
-    page.locator("button[value=glioma]").click()
+    page.locator("button[value=meningioma]").click()
     page.locator(".result .viewer-label").first.click()
     with Image.open(io.BytesIO(page.locator(".film").screenshot())) as picture:
         side = min(picture.size)

@@ -532,6 +532,21 @@ def test_printed_report_keeps_result_model_and_disclaimer_and_drops_the_form(ope
     assert opened.locator(".viewer-label:visible").count() == 1
 
 
+def test_printed_cards_are_two_on_a_page_with_the_words_beside_the_image(opened: Any) -> None:
+    for name in ("Glioma", "Meningioma"):
+        opened.get_by_role("button", name=name, exact=True).click()
+    wait_for_cards(opened, 2)
+    opened.emulate_media(media="print")
+    opened.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
+    # A4 without its margins, at 96 pixels an inch.
+    opened.set_viewport_size({"width": 688, "height": 1000})
+    image, words, card = (
+        opened.locator(f".result >> nth=0 >> {part}").bounding_box() for part in (".film", ".probabilities", "xpath=.")
+    )
+    assert words["x"] >= image["x"] + image["width"]
+    assert card["height"] < 500
+
+
 def test_printed_volume_shows_the_slice_that_is_chosen(opened: Any, tmp_path: Path) -> None:
     classify(opened, made_volume(tmp_path))
     wait_for_cards(opened)
