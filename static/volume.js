@@ -256,24 +256,24 @@ class Planes {
     return file;
   }
 
-  /** Return the index of the slice through a point. @param {Point} mm @returns {number} */
-  indexAt(mm) {
+  /** Return where a point is along the slices: 0 in the middle of the first, 1 in that of the second. @param {Point} mm */
+  placeAt(mm) {
     const [size, steps, directions] = [this.size ?? [], this.steps ?? [], this.directions ?? []];
     const along = directions[2].reduce((sum, part, i) => sum + part * mm[i], 0);
-    return Math.round(along / steps[2] + (size[2] - 1) / 2);
+    return along / steps[2] + (size[2] - 1) / 2;
   }
 
   /** The crosshair was moved, with the mouse, a finger or a key. @param {Point} mm */
   onMoved(mm) {
     const { volume } = this;
-    const number = volume.nearest(volume.numbers[0] + this.indexAt(mm));
+    const number = volume.nearest(volume.numbers[0] + Math.round(this.placeAt(mm)));
     if (number !== volume.chosen()) volume.choose(number, true);
   }
 
-  /** Move the crosshair to a slice. @param {number} index from 0, the first classified slice */
+  /** Move the crosshair to the middle of a slice. @param {number} index from 0, the first classified slice */
   goTo(index) {
     if (!this.viewer?.volumes?.length) return;
-    this.move([0, 0, index - this.indexAt(this.crosshair())]);
+    this.move([0, 0, index - this.placeAt(this.crosshair())]);
   }
 
   /** @returns {Point} */

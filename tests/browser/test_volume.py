@@ -72,6 +72,8 @@ def test_three_planes_are_loaded_with_a_volume_and_crosshair_slices_and_opacity_
         assert len([url for url in asked if "niivue" in url]) == 1
         assert page.locator(".slice:visible").count() == 0
         before = chosen(page)
+        # It opens at the slice to look at first.
+        assert page.locator(".slice-panel:visible .slice-best").is_visible()
         page.locator("[data-canvas]").focus()
         page.keyboard.press("PageUp")
         page.wait_for_function(f"() => document.querySelector('.slice-switch:checked').value === '{before + 1}'")
@@ -102,6 +104,7 @@ def test_without_webgl_or_script_one_slice_is_large_with_previous_next_and_a_str
         assert slices.count() == 1
         assert slices.bounding_box()["height"] > 300
         before = chosen(page)
+        assert page.get_by_role("slider", name="Slice").is_visible() == has_script
         page.locator(".slice-panel:visible").get_by_text("Next").click()
         assert chosen(page) == before + 1
         page.locator(".slice-panel:visible").get_by_text("Previous").click()

@@ -8,6 +8,7 @@ from flask import Blueprint, abort, render_template
 from model.card import DISCLAIMER
 from model.sentences import Sentence
 from web.languages.languages import chosen_language, keep_language
+from web.page.plain_markdown import as_html
 
 VERSION = "1.0.0"
 _TOP = Path(__file__).parents[2]
@@ -24,13 +25,13 @@ blueprint.url_defaults(keep_language)
 
 @blueprint.get("/documents/<name>")
 def document(name: str) -> str:
-    """Show a document as it is written, in the page's language where there is a translation."""
+    """Show a document, in the page's language if there is a translation."""
     if name not in DOCUMENTS:
         abort(404)
     title, file_name = DOCUMENTS[name]
     translated = _TOP / "docs" / chosen_language() / file_name
     language, file = (chosen_language(), translated) if translated.is_file() else ("en", _TOP / file_name)
-    text = file.read_text(encoding="utf-8")
+    text = as_html(file.read_text(encoding="utf-8"))
     return render_template("document.html", title=title, text=text, language=language, disclaimer=DISCLAIMER)
 
 

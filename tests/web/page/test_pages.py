@@ -20,6 +20,7 @@ from tests.support.client import multipart, sample
 from tests.support.networks import save_tiny_model
 from tests.support.samples import TOP, sample_bytes
 from web.page.documents import DOCUMENTS, VERSION
+from web.page.plain_markdown import as_html
 from web.page.views import SAMPLES
 from web.service import service_of
 
@@ -176,6 +177,26 @@ def test_footer_names_the_version_and_links_to_documents_that_there_are(client: 
         assert client.get(unescape(link)).status_code == 200
     privacy = client.get(f"/documents/privacy?lang={language}").text
     assert ("Ce que devient ce que vous envoyez" in privacy) == (language == "fr")
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_document_is_a_page_with_every_word_of_the_file_and_no_mark_of_markdown(
+    client: FlaskClient, name: str, language: str
+) -> None:
+    page = client.get(f"/documents/{name}?lang={language}").text.split("<article")[1].split("</article>")[0]
+    prose = text_of(re.sub(r"<(pre|code).*?</\1>", " ", page, flags=re.DOTALL))
+    assert not re.search(r"\*\*|\]\(|^#|\| |```", prose)
+    file = {"readme": "README.md", "model-card": "MODEL_CARD.md", "privacy": "PRIVACY.md", "licence": "LICENSE"}[name]
+    translated = TOP / "docs" / language / file
+    source = (translated if translated.is_file() else TOP / file).read_text(encoding="utf-8")
+    words = re.findall(r"[^\W\d_]{5,}", re.sub(r"!\[[^\]]*\]\([^)]*\)|\]\([^)]*\)|<!--.*?-->|\A# .*|```\w+", "", source))
+    assert set(words) <= set(re.findall(r"[^\W\d_]{5,}", text_of(page)))
+
+
+def test_markdown_never_becomes_other_html() -> None:
+    html = as_html("<script>alert(1)</script> [x](javascript:alert(1)) `<b>`\n\n| a |\n| - |\n| <i> |\n")
+    assert not re.search(r"<(script|b|i|a)\b", html)
 
 
 def test_version_of_the_footer_is_the_projects() -> None:
