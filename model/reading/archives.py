@@ -21,8 +21,9 @@ _ENCRYPTED = 1
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 
 
-# The first file of every document of Word, PowerPoint or Excel. Source: ECMA-376, part 2.
-_OFFICE_MEMBER, _FIRST_BYTES = b"[Content_Types].xml", 1000
+# What is first in documents of Word, PowerPoint, Excel and LibreOffice. Source: ECMA-376, part 2; ODF 1.3, part 2.
+_OFFICE_MEMBER, _FIRST_BYTES, _NAME = b"[Content_Types].xml", 1000, 30
+_OFFICE_FIRST = (b"_rels/", b"docProps/", b"word/", b"ppt/", b"xl/", b"mimetypeapplication/")
 
 
 def is_zip(content: bytes) -> bool:
@@ -42,7 +43,7 @@ def read_archive(content: bytes, max_files: int, max_bytes: int) -> list[tuple[i
         UnsupportedFormat: it is an Office document.
         UnreadableImage: encrypted, of an unusual compression, cut off or damaged.
     """
-    if _OFFICE_MEMBER in content[:_FIRST_BYTES]:
+    if _OFFICE_MEMBER in content[:_FIRST_BYTES] or content.startswith(_OFFICE_FIRST, _NAME):
         raise UnsupportedFormat(office_document())
     if content.count(_DIRECTORY_ENTRY) > _ENTRIES_PER_FILE * max_files:
         raise _too_many_files(max_files)
@@ -90,7 +91,7 @@ def is_usual(entry: zipfile.ZipInfo) -> bool:
 def _check(entries: list[zipfile.ZipInfo], max_files: int, max_bytes: int) -> None:
     """Refuse by what the archive's directory claims."""
     if not entries:
-        raise EmptyFile(Sentence("Expected a zip file with pictures. Received one without files. Pack it again."))
+        raise EmptyFile(Sentence("Expected a zip file with images. Received one that holds none. Pack it again."))
     if len(entries) > max_files:
         raise _too_many_files(max_files)
     if any(entry.flag_bits & _ENCRYPTED for entry in entries):

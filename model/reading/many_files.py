@@ -166,7 +166,10 @@ def _with_other_kinds_together(
             others.setdefault(piece.place, []).extend(indices)
         else:
             kept.append((indices, content))
-    return kept + [(tuple(indices), _other_kinds(len(indices))) for indices in others.values()]
+    return kept + [
+        (tuple(indices), _no_images(len(indices)) if n_packed[place] == len(indices) else _other_kinds(len(indices)))
+        for place, indices in others.items()
+    ]
 
 
 def _is_known(content: bytes) -> bool:
@@ -178,6 +181,16 @@ def _other_kinds(n_files: int) -> UnsupportedFormat:
         Sentence(
             "Expected only pictures and volumes in the zip file. Received files of other kinds with them, which were "
             "left out: {n_files}.",
+            n_files=n_files,
+        )
+    )
+
+
+def _no_images(n_files: int) -> UnsupportedFormat:
+    return UnsupportedFormat(
+        Sentence(
+            "Expected images or volumes in the zip file. Received {n_files} files, of which none is one that is read "
+            "here. Pack the images and try again.",
             n_files=n_files,
         )
     )

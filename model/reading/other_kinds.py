@@ -12,6 +12,12 @@ _CONVERT = Sentence("Convert the volume to NIfTI, for example with nibabel, and 
 _DOWNLOAD = Sentence("Download the file itself again; some sites ask you to log in first.")
 _LFS = Sentence("Run `git lfs pull` in the repository, then send the file.")
 _COPY = Sentence("Copy or download the file again: it was cut short.")
+_ANNEX = Sentence("Run `git annex get` on the file in the repository, then send it.")
+_ANOTHER_IMAGE = Sentence("Save it as PNG and send that.")
+_COPY_AS_IT_IS = Sentence("Copy it again in binary mode.")
+_SEND_DICOM = Sentence("Send the DICOM series that the scanner exports.")
+_BRUKER = Sentence("Convert the whole folder to NIfTI, for example with bruker2nifti, and send that.")
+_AFNI = Sentence("Convert HEAD and BRIK together to NIfTI with 3dAFNItoNIFTI, and send that.")
 _PAR_REC = Sentence("Convert PAR and REC together to NIfTI, for example with dcm2niix, and send that.")
 
 _PDF = Sentence("a PDF document")
@@ -23,6 +29,11 @@ _PROGRAM = Sentence("a program")
 _NUMPY = Sentence("a NumPy array")
 _HDF5 = Sentence("an HDF5 file")
 _MINC = Sentence("a MINC volume")
+_SOUND = Sentence("a sound")
+_IMAGE = Sentence("an image of another format")
+_RAW = Sentence("raw data of a scanner")
+_POINTER = Sentence("a pointer of git-annex")
+_SHORTCUT = Sentence("a shortcut to a file")
 # By their first bytes. Source: the specification of each format.
 _BY_START: tuple[tuple[bytes, Sentence, Sentence], ...] = (
     (b"%PDF", _PDF, _EXPORT),
@@ -35,7 +46,35 @@ _BY_START: tuple[tuple[bytes, Sentence, Sentence], ...] = (
     (b"\xfd7zXZ\0", _ARCHIVE, _UNPACK),
     (b"\x28\xb5\x2f\xfd", _ARCHIVE, _UNPACK),
     (b"\x1f\x8b", _ARCHIVE, _UNPACK),
+    (b"MSCF", _ARCHIVE, _UNPACK),
+    (b"LZIP", _ARCHIVE, _UNPACK),
+    (b"\x04\x22\x4d\x18", _ARCHIVE, _UNPACK),
+    (b"PK\x07\x08", _ARCHIVE, _UNPACK),
     (b"\x1aE\xdf\xa3", _VIDEO, _EXPORT),
+    (b"0&\xb2u\x8ef\xcf\x11", _VIDEO, _EXPORT),
+    (b"FLV\x01", _VIDEO, _EXPORT),
+    (b"ID3", _SOUND, _SEND_IMAGE),
+    (b"OggS", _SOUND, _SEND_IMAGE),
+    (b"\x89PNG", Sentence("a PNG file that was changed while it was copied"), _COPY_AS_IT_IS),
+    (b"\xff\x0a", _IMAGE, _ANOTHER_IMAGE),
+    (b"\0\0\0\x0cJXL ", _IMAGE, _ANOTHER_IMAGE),
+    (b"II\xbc\x01", _IMAGE, _ANOTHER_IMAGE),
+    (b"gimp xcf", _IMAGE, _ANOTHER_IMAGE),
+    (b"AT&TFORM", _IMAGE, _ANOTHER_IMAGE),
+    (b"v/1\x01", _IMAGE, _ANOTHER_IMAGE),
+    (b"DDS \x7c", _IMAGE, _ANOTHER_IMAGE),
+    (b"\xd7\xcd\xc6\x9a", _IMAGE, _ANOTHER_IMAGE),
+    (b"ZISRAWFILE", Sentence("a microscope's image"), _ANOTHER_IMAGE),
+    (b"IMGF", Sentence("an image of a GE scanner from before DICOM"), _SEND_DICOM),
+    (b"MATRIX7", Sentence("an ECAT volume"), _CONVERT),
+    (b"TRACK\0", Sentence("a file of fibre tracks"), _SEND_IMAGE),
+    (b"\xff\xff\xfe", Sentence("a surface of FreeSurfer"), _SEND_IMAGE),
+    (b"/annex/objects/", _POINTER, _ANNEX),
+    (b"\0\5\x16\x07", Sentence("a file of macOS about another file"), _SEND_IMAGE),
+    (b"L\0\0\0\1\x14\2\0", _SHORTCUT, _SEND_IMAGE),
+    (b"[InternetShortcut]", _SHORTCUT, _SEND_IMAGE),
+    (b"##TITLE=", Sentence("a file of parameters of a Bruker scanner"), _BRUKER),
+    (b"!INTERFILE", Sentence("the header of an Interfile volume"), _CONVERT),
     (b"\0\0\1\xba", _VIDEO, _EXPORT),
     (b"\0\0\1\xb3", _VIDEO, _EXPORT),
     (b"8BPS", _LAYERED, _EXPORT),
@@ -72,6 +111,8 @@ def _by_start(content: bytes) -> tuple[Sentence, Sentence] | None:
 
 def _text(content: bytes) -> str:
     """Return the beginning of a text in lower case; nothing of what is none."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        content = content[:_TEXT_BYTES].decode("utf-16", "ignore").encode()
     try:
         # A letter may be cut in two.
         text = content[:_TEXT_BYTES].decode("utf-8", "strict" if len(content) <= _TEXT_BYTES else "ignore")
@@ -81,9 +122,40 @@ def _text(content: bytes) -> str:
     return text.lstrip("\ufeff \t\r\n").lower() if is_text else ""
 
 
+def _is_raw_data(content: bytes) -> bool:
+    """Return whether these are echoes, not yet an image: a GE P-file, or Siemens' .dat of syngo VB or VD and later."""
+    first, n_parts = (int.from_bytes(content[i : i + 4], "little") for i in (0, 4))
+    is_siemens = content[8:15] == b"Config\0" or (
+        first < 10_000 and 0 < n_parts <= 64 and int.from_bytes(content[16:24], "little") == 10_240
+    )
+    return is_siemens or content[34:44] in {b"GE_MED_NMR", b"INVALIDNMR"}
+
+
+def _is_matlab_4(content: bytes) -> bool:
+    """Return whether a matrix of MATLAB 4 is first, as SPM's .mat files have them. Source: MAT-File Format, level 4."""
+    kind, *_, is_complex, name_length = (int.from_bytes(content[i : i + 4], "little") for i in range(0, 20, 4))
+    is_named = 1 < name_length <= 64 and content[19 + name_length : 20 + name_length] == b"\0"
+    return kind in {0, 10, 20, 30, 40, 50} and is_complex in {0, 1} and is_named
+
+
 _BY_LOOK: tuple[tuple[Callable[[bytes], bool], tuple[Sentence, Sentence]], ...] = (
     (lambda c: not c.strip(b"\0"), (Sentence("a file of nothing but zeros"), _COPY)),
-    (lambda c: c[4:8] == b"ftyp", (_VIDEO, _EXPORT)),
+    (lambda c: c[4:12] == b"ftypcrx ", (Sentence("a raw photograph of a camera"), _ANOTHER_IMAGE)),
+    (lambda c: c[4:8] in {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}, (_VIDEO, _EXPORT)),
+    # Also the size of a video's first part, which is known by now.
+    (lambda c: c.startswith(b"\0\0\1\0"), (_IMAGE, _ANOTHER_IMAGE)),
+    (lambda c: c[:1] == c[188:189] == c[376:377] == b"G", (_VIDEO, _EXPORT)),
+    (lambda c: c[:4] == b"RIFF" and c[8:12] == b"WAVE", (_SOUND, _SEND_IMAGE)),
+    (lambda c: c[:2] in {b"P1", b"P2", b"P3", b"P4", b"P5", b"P6"} and c[2:3].isspace(), (_IMAGE, _ANOTHER_IMAGE)),
+    (lambda c: c[40:44] == b" EMF", (_IMAGE, _ANOTHER_IMAGE)),
+    (lambda c: c[32_769:32_774] == b"CD001", (_ARCHIVE, _UNPACK)),
+    (lambda c: c.lstrip(b"\r\n\t \xef\xbb\xbf").startswith(b"%PDF"), (_PDF, _EXPORT)),
+    (
+        lambda c: c.lstrip().startswith(b"type = ") and b"\nname = " in c[:_TEXT_BYTES],
+        (Sentence("the header of an AFNI volume"), _AFNI),
+    ),
+    (_is_raw_data, (_RAW, _SEND_DICOM)),
+    (_is_matlab_4, (Sentence("a MATLAB file of version 4, as SPM writes for transforms"), _SEND_IMAGE)),
     (lambda c: c[:4] == b"RIFF" and c[8:12] == b"AVI ", (_VIDEO, _EXPORT)),
     (lambda c: c[257:262] == b"ustar", (_ARCHIVE, _UNPACK)),
     (lambda c: c.startswith(b"\x89HDF") and b"minc-2.0" in c, (_MINC, _CONVERT)),

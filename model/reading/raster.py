@@ -11,18 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageOps
 
-from model.errors import ImageError, UnreadableImage
+from model.errors import ImageError, UnreadableImage, UnsupportedFormat
 from model.preprocessing import HeadBox, within_margin
 from model.reading.contents import MriImage, MriVolume
-from model.reading.dicom.jpeg_frame import LOSSLESS, jpeg_frame
-from model.reading.labels import check_not_a_mask
+from model.reading.dicom.jpeg_frame import JPEG_LS, LOSSLESS, jpeg_frame
+from model.reading.labels import check_not_a_blurred_mask, check_not_a_mask
 from model.reading.orientation import BY_PERCENTILES, Stack, grey_range, to_content, to_grey
 from model.reading.research.heic import as_png
 from model.reading.sizes import check_size, check_voxels, too_many_pixels
 from model.sentences import Sentence
 
 _PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000")
-# Masks are kept in these alone: others blur their edges.
+# These keep the levels of a mask; others blur its edges.
 _LOSSLESS = {"PNG", "GIF", "TIFF", "BMP"}
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 # TIFF 6.0: the tag that says what a 0 is, and its value for white.
@@ -76,9 +76,19 @@ def read_picture(content: bytes, max_pixels: int) -> MriImage:
         TooManyPixels: the header claims more than `max_pixels`; nothing is decoded.
         UnreadableImage: the picture is cut off or damaged.
         UnsuitableImage: it is a mask or a label map.
+        UnsupportedFormat: it is a colour JPEG of more than 8 bits, or without loss.
     """
     frame = jpeg_frame(content)
-    if frame and frame.n_components == 1 and (frame.n_bits != _USUAL_BITS or frame.marker == LOSSLESS):
+    is_unusual = frame is not None and (frame.n_bits != _USUAL_BITS or frame.marker in {LOSSLESS, JPEG_LS})
+    if frame and is_unusual and frame.n_components > 1:
+        raise UnsupportedFormat(
+            Sentence(
+                "A colour JPEG of {n_bits} bits, or without loss, is not supported. Export the image as PNG or as an "
+                "8-bit JPEG.",
+                n_bits=frame.n_bits,
+            )
+        )
+    if frame and is_unusual:
         # Not before there is such a file: see model.reading.signatures.
         from model.reading.dicom.deep_jpeg import read_deep_jpeg
 
@@ -98,6 +108,8 @@ def read_picture(content: bytes, max_pixels: int) -> MriImage:
         pixels = _to_grey(upright)
     if picture_format in _LOSSLESS:
         check_not_a_mask(pixels)
+    else:
+        check_not_a_blurred_mask(pixels)
     height, width = pixels.shape
     has_margin = within_margin(pixels) != HeadBox(0, height, 0, width)
     return MriImage(pixels, picture_format, _notes(n_frames, is_photograph, has_margin))

@@ -27,8 +27,12 @@ def regions(*values: int) -> np.ndarray:
         encoded(regions(1, 2, 4), "TIFF"),
         encoded(regions(1, 2, 3).astype(np.uint16), "PNG"),
         encoded(255 - regions(255)),
+        encoded(regions(255), "JPEG", quality=75),
+        encoded(regions(255), "JPEG", quality=90),
+        encoded(255 - regions(255), "JPEG", quality=75),
+        encoded(regions(150), "WEBP", quality=75),
     ],
-    ids=["mask", "labels", "GIF", "TIFF", "16 bits", "negative"],
+    ids=["mask", "labels", "GIF", "TIFF", "16 bits", "negative", "JPEG 75", "JPEG 90", "negative JPEG", "WebP"],
 )
 def test_mask_or_label_map_is_refused_as_one(content: bytes) -> None:
     with pytest.raises(UnsuitableImage, match="label map or a mask"):
@@ -41,3 +45,8 @@ def test_head_is_no_mask_whatever_its_grey_levels(n_levels: int) -> None:
     noisy = np.where(head > 0, head // 2 + noise(*head.shape) // 4, 0)
     step = 256 // n_levels
     read_image(encoded((noisy // step * step).astype(np.uint8)))
+
+
+@pytest.mark.parametrize("quality", [75, 90])
+def test_head_saved_as_jpeg_is_no_mask(quality: int) -> None:
+    assert read_image(encoded(drawn_head(), "JPEG", quality=quality)).format == "JPEG"

@@ -3,6 +3,7 @@
 import io
 import zipfile
 
+import numpy as np
 import pytest
 
 from model.errors import UnsupportedFormat
@@ -30,6 +31,25 @@ from tests.support.images import GOOD
         (b"# === DATA DESCRIPTION FILE ====\n", "a Philips PAR/REC", "dcm2niix"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS", "git lfs pull"),
         (bytes(1000), "nothing but zeros", "again"),
+        (b"\r\n%PDF-1.4\n\xe2\xe3", "a PDF document", "Export"),
+        (b"\0\0\1\0moov\0\0\0\x6cmvhd" + bytes(50), "a video", "Export"),
+        (b"G@\0\x10".ljust(188, b"\0") * 3, "a video", "Export"),
+        (b"RIFF\x24\0\0\0WAVEfmt " + bytes(40), "a sound", "Send the image itself"),
+        (b"\x89PNG\n\x1a\n" + bytes(50), "changed while it was copied", "binary mode"),
+        (b"P5\n2 2\n255\n" + bytes(4), "an image of another format", "PNG"),
+        (b"\0\0\1\0\1\0" + bytes(50), "an image of another format", "PNG"),
+        ("a;b\n1;2\n".encode("utf-16"), "a text or a table", "Send the image itself"),
+        (b"/annex/objects/SHA256E-s1--a.nii.gz\n", "a pointer of git-annex", "git annex get"),
+        (b"##TITLE=Parameter List, ParaVision\n", "a Bruker scanner", "the whole folder"),
+        (b"\ntype = string-attribute\nname = HISTORY\n", "an AFNI volume", "HEAD and BRIK"),
+        (b"\x28\x23\0\0\6\0\0\0Config\0" + bytes(50), "raw data of a scanner", "DICOM series"),
+        (bytes(4) + b"\1\0\0\0" + bytes(8) + (10_240).to_bytes(8, "little"), "raw data of a scanner", "DICOM series"),
+        (b"\0\0\x30A" + bytes(30) + b"GE_MED_NMR" + bytes(50), "raw data of a scanner", "DICOM series"),
+        (
+            np.array([0, 4, 4, 0, 2], "<i4").tobytes() + b"M\0" + bytes(128),
+            "a MATLAB file of version 4",
+            "Send the image",
+        ),
     ],
 )
 def test_file_that_is_not_read_is_named_with_what_to_do(content: bytes, kind: str, advice: str) -> None:
@@ -40,10 +60,11 @@ def test_file_that_is_not_read_is_named_with_what_to_do(content: bytes, kind: st
     assert "damaged" not in str(refusal.value)
 
 
-def test_word_document_is_named_and_its_pictures_are_not_answered() -> None:
+@pytest.mark.parametrize("first", ["[Content_Types].xml", "_rels/.rels", "docProps/app.xml"])
+def test_word_document_is_named_and_its_pictures_are_not_answered(first: str) -> None:
     document = io.BytesIO()
     with zipfile.ZipFile(document, "w") as archive:
-        for name, content in (("[Content_Types].xml", b"<Types/>"), ("word/media/image1.png", GOOD)):
+        for name, content in ((first, b"<Types/>"), ("word/media/image1.png", GOOD)):
             archive.writestr(name, content)
     (reading,) = read_files([document.getvalue()])
     assert "an Office document" in str(reading.content)
@@ -63,3 +84,12 @@ def test_zip_file_whose_names_are_not_the_utf8_that_it_claims_is_told_so() -> No
         archive.writestr("é.png", GOOD)
     (reading,) = read_files([packed.getvalue().replace("é".encode(), b"\xe9\xe9")])
     assert "names in UTF-8" in str(reading.content)
+
+
+def test_archive_without_any_image_is_told_so() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in ("a.txt", "b.txt"):
+            archive.writestr(name, b"text")
+    (reading,) = read_files([packed.getvalue()])
+    assert "2 files, of which none" in str(reading.content)

@@ -6,6 +6,7 @@ import pytest
 from model.errors import ImageError, TooManyPixels
 from model.reading.one_file import read_image
 from model.reading.raster import MARGIN_NOTE, PHOTOGRAPH_NOTE
+from model.reading.research.heic import as_png
 from tests.support.formats.research import HEIC
 from tests.support.images import drawn_slice, encoded
 
@@ -44,3 +45,10 @@ def test_cut_off_heic_gives_no_picture(share: float) -> None:
 def test_heic_is_refused_by_its_size_before_decoding() -> None:
     with pytest.raises(TooManyPixels):
         read_image(HEIC, max_pixels=100)
+
+
+def test_heic_whose_decoding_takes_too_long_or_too_much_memory_gives_no_picture_and_the_next_is_read() -> None:
+    # No interpreter starts in a millisecond, or in a megabyte.
+    assert as_png(HEIC, 10_000, seconds=0.001) == b""
+    assert as_png(HEIC, 10_000, memory_bytes=1_000_000) == b""
+    assert read_image(HEIC).format == "HEIF"

@@ -5,12 +5,12 @@ import io
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEGLosslessSV1, SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import JPEGLosslessSV1, JPEGLSLossless, SecondaryCaptureImageStorage, generate_uid
 
 from model.errors import UnreadableImage
 from model.reading.contents import MriImage, damaged
 from model.reading.dicom.decoder import Decoder
-from model.reading.dicom.jpeg_frame import JpegFrame
+from model.reading.dicom.jpeg_frame import JPEG_LS, JpegFrame
 from model.reading.orientation import BY_PERCENTILES, grey_range, to_grey
 from model.reading.sizes import check_size
 
@@ -32,7 +32,7 @@ def read_deep_jpeg(content: bytes, frame: JpegFrame, max_pixels: int) -> MriImag
 
 
 def _as_dicom(content: bytes, frame: JpegFrame) -> bytes:
-    """Return the codestream as the pixels of a DICOM file; gdcm decodes it whatever transfer syntax is named."""
+    """Return the codestream as the pixels of a DICOM file; gdcm decodes JPEG of any kind as JPEGLosslessSV1."""
     dataset = Dataset()
     dataset.SOPClassUID, dataset.SOPInstanceUID = SecondaryCaptureImageStorage, generate_uid()
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PixelRepresentation = 1, "MONOCHROME2", 0
@@ -42,7 +42,7 @@ def _as_dicom(content: bytes, frame: JpegFrame) -> bytes:
     dataset.PixelData = encapsulate([content])
     dataset["PixelData"].VR = "OB"
     dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+    dataset.file_meta.TransferSyntaxUID = JPEGLSLossless if frame.marker == JPEG_LS else JPEGLosslessSV1
     buffer = io.BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()

@@ -31,7 +31,7 @@ HEADER_TAGS = (
     "PixelPaddingRangeLimit", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "WindowCenter",
     "WindowWidth", "VOILUTFunction", "RescaleIntercept", "RescaleSlope", "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence", "SeriesDescription", "ScanningSequence", "MagneticFieldStrength", "EchoTime",
-    "RepetitionTime", "SliceThickness",
+    "RepetitionTime", "SliceThickness", "ImagesInAcquisition",
 )  # fmt: skip
 _PALETTE_TAGS = tuple(
     f"{prefix}{colour}PaletteColorLookupTable{kind}"
@@ -97,6 +97,7 @@ class Header:
     series: only to be compared; it goes nowhere. modality, body_part: as coded, "" where missing.
     padding: lowest and highest stored value of pixels outside of the image, None where there are none.
     is_completed: whether tags that it lacks were given their usual values; see `with_usual_values`.
+    n_in_acquisition: how many images the acquisition has by its own account, 0 where it does not say.
     """
 
     sop_class: str
@@ -112,6 +113,7 @@ class Header:
     is_inverted: bool
     padding: tuple[int, int] | None
     is_completed: bool
+    n_in_acquisition: int
     dataset: Dataset
 
     @property
@@ -161,6 +163,7 @@ def read_header(content: bytes) -> Header:
             is_inverted=interpretation == "MONOCHROME1" or _code(dataset, "PresentationLUTShape") == "INVERSE",
             padding=_padding(dataset),
             is_completed=is_completed,
+            n_in_acquisition=int(_number(dataset.get("ImagesInAcquisition"), 0)),
             dataset=dataset,
         )
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from model.errors import ImageError
 from model.reading.contents import MriImage, MriVolume, a_volume
+from model.reading.dicom.completeness import notes_on_missing
 from model.reading.dicom.decoder import Decoder
 from model.reading.dicom.facts import facts_of
 from model.reading.dicom.header import Header, read_header
@@ -139,8 +140,13 @@ def _read_group(group: Sequence[_Source]) -> list[Placed]:
                 decoded += [(source.places, piece) for piece in decode(source.content, source.header, decoder)]
             except ImageError as error:
                 results.append(((*source.places,), error))
-    for alike in _by_orientation(decoded):
-        for placed, spacing_mm, notes in _volumes(alike):
+    orientations = _by_orientation(decoded)
+    for alike in orientations:
+        volumes = _volumes(alike)
+        is_one_volume = len(orientations) == len(volumes) == 1
+        for placed, spacing_mm, notes in volumes:
+            if is_one_volume:
+                notes = [*notes, *_missing(placed)]
             places = tuple(sorted({place for own, _ in placed for place in own}))
             results.append((places, _to_content([piece for _, piece in placed], spacing_mm, notes)))
     return results
@@ -202,6 +208,14 @@ def _volumes(placed: Sequence[_Placed]) -> list[tuple[list[_Placed], float, list
     notes = [_SEVERAL_SETS] if len(volumes) > 1 else []
     spacings = [float(np.median(np.diff(heights[kept]))) if len(kept) > 1 else spacing_mm for kept in volumes]
     return [([numbered[i] for i in kept], mm, notes) for kept, mm in zip(volumes, spacings, strict=True)]
+
+
+def _missing(placed: Sequence[_Placed]) -> list[Sentence]:
+    pieces = [piece for _, piece in placed]
+    heights = _heights(pieces)
+    if heights is None or np.ptp(heights) <= _SAME_PLACE_MM:
+        return []
+    return notes_on_missing([piece.header for piece in pieces], heights)
 
 
 def _heights(pieces: Sequence[Slice]) -> NDArray[np.float64] | None:

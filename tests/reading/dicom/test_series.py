@@ -1,6 +1,9 @@
 """Single slices and frames become volumes in the order of their places."""
 
+import io
+
 import numpy as np
+import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
@@ -8,7 +11,7 @@ from pydicom.sequence import Sequence
 from model.errors import UnreadableImage, UnsuitableImage
 from model.reading.many_files import read_files
 from model.reading.one_file import read_image
-from tests.support.heads import dicom, grey, head, pydicom_file, series, upright, volume_of
+from tests.support.heads import as_file, dicom, grey, head, pydicom_file, series, upright, volume_of
 
 
 def test_series_without_positions_is_ordered_by_instance_number() -> None:
@@ -104,3 +107,40 @@ def test_file_that_was_sent_twice_is_one_slice_of_both_places() -> None:
     (reading,) = read_files([*files, files[3]])
     assert reading.files == tuple(range(len(files) + 1))
     np.testing.assert_array_equal(reading.content.slices, grey(upright("axial")))
+
+
+def notes_of(contents: list[bytes]) -> str:
+    return " ".join(map(str, volume_of(contents).notes))
+
+
+def numbered(spacing_mm: float = 5.0, **elements: object) -> list[bytes]:
+    """Write the head as a whole series of 22 slices with their numbers."""
+    files = series(spacing_mm=spacing_mm, **elements)
+    datasets = [pydicom.dcmread(io.BytesIO(file)) for file in files]
+    for i, dataset in enumerate(datasets):
+        dataset.InstanceNumber = i + 1
+    return [as_file(dataset) for dataset in datasets]
+
+
+def test_whole_series_has_no_note_on_missing_slices() -> None:
+    assert notes_of(numbered()) == ""
+    assert notes_of(numbered(ImagesInAcquisition=22)) == ""
+
+
+def test_gap_in_a_series_is_noted_with_the_number_of_slices_that_are_missing() -> None:
+    whole = numbered()
+    assert "19 slices were received, with gaps between them: about 3 slices" in notes_of([*whole[:8], *whole[11:]])
+
+
+def test_series_without_its_first_half_says_which_slices_came() -> None:
+    assert "Slices 12 to 22 of the series" in notes_of(numbered()[11:])
+
+
+def test_series_without_its_second_half_says_that_less_than_a_brain_came() -> None:
+    assert "cover 55 mm" in notes_of(numbered()[:11])
+
+
+def test_series_that_says_how_many_images_it_has_is_held_to_that() -> None:
+    assert "20 slices were received; the files say that the acquisition has 22" in notes_of(
+        numbered(ImagesInAcquisition=22)[:20]
+    )
