@@ -20,6 +20,7 @@ from training.data.sources import Sources
 from training.drawing import plots
 from training.drawing.documents import SERVED, texts, trust_measured, trust_plot
 from training.fit.run_folder import RunFolder
+from training.known_sources import KNOWN_SOURCES
 from training.measure.metrics import summarize
 from training.steps.run_of_card import run_of_card
 from web.page.wording import LABELS
@@ -60,12 +61,14 @@ def test_card_names_licences_of_data_and_base_weights_and_the_test_score(classif
 def test_shipped_model_can_be_reopened_with_the_data_that_its_card_names(
     classifier: Classifier, tmp_path: Path
 ) -> None:
-    # Boxes tell a head's slices from copies of one slice, and so which pictures the card's figures count.
-    folders = [DATA / "sartaj" / "Training"]
-    if len(classifier.card.training_data) > 1:
-        folders += [DATA / "figshare", DATA / "br35h"]
+    # Boxes and table tell a head's slices from copies of one slice, and so which images the card's figures count.
+    trained_on = {entry["source"] for entry in classifier.card.training_data}
+    folders = [DATA / row.folder for row in KNOWN_SOURCES.values() if row.source in trained_on]
+    folders = [folder / "Training" if (folder / "Training").is_dir() else folder for folder in folders]
+    assert len(folders) == len(trained_on)
     run = RunFolder(tmp_path / "run")
-    sources = Sources(tuple(folders), DATA / "tumor_boxes.csv", tmp_path / "cache")
+    table = DATA / "more.csv" if len(folders) > 3 else None
+    sources = Sources(tuple(folders), DATA / "tumor_boxes.csv", tmp_path / "cache", table=table)
     run_of_card(WEIGHTS_FOLDER / f"{classifier.card.name}.json", sources, run)
     assert run.sha256() == classifier.card.sha256
 
