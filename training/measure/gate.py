@@ -85,7 +85,7 @@ def fit_gate(
     ]
     kinds = _features_of_kinds(classifier, outsiders, organs)
     gate: AnyGate = fit_linear_gate(spanning, kinds) if organs else _plane(spanning)
-    unseen = let_through_unseen(spanning, forms[0], kinds) if organs else {}
+    unseen = let_through_unseen(spanning, np.concatenate(forms), kinds, largest_distance) if organs else {}
     inside = np.stack([gate.distances(of_form) for of_form in forms], axis=1)
     outside = gate.distances(np.concatenate(list(kinds.values())))
     bounded = dataclasses.replace(gate, largest_distance=largest_distance(inside, outside))
@@ -158,7 +158,8 @@ def _features_of_kinds(classifier: Classifier, outsiders: Path, organs: Path | N
     require_outsiders(outsiders)
     folders = [outsiders / kind for kind in TUNING_KINDS]
     if organs:
-        folders += _folders_of_organs(organs)
+        # Each kind is measured by a gate that was fitted without it, so that none need be kept apart.
+        folders += [outsiders / kind for kind in TEST_KINDS] + _folders_of_organs(organs)
     pixels = {folder.name: outsider_pixels(folder, classifier.card.input_size_px)[0] for folder in folders}
     return {kind: _features(classifier, of_kind) for kind, of_kind in pixels.items() if len(of_kind)}
 
@@ -210,7 +211,8 @@ class KindFigures(Figures):
 class GateFigures(Figures):
     """What is let through of what is not brain MRI, and what is refused of what is: whole, without skull, extracted.
 
-    Kinds that chose the bound are apart from those that test it; brain MRI is measured by bounds of other groups.
+    Kinds that chose the bound are apart from those that test it, each of which is measured by a gate that did not see
+    it; brain MRI is measured by bounds of other groups.
     """
 
     kinds: dict[str, KindFigures]
@@ -231,7 +233,10 @@ def gate_figures(
     classifier: Classifier, outsiders: Path, refused: NDArray[np.bool_], unseen: dict[str, float] | None = None
 ) -> GateFigures:
     """Count what is let through of each kind of outsider; refused: of brain MRI, whole, bare and extracted, (n, 3)."""
-    kinds = {kind: _kind_figures(classifier, outsiders, kind) for kind in (*TUNING_KINDS, *TEST_KINDS)}
+    shares = {kind: share for kind, share in (unseen or {}).items() if kind in TEST_KINDS}
+    kinds = {
+        kind: _kind_figures(classifier, outsiders, kind, shares.get(kind)) for kind in (*TUNING_KINDS, *TEST_KINDS)
+    }
     whole, bare, extracted = map(float, refused.mean(axis=0))
     tuning, n_tuning = _accepted([kinds[kind] for kind in TUNING_KINDS])
     test, n_test = _accepted([kinds[kind] for kind in TEST_KINDS])
@@ -239,10 +244,11 @@ def gate_figures(
                        unseen_kinds=unseen or None)  # fmt: skip
 
 
-def _kind_figures(classifier: Classifier, outsiders: Path, kind: str) -> KindFigures:
+def _kind_figures(classifier: Classifier, outsiders: Path, kind: str, share: float | None) -> KindFigures:
     pixels, n_refused = outsider_pixels(outsiders / kind, classifier.card.input_size_px)
-    accepted = int((answers_of(classifier, pixels).distances <= 1).sum()) if len(pixels) else 0
-    return KindFigures(kind in TUNING_KINDS, len(pixels) + n_refused, accepted)
+    if share is None:
+        share = float((answers_of(classifier, pixels).distances <= 1).mean()) if len(pixels) else 0.0
+    return KindFigures(kind in TUNING_KINDS, len(pixels) + n_refused, round(share * len(pixels)))
 
 
 def _accepted(kinds: list[KindFigures]) -> tuple[float, int]:

@@ -1,6 +1,6 @@
 """Fit the plane between brain MRI and what is not, and measure it on kinds that it was not shown."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,6 @@ from model.answers.gate import LinearGate
 
 # Inverse strength of the pull towards zero, for standardized features: some hundred images against as many channels.
 _C = 0.03
-# Share of brain MRI that the bound lets through.
-LET_THROUGH = 0.98
 
 
 def fit_linear_gate(inside: NDArray[np.float32], outside: Mapping[str, NDArray[np.float32]]) -> LinearGate:
@@ -29,21 +27,20 @@ def fit_linear_gate(inside: NDArray[np.float32], outside: Mapping[str, NDArray[n
     return LinearGate(mean, deviation, fitted.coef_[0].astype(np.float32), fitted.intercept_[0].astype(np.float32), 1.0)
 
 
-def largest_odds(gate: LinearGate, inside: NDArray[np.float32]) -> float:
-    """Return the odds below which LET_THROUGH of brain MRI, float32 (n, channels), lie."""
-    return float(np.quantile(gate.distances(inside), LET_THROUGH))
-
-
 def let_through_unseen(
-    fitting: NDArray[np.float32], bounding: NDArray[np.float32], outside: Mapping[str, NDArray[np.float32]]
-) -> dict[str, float]:
+    fitting: NDArray[np.float32], inside: NDArray[np.float32], outside: Mapping[str, NDArray[np.float32]],
+    largest_distance: Callable[[NDArray[np.float32], NDArray[np.float32]], float],
+) -> dict[str, float]:  # fmt: skip
     """Return the share of each kind that is let through by a gate that was fitted without it.
 
-    fitting, bounding: float32 (n, channels), of brain MRI that the gates are fitted to, and that their bounds keep.
+    fitting, inside: float32 (n, channels), of brain MRI that the gates are fitted to, and that sets their thresholds;
+    largest_distance: how a threshold is chosen between the distances of both sides.
     """
     shares = {}
     for kind, features in outside.items():
         if len(features):
-            gate = fit_linear_gate(fitting, {name: of for name, of in outside.items() if name != kind})
-            shares[kind] = float((gate.distances(features) <= largest_odds(gate, bounding)).mean())
+            others = {name: of_kind for name, of_kind in outside.items() if name != kind}
+            gate = fit_linear_gate(fitting, others)
+            seen = gate.distances(np.concatenate(list(others.values())))
+            shares[kind] = float((gate.distances(features) <= largest_distance(gate.distances(inside), seen)).mean())
     return shares

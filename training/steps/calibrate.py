@@ -193,7 +193,9 @@ def calibrate_run(
         heatmaps=heatmaps,
         heatmaps_of_random_weights=_random_pointing(card, split.validation, labels, sources),
         gate=gate,
-        unmet_bounds=unmet_bounds(presence, heatmaps, crossed.calibration, crossed.selective, gate, stable),
+        unmet_bounds=unmet_bounds(
+            presence, heatmaps, crossed.calibration, crossed.selective, gate, stable, of_strangers
+        ),
         strangers=of_strangers,
         volumes=judged,
     )

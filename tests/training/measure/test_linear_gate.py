@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from training.measure.linear_gate import fit_linear_gate, largest_odds, let_through_unseen
+from training.measure.gate import largest_distance
+from training.measure.linear_gate import fit_linear_gate, let_through_unseen
 
 
 def test_gate_between_brain_mri_and_other_organs_is_measured_on_kinds_that_it_was_not_shown() -> None:
@@ -15,9 +16,9 @@ def test_gate_between_brain_mri_and_other_organs_is_measured_on_kinds_that_it_wa
     outside = {name: (random.normal(size=(40, 30)) + shift * part).astype(np.float32)
                for name, part in (("heart", 1.0), ("spine", 0.9), ("abdomen", 1.1), ("a brain", 0.0))}  # fmt: skip
     gate = fit_linear_gate(brains[:300], outside)
-    bound = largest_odds(gate, brains[300:])
-    assert (gate.distances(brains[300:]) <= bound).mean() == pytest.approx(0.98, abs=0.01)
+    bound = largest_distance(gate.distances(brains[300:]), np.zeros(0, np.float32))
+    assert (gate.distances(brains[300:]) <= bound).mean() == pytest.approx(0.99, abs=0.01)
     assert (gate.distances(outside["heart"]) <= bound).mean() < 0.05
-    unseen = let_through_unseen(brains[:300], brains[300:], outside)
+    unseen = let_through_unseen(brains[:300], brains[300:], outside, largest_distance)
     assert unseen["spine"] < 0.1
     assert unseen["a brain"] > 0.8
