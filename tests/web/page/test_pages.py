@@ -190,7 +190,9 @@ def test_document_is_a_page_with_every_word_of_the_file_and_no_mark_of_markdown(
     file = {"readme": "README.md", "model-card": "MODEL_CARD.md", "privacy": "PRIVACY.md", "licence": "LICENSE"}[name]
     translated = TOP / "docs" / language / file
     source = (translated if translated.is_file() else TOP / file).read_text(encoding="utf-8")
-    words = re.findall(r"[^\W\d_]{5,}", re.sub(r"!\[[^\]]*\]\([^)]*\)|\]\([^)]*\)|<!--.*?-->|\A# .*|```\w+", "", source))
+    words = re.findall(
+        r"[^\W\d_]{5,}", re.sub(r"!\[[^\]]*\]\([^)]*\)|\]\([^)]*\)|<!--.*?-->|\A# .*|```\w+", "", source)
+    )
     assert set(words) <= set(re.findall(r"[^\W\d_]{5,}", text_of(page)))
 
 
