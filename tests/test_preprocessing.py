@@ -30,6 +30,18 @@ def test_wide_margin_of_a_figure_leaves_the_input_as_it_was(level: int) -> None:
     np.testing.assert_array_equal(preprocess(figure, 64).pixels, preprocess(head_at(30, 50), 64).pixels)
 
 
+@pytest.mark.parametrize("sides", [((16, 16), (0, 0)), ((0, 0), (16, 16))], ids=["above and below", "left and right"])
+def test_wide_margin_on_two_opposite_sides_leaves_the_input_as_it_was(sides: tuple) -> None:
+    figure = np.pad(head_at(30, 50), sides, constant_values=255)
+    np.testing.assert_array_equal(preprocess(figure, 64).pixels, preprocess(head_at(30, 50), 64).pixels)
+
+
+def test_bright_part_at_one_side_alone_is_no_margin_of_a_figure() -> None:
+    # A head that fills the lower edge is as bright there as a margin.
+    image = np.pad(head_at(30, 50), ((0, 16), (0, 0)), constant_values=255)
+    assert within_margin(image) == HeadBox(0, image.shape[0], 0, image.shape[1])
+
+
 @pytest.mark.parametrize(("width", "level"), [(4, 255), (16, 60)], ids=["narrow", "dark"])
 def test_narrow_or_dark_frame_is_no_margin_of_a_figure(width: int, level: int) -> None:
     framed = np.pad(head_at(30, 50), width, constant_values=level)

@@ -54,6 +54,11 @@ def _fuzz(arguments: list[str]) -> None:
 
     # What is imported from here on tells which of its lines were reached.
     with atheris.instrument_imports(include=["model", "pydicom", "nibabel", "PIL"]):
+        # Readers that the code imports only once there is a file for them.
+        import model.reading.dicom.deep_jpeg
+        import model.reading.dicom.series
+        import model.reading.research.matlab
+        import model.reading.research.reader  # noqa: F401
         from model.reading.contents import Limits
         from model.reading.many_files import read_files
 
