@@ -55,5 +55,5 @@ class Plan:
 
     @property
     def throughputs_tried(self) -> dict[str, float]:
-        """Pictures per second of what was tried for it."""
+        """Images per second of what was tried for it."""
         return self._best[1]

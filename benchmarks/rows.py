@@ -65,16 +65,16 @@ class Finding:
 
     @classmethod
     def of_ratio(cls, row: str, ratio: Ratio, **more: Any) -> "Finding":
-        """Give the finding of a ratio."""
+        """Return the finding of a ratio."""
         return cls(row, ratio.value, ratio.p95, **more)
 
     @classmethod
     def of_sample(cls, row: str, sample: Sample, **more: Any) -> "Finding":
-        """Give the finding of a row that is no ratio."""
+        """Return the finding of a row that is no ratio."""
         return cls(row, sample.median, sample.p95, **more)
 
     def to_json(self) -> dict[str, Any]:
-        """Give value, bounds, verdict and what the value was made of."""
+        """Return value, bounds, verdict and what the value was made of."""
         row = BY_NAME[self.row]
         return {
             "title": row.title, "unit": row.unit, "value": self.value, "p95": self.p95, "better": row.better,

@@ -26,7 +26,7 @@ MODULES = {
 
 
 def plan_of(options: argparse.Namespace) -> Plan:
-    """Give the plan that the command's arguments ask for."""
+    """Return the plan that the command's arguments ask for."""
     return Plan(ServedNetwork(options.models, options.cache), options.quick)
 
 
@@ -77,7 +77,7 @@ def _write(options: argparse.Namespace, name: str, measured: dict[str, Any]) -> 
 
 
 def line_of(finding: Finding) -> str:
-    """Give a finding in lines to read while the run goes on."""
+    """Return a finding in lines to read while the run goes on."""
     row = BY_NAME[finding.row]
     head = (
         f"{row.name}: {finding.value:.3g} {row.unit} (95th percentile {finding.p95:.3g}), "

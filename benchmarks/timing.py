@@ -24,15 +24,15 @@ class Sample:
         return float(np.percentile(self.values, 95))
 
     def scaled(self, factor: float) -> "Sample":
-        """Give the values in another unit."""
+        """Return the values in another unit."""
         return Sample(tuple(value * factor for value in self.values))
 
     def inverse(self, numerator: float = 1.0) -> "Sample":
-        """Give the rates that belong to times, or the times that belong to rates."""
+        """Return the rates that belong to times, or the times that belong to rates."""
         return Sample(tuple(numerator / value for value in self.values))
 
     def to_json(self) -> dict[str, float]:
-        """Give median, 95th percentile and number of values."""
+        """Return median, 95th percentile and number of values."""
         return {"median": self.median, "p95": self.p95, "n": len(self.values)}
 
 
@@ -55,7 +55,7 @@ class Ratio:
 
 
 def seconds_of(action: Callable[[], object]) -> float:
-    """Give the seconds that a call takes."""
+    """Return the seconds that a call takes."""
     started = time.perf_counter()
     action()
     return time.perf_counter() - started

@@ -1,4 +1,4 @@
-"""From the bytes of a picture to class probabilities. Knows nothing of Flask, of HTTP or of training."""
+"""From the bytes of an image to class probabilities. Knows nothing of Flask, of HTTP or of training."""
 
 import os
 import sys
@@ -11,5 +11,5 @@ BACKEND = os.environ.setdefault("KERAS_BACKEND", "openvino")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 # `import openvino` reports its use to a web analytics service and leaves an identifier in the home folder, unless its
-# telemetry package cannot be imported. A program that reads MR pictures calls nobody.
+# telemetry package cannot be imported. A program that reads MR images calls nobody.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]

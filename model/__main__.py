@@ -21,7 +21,7 @@ from model.scan.command import main as scan
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Classify each file; give 0 when all succeeded, 1 when a file failed, 2 when nothing could be done."""
+    """Classify each file; return 0 when all succeeded, 1 when a file failed, 2 when nothing could be done."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if arguments[:1] == ["scan"]:
         return scan(arguments[1:])
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m model",
-        description="Classify brain MRI pictures and volumes. For whole archives: python -m model scan --help.",
+        description="Classify brain MRI images and volumes. For whole archives: python -m model scan --help.",
         epilog=DISCLAIMER,
     )
     parser.add_argument(
@@ -67,7 +67,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _files_of(paths: Sequence[Path]) -> Iterator[Path]:
-    """Give the files, those of a folder in sorted order; hidden ones (.DS_Store and the like) only if named."""
+    """Return the files, those of a folder in sorted order; hidden ones (.DS_Store and the like) only if named."""
     for path in paths:
         if path.is_dir():
             inside = (p for p in sorted(path.rglob("*")) if p.is_file() and p.name.upper() != "DICOMDIR")
@@ -92,7 +92,7 @@ def _write_rows(classifier: Classifier, files: Sequence[Path], csv_path: Path | 
 
     with csv_path.open("w", newline="", encoding="utf-8") if csv_path else nullcontext(sys.stdout) as output:
         write_csv(output, command_columns(classifier.card.class_names), counted())
-    print(f"{n_rows - n_failed} of {n_rows} pictures and volumes classified, {n_failed} failed.", file=sys.stderr)
+    print(f"{n_rows - n_failed} of {n_rows} images and volumes classified, {n_failed} failed.", file=sys.stderr)
     return 1 if n_failed else 0
 
 

@@ -97,7 +97,7 @@ def answers(
 
 @dataclass(frozen=True)
 class _Asked:
-    """The model that is asked, another one to ask as well, and in which steps."""
+    """The model to use, a second one if wanted, and the steps."""
 
     first: Classifier
     second: Classifier | None

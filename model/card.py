@@ -26,11 +26,11 @@ DISCLAIMER = Sentence("For research and teaching. Not a medical device: not for 
 
 @dataclass(frozen=True)
 class Decision:
-    """How probabilities become an answer. Every number was chosen on validation pictures; the defaults change nothing.
+    """How probabilities become an answer. Every number was chosen on validation images; the defaults change nothing.
 
     temperature: the logits are divided by it, so that probabilities say how often an answer is right.
     uncertain_below: an answer whose probability is lower is given as uncertain; above 1, every answer is.
-    tumor_from: probability of any tumor from which a picture counts as showing one.
+    tumor_from: probability of any tumor from which an image counts as showing one.
 
     The others may be absent. healthy_below: probability of any tumor below which "no tumor" is said;
     certain_tumor_from: that from which "tumor" is said; kind_from: share of the most probable kind among the kinds of
@@ -71,7 +71,7 @@ class GateCard:
     """The file that tells what is no brain MRI (model.answers.gate).
 
     layer: the layer whose input is measured, averaged over places; sha256: of the file, in hexadecimal.
-    largest_distance: what is further from the training pictures is refused. kind: DISTANCE_GATE or LINEAR_GATE.
+    largest_distance: what is further from the training images is refused. kind: DISTANCE_GATE or LINEAR_GATE.
     """
 
     layer: str
@@ -83,7 +83,7 @@ class GateCard:
 
 @dataclass(frozen=True)
 class KnownAnswer:
-    """What the published model said of a picture of model.network.self_test.
+    """What the published model said of an image of model.network.self_test.
 
     probabilities: by class, calibrated; distance: as in model.network.classifier.Prediction;
     answer: a class or another answer.
@@ -107,7 +107,7 @@ class ModelCard:
     training_data: one entry per data folder (title, source, licence, n_pictures per class, fingerprint).
     decision: how probabilities become an answer; gate: how what is no brain MRI is told, None where it is not.
     metrics: what `python -m training evaluate` wrote, by data set.
-    known_answers: what the network must say of known pictures before it is served; empty where it is not asked.
+    known_answers: what the network must say of known images before it is served; empty where it is not asked.
     """
 
     name: str
@@ -139,7 +139,7 @@ class ModelCard:
         return share
 
     def to_json(self) -> str:
-        """Give the card as indented JSON."""
+        """Return the card as indented JSON."""
         fields = {**dataclasses.asdict(self), "decision": self.decision.given()}
         return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
 
@@ -186,7 +186,7 @@ def read_card(path: Path) -> ModelCard:
 
 
 def read_weights(card: ModelCard, folder: Path) -> Path:
-    """Give the path of the card's weights file, after comparing the file's SHA-256 with the card's.
+    """Return the path of the card's weights file, after comparing the file's SHA-256 with the card's.
 
     Raises:
         ModelFileError: the file is missing, or is not the one that the card describes.

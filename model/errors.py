@@ -7,7 +7,7 @@ UNREADABLE_FILE = "unreadable_file"
 
 
 class ImageError(Exception):
-    """A picture that cannot be classified. `str(error)` is fit to be shown to the person who sent it.
+    """An image that cannot be classified. `str(error)` is fit to be shown to the person who sent it.
 
     `code` is stable and machine-readable. The message never repeats the file's name, path or content.
     """
@@ -26,19 +26,19 @@ class EmptyFile(ImageError):
 
 
 class UnsupportedFormat(ImageError):
-    """The bytes are not those of a picture format that is read here."""
+    """The bytes are not those of an image format that is read here."""
 
     code = "unsupported_format"
 
 
 class UnreadableImage(ImageError):
-    """The format is known, but the picture is cut off or damaged."""
+    """The format is known, but the image is cut off or damaged."""
 
     code = "unreadable_image"
 
 
 class TooManyPixels(ImageError):
-    """The picture claims more pixels than are decoded here; nothing of it was decoded."""
+    """The image claims more pixels than are decoded here; nothing of it was decoded."""
 
     code = "too_many_pixels"
 
@@ -50,7 +50,7 @@ class TooManyFiles(ImageError):
 
 
 class UnsuitableImage(ImageError):
-    """The picture could be read, but there is nothing in it to classify."""
+    """The image could be read, but there is nothing in it to classify."""
 
     code = "unsuitable_image"
 
@@ -59,9 +59,7 @@ class Busy(Exception):
     """The network was so busy with images that came before that this one's time ran out."""
 
     code = "overloaded"
-    sentence = Sentence(
-        "Expected fewer requests at once. This server has all that it can do. Try again in a few seconds."
-    )
+    sentence = Sentence("The server is busy. Try again in a few seconds.")
 
 
 class ModelFileError(Exception):

@@ -1,4 +1,4 @@
-"""The one path from a grey picture to the network's input, in training as in serving.
+"""The one path from a grey image to the network's input, in training as in serving.
 
 Whoever changes what comes out of `preprocess` raises PREPROCESSING_VERSION: a saved network refuses another version.
 """
@@ -16,14 +16,14 @@ from model.sentences import Sentence
 
 PREPROCESSING_VERSION = 1
 
-# A pixel belongs to the head when it is brighter than this share of the picture's 99th percentile: scanner noise in
+# A pixel belongs to the head when it is brighter than this share of the image's 99th percentile: scanner noise in
 # air stays below it, skin and fat above.
 HEAD_THRESHOLD = 0.12
 # A row or column belongs to the head when at least this share of its pixels does: skips letters in the margins.
 HEAD_MIN_SHARE = 0.02
 # The outermost rows and columns do not count: many exports draw a thin bright frame there.
 FRAME_SHARE = 0.01
-# The head's box must span this share of the picture, else the whole picture is kept.
+# The head's box must span this share of the image, else the whole image is kept.
 HEAD_MIN_EXTENT = 0.2
 # A margin is that of a figure when it is at least so bright, its pixels differ by at most so many grey levels, all but
 # this share of them, and it is at least this share of the shorter side wide on two opposite sides. None of the 11,000
@@ -31,7 +31,7 @@ HEAD_MIN_EXTENT = 0.2
 MARGIN_FROM, MARGIN_LEVELS, MARGIN_STAINS, MARGIN_SHARE = 80, 8, 0.005, 0.04
 # Percentiles of the head's box that become black and white: scanners and exports differ in brightness.
 BLACK_PERCENTILE, WHITE_PERCENTILE = 0.5, 99.5
-# Fewer grey levels apart than this, and there is no picture in the picture.
+# Fewer grey levels apart than this, and there is no image in the image.
 MIN_CONTRAST = 8
 
 Level = TypeVar("Level", np.float32, np.uint8)
@@ -39,7 +39,7 @@ Level = TypeVar("Level", np.float32, np.uint8)
 
 @dataclass(frozen=True)
 class HeadBox:
-    """Where the head was found: pixels of the picture as read, half-open ranges [top, bottom) and [left, right)."""
+    """Where the head was found: pixels of the image as read, half-open ranges [top, bottom) and [left, right)."""
 
     top: int
     bottom: int
@@ -52,13 +52,13 @@ class HeadBox:
         return max(self.bottom - self.top, self.right - self.left)
 
     def to_input(self, row: float, column: float) -> tuple[float, float]:
-        """Give where a point of the picture, in pixels, lies in the network's square input, as shares of its side."""
+        """Return where a point of the image, in pixels, lies in the network's square input, as shares of its side."""
         side = self.square_side
         pad_top, pad_left = (side - (self.bottom - self.top)) // 2, (side - (self.right - self.left)) // 2
         return (row - self.top + pad_top) / side, (column - self.left + pad_left) / side
 
     def in_resized(self, old: tuple[int, int], new: tuple[int, int]) -> "HeadBox":
-        """Give the box after the picture went from one shape (height, width) to another; at least a pixel is left."""
+        """Return the box after the image went from one shape (height, width) to another; at least a pixel is left."""
         top, bottom = _resized(self.top, self.bottom, new[0] / old[0], new[0])
         left, right = _resized(self.left, self.right, new[1] / old[1], new[1])
         return HeadBox(top, bottom, left, right)
@@ -71,7 +71,7 @@ def _resized(start: int, end: int, factor: float, length: int) -> tuple[int, int
 
 @dataclass(frozen=True, eq=False)
 class NetworkInput:
-    """pixels: uint8, shape (size, size), 0..255; box: the part of the picture that it shows."""
+    """pixels: uint8, shape (size, size), 0..255; box: the part of the image that it shows."""
 
     pixels: NDArray[np.uint8]
     box: HeadBox
@@ -83,7 +83,7 @@ def preprocess(pixels: NDArray[np.uint8], input_size_px: int) -> NetworkInput:
     pixels: uint8, shape (height, width), 0..255.
 
     Raises:
-        UnsuitableImage: the picture is of one flat grey.
+        UnsuitableImage: the image is of one flat grey.
     """
     box = find_head(pixels)
     head = stretch_grey_levels(pixels[box.top : box.bottom, box.left : box.right])
@@ -91,7 +91,7 @@ def preprocess(pixels: NDArray[np.uint8], input_size_px: int) -> NetworkInput:
 
 
 def find_head(pixels: NDArray[np.uint8]) -> HeadBox:
-    """Find the box around everything clearly brighter than air; the whole picture where that finds too little.
+    """Find the box around everything clearly brighter than air; the whole image where that finds too little.
 
     A margin of a figure is left out before.
     """
@@ -138,12 +138,12 @@ def _head_in(pixels: NDArray[np.uint8]) -> HeadBox:
 
 
 def head_threshold(pixels: NDArray[np.uint8]) -> float:
-    """Give the grey level above which a pixel belongs to the head; pixels: uint8, any shape, 0..255."""
+    """Return the grey level above which a pixel belongs to the head; pixels: uint8, any shape, 0..255."""
     return HEAD_THRESHOLD * grey_percentiles(pixels, 99)[0]
 
 
 def grey_percentiles(pixels: NDArray[np.uint8], *percents: float) -> tuple[float, ...]:
-    """Give what np.percentile gives of grey levels, uint8 of any shape, several times faster: by counting them."""
+    """Return what np.percentile gives of grey levels, uint8 of any shape, several times faster: by counting them."""
     # Pillow counts faster than NumPy.
     counts = Image.fromarray(np.atleast_2d(pixels)).histogram()
     n_up_to = np.cumsum(counts)
@@ -151,7 +151,7 @@ def grey_percentiles(pixels: NDArray[np.uint8], *percents: float) -> tuple[float
 
 
 def _at(n_up_to: NDArray[np.int64], place: float) -> float:
-    """Give the grey level at a place among all in order, between two of them if need be: as NumPy interpolates."""
+    """Return the grey level at a place among all in order, between two of them if need be: as NumPy interpolates."""
     neighbours = np.searchsorted(n_up_to, (int(place), min(int(place) + 1, n_up_to[-1] - 1)), side="right")
     below, above = map(float, neighbours)
     share, difference = place - int(place), above - below
@@ -164,7 +164,7 @@ def _extent(shares: NDArray[np.float64]) -> tuple[int, int]:
 
 
 def has_contrast(pixels: NDArray[np.uint8]) -> bool:
-    """Tell whether `preprocess` takes the picture, uint8 (height, width), or refuses it as one flat grey."""
+    """Return whether `preprocess` takes the image, uint8 (height, width), or refuses it as one flat grey."""
     box = find_head(pixels)
     black, white = _black_and_white(pixels[box.top : box.bottom, box.left : box.right])
     return white - black >= MIN_CONTRAST
@@ -179,18 +179,13 @@ def stretch_grey_levels(head: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Map the percentiles BLACK_PERCENTILE and WHITE_PERCENTILE to 0 and 255; uint8 in and out, same shape."""
     black, white = _black_and_white(head)
     if white - black < MIN_CONTRAST:
-        raise UnsuitableImage(
-            Sentence(
-                "Expected an MRI slice. Received a picture of almost one flat grey. "
-                "Choose a slice that shows the brain."
-            )
-        )
+        raise UnsuitableImage(Sentence("This image is almost one flat grey. Choose a slice that shows the brain."))
     levels = np.clip((np.arange(256) - black) * (255 / (white - black)), 0, 255)
     return np.asarray(Image.fromarray(head).point(np.rint(levels).astype(np.uint8).tolist()), dtype=np.uint8)
 
 
 def pad_to_square(head: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Centre the picture on a black square, so that resizing keeps its proportions."""
+    """Centre the image on a black square, so that resizing keeps its proportions."""
     height, width = head.shape
     side = max(height, width)
     square = np.zeros((side, side), np.uint8)
@@ -206,13 +201,13 @@ def resize_square(square: NDArray[np.uint8], input_size_px: int) -> NDArray[np.u
 
 
 def part_with_head(square_map: NDArray[Level], box: HeadBox) -> NDArray[Level]:
-    """Give the part of a map of the network's square input, (rows, columns), in which the head's box lies: a view."""
+    """Return the part of a map of the network's square input, (rows, columns), in which the head's box lies: a view."""
     top, bottom, left, right = _edges_in(square_map, box)
     return square_map[int(top) : math.ceil(bottom), int(left) : math.ceil(right)]
 
 
 def place_in_picture(square_map: NDArray[Level], box: HeadBox, shape: tuple[int, int]) -> NDArray[Level]:
-    """Lay a map of the network's square input over the picture as it was read; zero outside the head's box.
+    """Lay a map of the network's square input over the image as it was read; zero outside the head's box.
 
     square_map: float32 or, which is faster, uint8, shape (rows, columns), any size. Returns the same type, of
     `shape` (height, width).
@@ -226,7 +221,7 @@ def place_in_picture(square_map: NDArray[Level], box: HeadBox, shape: tuple[int,
 
 
 def _edges_in(square_map: NDArray[Level], box: HeadBox) -> tuple[float, float, float, float]:
-    """Give top, bottom, left and right of the head's box in the square, in places of a map of it."""
+    """Return top, bottom, left and right of the head's box in the square, in places of a map of it."""
     rows, columns = square_map.shape
     (top, left), (bottom, right) = box.to_input(box.top, box.left), box.to_input(box.bottom, box.right)
     return top * rows, bottom * rows, left * columns, right * columns

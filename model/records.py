@@ -126,7 +126,7 @@ def read_cells(content: MriImage | MriVolume, say: Say = str) -> Row:
 
 
 def answer_cells(answer: Answer, say: Say = str, second: Answer | None = None) -> Row:
-    """Return what a row says of an answer, and why it is no class; second: of another model, if it was asked."""
+    """Return what a row says of an answer, and why it is no class; second: of a second model, if there is one."""
     return {**_said_cells(answer), "headline": say(headline(answer, second).text), "reason": say(answer.reason)}
 
 

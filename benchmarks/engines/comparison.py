@@ -36,7 +36,7 @@ Passes = Callable[[Inputs], NDArray[np.float32]]
 class Engine:
     """A way to run the network: from float32 (n, side, side, 1), 0..255, to float32 (n, n_classes).
 
-    rate: pictures per second over at least some seconds, in batches of _BATCH, by whatever the engine does best.
+    rate: images per second over at least some seconds, in batches of _BATCH, by whatever the engine does best.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Engine:
 
 
 def measure(plan: Plan, pictures: Path) -> dict[str, Any]:
-    """Give a row per engine: times of one picture in ms, pictures per second, and differences in the answers."""
+    """Return a row per engine: times of one image in ms, images per second, and differences in the answers."""
     inputs = _inputs(plan, pictures)
     reference = _reference(plan.network, inputs)
     every = _engines(plan.network, quick=plan.quick)
@@ -69,7 +69,7 @@ def _one_pass(engine: Engine, one: Inputs) -> Callable[[], object]:
 
 
 def _inputs(plan: Plan, pictures: Path) -> Inputs:
-    """Preprocess the shipped samples and, of a folder of folders, some pictures spread evenly."""
+    """Preprocess the shipped samples and, of a folder of folders, some images spread evenly."""
     others = sorted(pictures.rglob("*.jpg")) if pictures.is_dir() and not plan.quick else []
     chosen = [*sorted(SAMPLES.glob("*.jpg")), *others[:: max(1, len(others) // _N_PICTURES)][:_N_PICTURES]]
     side = plan.network.card.input_size_px
@@ -174,7 +174,7 @@ def _one_behind_the_other(name: str, passes: Passes) -> Engine:
 
 
 def _rate(start: Callable[[], object], finish: Callable[[], object], n: int, seconds: float) -> float:
-    """Give pictures per second of batches of n, started one behind the other for some seconds."""
+    """Return images per second of batches of n, started one behind the other for some seconds."""
     began, n_started = time.perf_counter(), 0
     while n_started < 2 or time.perf_counter() - began < seconds:
         start()

@@ -19,14 +19,14 @@ BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 
 @dataclass(frozen=True)
 class Setting:
-    """How OpenVINO is asked to compute: pictures per pass, and passes at the same time."""
+    """How OpenVINO computes: images per pass, and passes at the same time."""
 
     batch_size: int
     n_streams: int
 
 
 def ready_inputs(network: ServedNetwork, n: int) -> NDArray[np.float32]:
-    """Give float32 (n, side, side, 1), 0..255, the same at every call."""
+    """Return float32 (n, side, side, 1), 0..255, the same at every call."""
     return (np.random.default_rng(0).random((n, *network.input_shape), np.float32) * 255).astype(np.float32)
 
 
@@ -39,7 +39,7 @@ def compiled(network: ServedNetwork, batch_size: int, options: dict[str, str]) -
 
 
 class OnePicture:
-    """OpenVINO, one picture per pass, all cores for it."""
+    """OpenVINO, one image per pass, all cores for it."""
 
     def __init__(self, network: ServedNetwork) -> None:
         self._request = compiled(network, 1, {"PERFORMANCE_HINT": "LATENCY"}).create_infer_request()
@@ -51,7 +51,7 @@ class OnePicture:
 
 
 class OnnxPicture:
-    """ONNX Runtime with its own choice of threads, one picture per pass."""
+    """ONNX Runtime with its own choice of threads, one image per pass."""
 
     def __init__(self, network: ServedNetwork) -> None:
         options = onnxruntime.SessionOptions()
@@ -78,7 +78,7 @@ class ManyPictures:
             request.set_input_tensor(openvino.Tensor(ready_inputs(network, setting.batch_size)))
 
     def rate(self, seconds: float) -> float:
-        """Give pictures per second, over at least so many seconds."""
+        """Return images per second, over at least so many seconds."""
         started = time.perf_counter()
         n_passes = 0
         while n_passes < 2 or time.perf_counter() - started < seconds:
@@ -93,7 +93,7 @@ class ManyPictures:
 
 
 def best_throughput(network: ServedNetwork, quick: bool) -> tuple[ManyPictures, dict[str, float]]:
-    """Try batch sizes and streams; give the fastest engine, and pictures per second of each that was tried."""
+    """Try batch sizes and streams; return the fastest engine, and images per second of each that was tried."""
     sizes, seconds = ((1, 4), 0.1) if quick else (BATCH_SIZES, 1.5)
     tried: dict[Setting, float] = {}
     for setting in [Setting(size, streams) for size in sizes for streams in sorted({1, os.cpu_count() or 1})]:

@@ -1,4 +1,4 @@
-"""The least time that one picture can take: the network's arithmetic at the rate of the fastest known arithmetic."""
+"""The least time that one image can take: the network's arithmetic at the rate of the fastest known arithmetic."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ _QUICK_SIDE = 256
 
 
 def operations_per_picture(network: Any) -> int:
-    """Count the floating-point operations of a Keras network's convolutions and dense layers for one picture.
+    """Count the floating-point operations of a Keras network's convolutions and dense layers for one image.
 
     A multiplication and the addition behind it count as two. Everything else (normalisation, which engines fold into
     the convolutions, activations, pooling) is left out: this is a lower bound.

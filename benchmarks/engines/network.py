@@ -35,7 +35,7 @@ class ServedNetwork:
 
     @cached_property
     def operations(self) -> int:
-        """Floating-point operations for one picture."""
+        """Floating-point operations for one image."""
         return operations_per_picture(self.keras_network)
 
     @property

@@ -1,4 +1,4 @@
-"""Reading and preprocessing of one picture, without the network and HTTP."""
+"""Reading and preprocessing of one image, without the network and HTTP."""
 
 from benchmarks.plan import PICTURE, Plan
 from benchmarks.rows import Finding
@@ -32,5 +32,5 @@ def measure(plan: Plan) -> list[Finding]:
 def _image(readings: list[Reading]) -> MriImage:
     (reading,) = readings
     if not isinstance(reading.content, MriImage):
-        raise TypeError(f"Expected a picture in {PICTURE}. Received {reading.content!r}.")
+        raise TypeError(f"Expected an image in {PICTURE}. Received {reading.content!r}.")
     return reading.content

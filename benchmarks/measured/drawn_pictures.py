@@ -1,4 +1,4 @@
-"""Drawn training pictures: as large as preprocessed ones, with the things that augmentation and pasting look for."""
+"""Drawn training images: as large as preprocessed ones, with the things that augmentation and pasting look for."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ _BOX = (0.25, 0.40, 0.575, 0.725)
 
 
 def labelled(n: int, size_px: int) -> LabelledPictures:
-    """Draw pictures of the four classes in turn, those with a tumor with its outline."""
+    """Draw images of the four classes in turn, those with a tumor with its outline."""
     classes = CLASS_NAMES[TUMOR_TYPE]
     healthy = classes.index("no_tumor")
     labels = np.arange(n, dtype=np.int64) % len(classes)
@@ -27,7 +27,7 @@ def labelled(n: int, size_px: int) -> LabelledPictures:
 
 
 def decoded(n: int, size_px: int) -> Decoded:
-    """Draw pictures with and without a tumor in turn, as if they had been read from files."""
+    """Draw images with and without a tumor in turn, as if they had been read from files."""
     pictures = tuple(Picture(path=None, name=str(i), split=UNSPLIT, class_name=_presence(i)) for i in range(n))
     frames = np.tile(np.array([0, size_px, 0, size_px, size_px, size_px]), (n, 1))
     pixels = _pixels(np.arange(n) % 2 == 1, size_px)
@@ -39,7 +39,7 @@ def _presence(i: int) -> str:
 
 
 def _pixels(shows_tumor: NDArray[np.bool_], size_px: int) -> NDArray[np.uint8]:
-    """Take a picture of the self-test, with noise of its own for each."""
+    """Take an image of the self-test, with noise of its own for each."""
     plain, with_lesion = (
         preprocess(read_image(FOLDER / f"{name}.png").pixels, size_px).pixels for name in ("no_tumor", "glioma")
     )

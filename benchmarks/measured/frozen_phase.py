@@ -19,7 +19,7 @@ from benchmarks.timing import Ratio, Sample, in_turn
 _CACHED, _UNCACHED = "cached features", "no cache"
 # The layer at which nothing of the base is left to learn.
 _BASE_END = "block5_pool"
-# Pictures that go through the whole network in one turn: it is some hundred times slower.
+# Images that go through the whole network in one turn: it is some hundred times slower.
 _UNCACHED_SHARE = 10
 
 
@@ -37,7 +37,7 @@ def measure(plan: Plan) -> list[Finding]:
     }
     note = (
         "VGG16 with random weights and the whole base frozen, the head alone learning on its cached features; whole "
-        "epochs from the second on; without a cache the same head learns on pictures augmented anew. The shipped "
+        "epochs from the second on; without a cache the same head trains on newly augmented images. The shipped "
         "recipe does not freeze all: it also trains the three convolutions behind the layer that it caches, which "
         f"leaves a ratio of {as_it_is.value:.3g}."
     )
@@ -89,7 +89,7 @@ def _rates(recipe: Any, n_pictures: int, n_rounds: int) -> dict[str, tuple[float
 
 
 def _epoch(trainee: Any, batches: Any, batch_size: int) -> Any:
-    """Give what trains for an epoch and tells the pictures per second of it, without what `fit` does before."""
+    """Return what trains for an epoch and tells the images per second of it, without what `fit` does before."""
     import keras
 
     def rate() -> float:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks growth`: how time and memory grow with pictures, clients and the size of a picture."""
+"""`python -m benchmarks growth`: how time and memory grow with images, clients and the size of an image."""
 
 import argparse
 import io
@@ -22,12 +22,12 @@ _REPEATS = 5
 
 
 def measure(plan: Plan) -> dict[str, Any]:
-    """Give rows for each of the three."""
+    """Return rows for each of the three."""
     return {"pictures": _by_pictures(plan), "clients": _by_clients(plan), "sides": _by_side(plan)}
 
 
 def _by_pictures(plan: Plan) -> list[dict[str, float]]:
-    """Send ever more pictures in one request, to one server, so that memory that is not given back shows."""
+    """Send ever more images in one request, to one server, so that memory that is not given back shows."""
     counts = _PICTURES[:3] if plan.quick else _PICTURES
     rows = []
     with serving.app(plan.network.models, MAX_FILES=str(max(counts))) as app:

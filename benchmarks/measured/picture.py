@@ -1,4 +1,4 @@
-"""One picture over HTTP, against the engine alone, the floor of the machine, and what one would otherwise have."""
+"""One image over HTTP, against the engine alone, the floor of the machine, and what one would otherwise have."""
 
 from benchmarks.engines.engine import OnePicture, OnnxPicture
 from benchmarks.engines.floor import MatrixProduct

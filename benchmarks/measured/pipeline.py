@@ -1,4 +1,4 @@
-"""Making training pictures against what the network takes in the same time.
+"""Making training images against what the network takes in the same time.
 
 `python -m benchmarks.measured.pipeline N_PICTURES N_ROUNDS QUICK` measures, on TensorFlow, and prints JSON.
 """
@@ -69,7 +69,7 @@ def _batches(recipe: Any, n_pictures: int) -> Any:
 
 
 def _training(recipe: Any, precision: str, batch: Any) -> Callable[[], object]:
-    """Give what trains on the same batch a few times, set up as training.steps.train does."""
+    """Return what trains on the same batch a few times, set up as training.steps.train does."""
     import keras
 
     from training.fit import networks

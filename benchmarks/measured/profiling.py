@@ -30,12 +30,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Post pictures while the worker is watched; write the share of each stage, and of the functions in it."""
+    """Post images while the worker is watched; write the share of each stage, and of the functions in it."""
     run_other(options, "profile", lambda plan: measure(plan, options.seconds), profile_tables)
 
 
 def measure(plan: Plan, seconds: int) -> dict[str, Any]:
-    """Give the shares of stages and of functions in the time of the worker and the processes below it."""
+    """Return the shares of stages and of functions in the time of the worker and the processes below it."""
     seconds = _QUICK_SECONDS if plan.quick else seconds
     lines = folded_stacks(plan, seconds)
     return {
@@ -45,13 +45,13 @@ def measure(plan: Plan, seconds: int) -> dict[str, Any]:
 
 
 def shares(counts: Counter[str]) -> dict[str, float]:
-    """Give what has at least LEAST_SHARE of the samples, the largest first."""
+    """Return what has at least LEAST_SHARE of the samples, the largest first."""
     total = counts.total()
     return {kind: n / total for kind, n in counts.most_common() if n / total >= LEAST_SHARE}
 
 
 def folded_stacks(plan: Plan, seconds: int) -> list[str]:
-    """Give one line per stack that was seen in the worker or its children, with how often it was seen.
+    """Return one line per stack that was seen in the worker or its children, with how often it was seen.
 
     Raises:
         ChildError: py-spy may not look into the worker.

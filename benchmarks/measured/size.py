@@ -37,7 +37,7 @@ def measure(plan: Plan) -> list[Finding]:
 
 
 def closure(requirements: Path) -> set[str]:
-    """Give the names of the packages that a requirements file asks for, and of all that these require here.
+    """Return the names of the packages that a requirements file asks for, and of all that these require here.
 
     Raises:
         ChildError: one is not installed, or in another version than the file says.
@@ -67,11 +67,11 @@ def _installed(wanted: Requirement) -> importlib.metadata.Distribution:
 
 
 def files_of(name: str) -> list[Path]:
-    """Give the files of an installed package, the bytecode among them that pip compiled."""
+    """Return the files of an installed package, the bytecode among them that pip compiled."""
     listed = importlib.metadata.distribution(name).files or ()
     return [path for file in listed if (path := Path(str(file.locate()))).is_file()]
 
 
 def _normal(name: str) -> str:
-    """Give a package's name in one spelling. Source: PEP 503."""
+    """Return a package's name in one spelling. Source: PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()

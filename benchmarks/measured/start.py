@@ -36,7 +36,7 @@ def measure(plan: Plan) -> list[Finding]:
 
 
 def _memory_of(app: Server, picture: bytes) -> dict[str, float]:
-    """Give what the worker and its children take in MB: when ready, and after pictures."""
+    """Return what the worker and its children take in MB: when ready, and after images."""
     ready = {f"{name} when ready": value for name, value in sizes_mb(app).items()}
     with ThreadPoolExecutor(_N_CLIENTS) as pool:
         for answer in [
@@ -47,7 +47,7 @@ def _memory_of(app: Server, picture: bytes) -> dict[str, float]:
 
 
 def sizes_mb(app: Server) -> dict[str, float]:
-    """Give proportional and resident set sizes in MB; of processes that may not be read, the resident one alone."""
+    """Return proportional and resident set sizes in MB; of processes that may not be read, the resident one alone."""
     processes = app.worker_and_children()
     sizes = {
         "RSS": sum(process.memory_info().rss for process in processes) / _MB,

@@ -11,7 +11,7 @@ N_CLIENTS = 8
 
 
 def measure(plan: Plan) -> list[Finding]:
-    """Take pictures per second of app and engine in turn; the clients share the machine with the app."""
+    """Take images per second of app and engine in turn; the clients share the machine with the app."""
     engine, loads = plan.best_engine, list[Load]()
     with (
         serving.app(plan.network.models) as app,

@@ -43,10 +43,10 @@ def measure(plan: Plan) -> list[Finding]:
 
 
 def volume(picture: bytes, n_slices: int, side: int) -> bytes:
-    """Make a compressed NIfTI file of axial slices that all show the picture, each a little brighter than the last."""
+    """Make a compressed NIfTI file of axial slices that all show the image, each a little brighter than the last."""
     pixels = Image.fromarray(read_image(picture).pixels).resize((side, side), Image.Resampling.BILINEAR)
     upright: NDArray[np.float32] = np.asarray(pixels, np.float32)
     factors = np.linspace(3.0, 3.5, n_slices, dtype=np.float32)
-    # NIfTI counts x to the right and y to the front; pictures count columns to the patient's left and rows down.
+    # NIfTI counts x to the right and y to the front; images count columns to the patient's left and rows down.
     voxels = (upright.T[::-1, ::-1, None] * factors).astype(np.int16)
     return gzip.compress(nibabel.Nifti1Image(voxels, np.eye(4)).to_bytes(), compresslevel=6)

@@ -18,7 +18,7 @@ _PACKAGES = (
 
 
 def describe_machine(models: Path) -> dict[str, Any]:
-    """Give processor, cores, memory in GB, versions, date, how busy the machine was at first, and the networks."""
+    """Return processor, cores, memory in GB, versions, date, how busy the machine was at first, and the networks."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "processor": _processor(),
@@ -38,7 +38,7 @@ def describe_network(card: ModelCard) -> str:
 
 
 def _processor() -> str:
-    """Give the model's name, with the widest vector instructions, which decide on speed more than the name."""
+    """Return the model's name, with the widest vector instructions, which decide on speed more than the name."""
     table = Path("/proc/cpuinfo")
     if not table.is_file():
         return platform.processor() or platform.machine()

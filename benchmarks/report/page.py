@@ -73,7 +73,7 @@ def _profile(measured: dict[str, Any], _: Path) -> list[str]:
 
 
 def rows_table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Give the table of the bounds."""
+    """Return the table of the bounds."""
     return table(
         ("what", "median", "95th percentile", "must be", "aim", ""),
         [(r["title"], f"{_number(r['value'])} {r['unit']}", f"{_number(r['p95'])} {r['unit']}",
@@ -82,7 +82,7 @@ def rows_table(rows: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def engines_table(measured: dict[str, Any]) -> list[str]:
-    """Give the table of the engines."""
+    """Return the table of the engines."""
     head = (
         *("engine", "one picture, ms", "95th percentile", "pictures/s in batches"),
         *("largest difference of a probability", "changed classes"),
@@ -95,7 +95,7 @@ def engines_table(measured: dict[str, Any]) -> list[str]:
 
 
 def growth_tables(measured: dict[str, Any]) -> list[str]:
-    """Give a table for each of the three things that grow."""
+    """Return a table for each of the three things that grow."""
     heads = {
         "pictures": {"n_pictures": "pictures in a request", "seconds": "seconds", "memory_mb": "memory (RSS), MB"},
         "clients": {"n_clients": "clients", "pictures_per_second": "pictures/s", "median_ms": "an answer, ms",
@@ -110,12 +110,12 @@ def growth_tables(measured: dict[str, Any]) -> list[str]:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Give the lines of a Markdown table."""
+    """Return the lines of a Markdown table."""
     return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
 
 
 def profile_tables(measured: dict[str, Any]) -> list[str]:
-    """Give the shares of stages, with what each is there for, and of functions."""
+    """Return the shares of stages, with what each is there for, and of functions."""
     stages = [(stage, f"{share:.1%}", _WHY.get(stage, "")) for stage, share in measured["stages"].items()]
     functions = [(name, f"{share:.1%}") for name, share in measured["functions"].items()]
     return [
@@ -154,7 +154,7 @@ def _number(value: float) -> str:
 _SECTIONS = {"rows": _rows, "profile": _profile, "engines": _engines, "growth": _growth}
 # What is known of the bounds that were missed on two cores; the figures stand in the tables and in the profile.
 _WHY_MISSED = {
-    "picture": "the pass is so short that what stands around it counts: reading in another process, preprocessing, the "
+    "picture": "the pass is so short that the steps around it count: reading in another process, preprocessing, the "
     "heat map, gunicorn and Flask, each of a millisecond or two, one after the other. No stage of the profile is there "
     "in vain, and none is large; a faster engine shortens the pass, and so raises the ratio.",
     "throughput": "both cores are at work all the time, and each picture takes its reading, preprocessing and HTTP of "

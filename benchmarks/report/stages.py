@@ -1,4 +1,4 @@
-"""Tell from a stack of Python frames which stage of an answer it belongs to, and which function of this project."""
+"""Find the stage of an answer, and the function of this project, that a stack of Python frames belongs to."""
 
 import re
 from collections import Counter
@@ -27,14 +27,14 @@ _OWN = re.compile(r"^(\S+) \(((web|model)/[\w/]+\.py|\w+\.html)")
 
 
 def stage_of(frames: list[str]) -> str:
-    """Give the stage of a stack, its frames from the outermost to the innermost."""
+    """Return the stage of a stack, its frames from the outermost to the innermost."""
     inner_first = _inner_first(frames)
     fitting = (stage for frame in inner_first for stage, pattern in _PATTERNS.items() if pattern.search(frame))
     return next(fitting, OTHER)
 
 
 def own_function_of(frames: list[str]) -> str:
-    """Give the innermost function of this project in a stack, or OTHER."""
+    """Return the innermost function of this project in a stack, or OTHER."""
     own = (match for frame in _inner_first(frames) if (match := _OWN.match(frame)))
     return next((f"{match[1]} ({match[2]})" for match in own), OTHER)
 

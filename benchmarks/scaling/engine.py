@@ -1,4 +1,4 @@
-"""`python -m benchmarks.scaling.engine DIR BATCH`: the engine alone, on pictures that are decoded already, as JSON."""
+"""`python -m benchmarks.scaling.engine DIR BATCH`: the engine alone, on images that are decoded already, as JSON."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ _SECONDS = 8.0
 
 
 def pictures_in(folder: Path) -> list[MriImage]:
-    """Decode the first pictures of a folder that can be decoded."""
+    """Decode the first images of a folder that can be decoded."""
     found: list[MriImage] = []
     for file in itertools.islice(sorted(path for path in folder.rglob("*") if path.is_file()), 2 * _N_PICTURES):
         try:

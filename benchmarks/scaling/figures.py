@@ -11,7 +11,7 @@ from model.safe_files import write_atomically
 
 
 def read_figures(file: Path) -> dict[str, Any]:
-    """Give all figures so far."""
+    """Return all figures so far."""
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 

@@ -25,7 +25,7 @@ _N_PLAYED = 5
 class Fleet:
     """Machines that share an archive by --shard i/N, one shard each.
 
-    start_seconds: until the first slice, with the whole archive listed anew, as every shard does.
+    start_seconds: until the first slice, including listing the whole archive again, as every shard does.
     """
 
     n_slices: int
@@ -67,7 +67,7 @@ def _played(n_machines: int, hours: float, measured: dict[str, Any]) -> dict[str
 
 
 def play(fleet: Fleet, chance: random.Random) -> dict[str, float]:
-    """Give the time until the last shard is done, the number of failures, and the share of all time that scanned."""
+    """Return the time until the last shard is done, the number of failures, and the share of all time that scanned."""
     each = fleet.n_slices / fleet.n_machines / fleet.slices_per_second
     times, n_failures = [], 0
     for _ in range(fleet.n_machines):

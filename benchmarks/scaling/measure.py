@@ -72,7 +72,7 @@ def _engine(pictures: Path, n_cores: int, batch: int, n_runs: int) -> dict[str, 
 
 
 def _scan(tree: Path, n_files: int, n_cores: int, n_runs: int, *arguments: str) -> dict[str, float]:
-    """Give medians of several scans."""
+    """Return medians of several scans."""
     runs = [run_scan(tree, n_cores, *arguments) for _ in range(n_runs)]
     return {
         "slices_per_second": statistics.median(run.slices_per_second for run in runs),
@@ -82,7 +82,7 @@ def _scan(tree: Path, n_files: int, n_cores: int, n_runs: int, *arguments: str) 
 
 
 def _ray(pictures: Path, n_files: int, folder: Path) -> dict[str, Any]:
-    """Give one scan by Ray on each number of cores, and how much longer it takes on all of them than the plain scan."""
+    """Return one scan by Ray per number of cores, and how much longer it takes on all of them than the plain scan."""
     make_tree(pictures, folder, n_files, seed=2)
     by_cores = {cores: run_scan(folder, cores, "--engine", "ray") for cores in _cores()}
     plain = run_scan(folder, max(_cores()))
@@ -97,7 +97,7 @@ def _ray(pictures: Path, n_files: int, folder: Path) -> dict[str, Any]:
 
 
 def _conclusions(engine: dict[str, Any], scan: dict[str, Any]) -> dict[str, Any]:
-    """Give the fit over the number of cores, how it scales, and the scan as a share of the engine."""
+    """Return the fit over the number of cores, how it scales, and the scan as a share of the engine."""
     best = {cores: max(scan[f"{cores} cores, batch {b}"]["slices_per_second"] for b in _BATCHES) for cores in _cores()}
     alone = {
         cores: max(engine[f"{cores} cores, batch {b}"]["slices_per_second"] for b in _BATCHES) for cores in _cores()

@@ -58,7 +58,7 @@ def run_scan(source: Path, n_cores: int, *arguments: str) -> Run:
 
 
 def _rate(parts: Path) -> float:
-    """Give rows per second between the first part and the last, by the time at which each was written."""
+    """Return rows per second between the first part and the last, by the time at which each was written."""
     files = sorted(parts.glob("*.parquet"))
     n_rows = [arrow().parquet.read_metadata(file).num_rows for file in files]
     seconds = files[-1].stat().st_mtime - files[0].stat().st_mtime

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def survive(pictures: Path, n_files: int, n_kills: int, engine: str, figures: Path) -> int:
-    """Print and keep what was seen; give 0 when every file has one row, 1 otherwise."""
+    """Print and keep what was seen; return 0 when every file has one row, 1 otherwise."""
     with tempfile.TemporaryDirectory() as folder:
         tree, out = Path(folder) / "in", Path(folder) / "out"
         n_damaged = make_tree(pictures, tree, n_files)
@@ -59,7 +59,7 @@ def _kill_when(arguments: list[str], out: Path, wanted: int, later: float) -> No
 
 
 def _ids(out: Path) -> list[str]:
-    """Give the ids in all parts; a part that is not whole raises."""
+    """Return the ids in all parts; a part that is not whole raises."""
     parquet = arrow().parquet
     files = sorted((out / "parts").glob("*.parquet"))
     return [name for file in files for name in parquet.read_table(file, columns=["id"]).column("id").to_pylist()]

@@ -1,4 +1,4 @@
-"""An archive of any number of files, made from some pictures: encoded again, renamed, and some of them damaged."""
+"""An archive of any number of files, made from some images: encoded again, renamed, and some of them damaged."""
 
 import argparse
 import random
@@ -18,7 +18,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def make_tree(pictures: Path, out: Path, n_files: int, seed: int = 0) -> int:
-    """Write the archive; give how many of its files are damaged. The same arguments give the same archive."""
+    """Write the archive; return how many of its files are damaged. The same arguments give the same archive."""
     originals = sorted(file for file in pictures.rglob("*") if file.suffix.lower() in _SUFFIXES)
     if not originals:
         raise SystemExit(f"Expected a folder of pictures. Received {pictures}, which holds none.")

@@ -54,7 +54,7 @@ class Clients:
 
 @contextmanager
 def clients(server: Server, picture: Path, n_clients: int) -> Iterator[Clients]:
-    """Start clients that ask about one picture over and over."""
+    """Start clients that ask about one image over and over."""
     arguments = (server.host, str(server.port), str(picture.resolve()), str(n_clients))
     command = [sys.executable, "-m", "benchmarks.servers.clients", *arguments]
     with subprocess.Popen(command, cwd=TOP, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -82,7 +82,7 @@ def _post_for(seconds: float, every: list[Client]) -> dict[str, object]:
             answer = client.answer()
             if answer.status in _REFUSED:
                 refused.append(answer.status)
-                # As it was asked to, but not beyond the end.
+                # As requested, but not beyond the end.
                 time.sleep(max(0.0, min(answer.retry_after_seconds, started + seconds - time.perf_counter())))
             elif answer.status == 200:
                 taken.append(time.perf_counter() - before)

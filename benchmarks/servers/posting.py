@@ -78,7 +78,7 @@ class Client:
 
 
 def multipart(files: Sequence[bytes], fields: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:
-    """Give the body and the headers of a form with fields, and files in parts named `files`."""
+    """Return the body and the headers of a form with fields, and files in parts named `files`."""
     boundary = uuid.uuid4().hex
     parts = [_part(boundary, f'name="{name}"', value.encode()) for name, value in fields.items()]
     parts += [_part(boundary, f'name="files"; filename="{i}"', content) for i, content in enumerate(files)]

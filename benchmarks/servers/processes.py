@@ -16,7 +16,7 @@ class ChildError(Exception):
 
 
 def environment(changes: Mapping[str, str]) -> dict[str, str]:
-    """Give this process's environment with changes, and without the backend that it chose for itself."""
+    """Return this process's environment with changes, and without the backend that it chose for itself."""
     return {**{name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}, **changes}
 
 

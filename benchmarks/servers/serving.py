@@ -33,11 +33,11 @@ class Server:
     seconds_to_ready: float
 
     def worker(self) -> psutil.Process:
-        """Give the worker: the one child of the master."""
+        """Return the worker: the one child of the master."""
         return psutil.Process(self.process_id).children()[0]
 
     def worker_and_children(self) -> list[psutil.Process]:
-        """Give the worker and what it started."""
+        """Return the worker and what it started."""
         worker = self.worker()
         return [worker, *worker.children(recursive=True)]
 

@@ -20,8 +20,8 @@ _CONTRADICTORY = Sentence(
     "A specialist must look."
 )
 _NO_SLICE_OF_A_HEAD = Sentence(
-    "Expected an MRI slice of a head. Received a picture unlike every brain MRI that the network was "
-    "trained on, so that it names no class. Send one slice, upright, without anything around it."
+    "This image is unlike the brain MRI that the network was trained on, so no class is named. Send one upright slice "
+    "of a head, without anything around it."
 )
 
 

@@ -1,4 +1,4 @@
-"""Tell pictures that are not brain MRI, from the features of the pass that gave the class.
+"""Recognise images that are not brain MRI, from the features of the pass that gave the class.
 
 The features of a brain MRI, averaged over places, lie near a plane of few dimensions; those of photographs and
 documents lie far from it. A `Gate` measures that distance. It needs no example of what is not a brain MRI, and tells a
@@ -38,7 +38,7 @@ class Gate:
     largest_distance: float
 
     def distances(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give how far pictures are from the training pictures, as shares of the largest distance: float32, (n,).
+        """Return how far images are from the training images, as shares of the largest distance: float32, (n,).
 
         features: float32, shape (n, n_channels), averaged over places. Above 1 means: not a brain MRI. What cannot be
         measured (not a number) is infinitely far.
@@ -49,7 +49,7 @@ class Gate:
         return np.where(np.isfinite(distances), distances, np.inf).astype(np.float32)
 
     def to_bytes(self) -> bytes:
-        """Give the gate as an uncompressed NumPy archive."""
+        """Return the gate as an uncompressed NumPy archive."""
         buffer = io.BytesIO()
         np.savez(buffer, mean=self.mean, deviation=self.deviation, directions=self.directions)
         return buffer.getvalue()
@@ -70,17 +70,17 @@ class LinearGate:
     largest_distance: float
 
     def distances(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the odds that pictures are not brain MRI, as shares of the largest odds: float32, (n,); as Gate's."""
+        """Return the odds that images are not brain MRI, as shares of the largest odds: float32, (n,); as Gate's."""
         exponents = np.clip(self.standard(features) @ self.weights + self.bias, -_LARGEST_EXPONENT, _LARGEST_EXPONENT)
         distances = np.exp(exponents) / self.largest_distance
         return np.where(np.isfinite(distances), distances, np.inf).astype(np.float32)
 
     def standard(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give features in standard deviations from the mean of brain MRI, cut off: float32, same shape."""
+        """Return features in standard deviations from the mean of brain MRI, cut off: float32, same shape."""
         return np.asarray(np.clip((features - self.mean) / self.deviation, -_FURTHEST, _FURTHEST), np.float32)
 
     def to_bytes(self) -> bytes:
-        """Give the gate as an uncompressed NumPy archive."""
+        """Return the gate as an uncompressed NumPy archive."""
         buffer = io.BytesIO()
         np.savez(buffer, mean=self.mean, deviation=self.deviation, weights=self.weights, bias=self.bias)
         return buffer.getvalue()

@@ -36,7 +36,7 @@ class Headline:
 
 
 def headline(first: Answer, second: Answer | None = None) -> Headline:
-    """Return what is said of an image or volume; second: what another network says of it, if it was asked.
+    """Return what is said of an image or volume; second: the answer of a second network, if there is one.
 
     Where one says tumor and the other none, nothing else is said. Every other doubt of the second is added.
     """

@@ -19,8 +19,8 @@ WINDOW = 3
 # From the first to the last of them it is at most this many slices: one that the gate refuses may lie between two.
 _REACH = 2 * (WINDOW - 1)
 _NO_SLICE_OF_A_HEAD = Sentence(
-    "Expected MR slices of a head. Received a volume without a slice like the brain MRI that the network was trained "
-    "on, so that it names no class. Send a series of the head."
+    "No slice of this volume is like the brain MRI that the network was trained on, so no class is named. Send a "
+    "series of the head."
 )
 _NOT_JUDGED = Sentence(
     "It was not shown that this model calls fewer than one in ten healthy volumes a tumor. It gives no answer on "
@@ -100,11 +100,7 @@ def summarize(predictions: Sequence[Prediction], slice_indices: Sequence[int] | 
         UnsuitableImage: there are no predictions, because no slice has contrast.
     """
     if len(predictions) == 0:
-        raise UnsuitableImage(
-            Sentence(
-                "Expected MR slices. Received a volume of almost one flat grey. Send a series that shows the brain."
-            )
-        )
+        raise UnsuitableImage(Sentence("This volume is almost one flat grey. Send a series that shows the brain."))
     passed = [i for i, prediction in enumerate(predictions) if prediction.is_brain_mri]
     chosen = _most_suspicious(predictions, passed or range(len(predictions)))
     first = predictions[0]

@@ -6,22 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# Opacity of the strongest evidence in the overlay; the picture stays visible under it.
+# Opacity of the strongest evidence in the overlay; the image stays visible under it.
 STRONGEST_OPACITY = 0.65
 # Black, violet, red, orange, yellow: brightness rises with evidence, so that it also reads in grey.
 _COLOUR_STOPS = np.array([[0, 0, 4], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]], dtype=np.float32)
 
 
 def _between_stops() -> NDArray[np.uint8]:
-    """Give the colours of 256 steps of evidence, uint8 (256, 3), linear between the stops."""
+    """Return the colours of 256 steps of evidence, uint8 (256, 3), linear between the stops."""
     steps, stops = np.linspace(0, 1, 256), np.linspace(0, 1, len(_COLOUR_STOPS))
     colours = np.stack([np.interp(steps, stops, channel) for channel in _COLOUR_STOPS.T], axis=-1)
     return np.asarray(np.rint(colours), dtype=np.uint8)
 
 
 _COLOURS = _between_stops()
-# By step: how much of the colour covers the picture, 0..255; the colour's luminance; and how blue and how red the
-# picture becomes, 128 being grey, with the colour laid over it at that opacity.
+# By step: how much of the colour covers the image, 0..255; the colour's luminance; and how blue and how red the
+# image becomes, 128 being grey, with the colour laid over it at that opacity.
 _OPACITY = [round(STRONGEST_OPACITY * step) for step in range(256)]
 _LUMINANCE, *_CHROMINANCES = np.asarray(Image.fromarray(_COLOURS[None]).convert("YCbCr"))[0].T.astype(int).tolist()
 _BLUENESS, _REDNESS = (
@@ -30,18 +30,18 @@ _BLUENESS, _REDNESS = (
 
 
 def overlay_jpeg(pixels: NDArray[np.uint8], strength: NDArray[np.uint8]) -> bytes:
-    """Give the overlay as JPEG, without any metadata: several times faster than PNG, and to the eye the same."""
+    """Return the overlay as JPEG, without any metadata: several times faster than PNG, and to the eye the same."""
     return _encoded(overlay(pixels, strength), "JPEG", quality=85)
 
 
 def overlay(pixels: NDArray[np.uint8], strength: NDArray[np.uint8]) -> Image.Image:
-    """Draw the positive evidence over the grey picture: a picture of its size, in JPEG's colours (YCbCr).
+    """Draw the positive evidence over the grey image: an image of its size, in JPEG's colours (YCbCr).
 
     pixels: uint8, shape (height, width); strength: `in_steps`, of the same shape. A place of strength 255 gets
     STRONGEST_OPACITY; one of 0 stays grey.
     """
     steps = Image.fromarray(strength)
-    # The picture is grey, so that two of the three channels depend on the strength alone.
+    # The image is grey, so that two of the three channels depend on the strength alone.
     grey = Image.composite(steps.point(_LUMINANCE), Image.fromarray(pixels), steps.point(_OPACITY))
     return Image.merge("YCbCr", (grey, steps.point(_BLUENESS), steps.point(_REDNESS)))
 
@@ -58,12 +58,12 @@ def layer_webp(strength: NDArray[np.uint8], is_blue: bool = False) -> bytes:
 
 
 def picture_webp(pixels: NDArray[np.uint8]) -> bytes:
-    """Encode a grey picture, uint8 (height, width), as WebP: to be looked at, and far smaller than PNG."""
+    """Encode a grey image, uint8 (height, width), as WebP: to be looked at, and far smaller than PNG."""
     return _encoded(Image.fromarray(pixels), "WEBP", quality=88, method=0)
 
 
 def shrink(pixels: NDArray[np.uint8], max_side_px: int) -> NDArray[np.uint8]:
-    """Reduce a grey picture so that neither side is longer than given; a smaller one stays as it is."""
+    """Reduce a grey image so that neither side is longer than given; a smaller one stays as it is."""
     picture = Image.fromarray(pixels)
     picture.thumbnail((max_side_px, max_side_px), Image.Resampling.BILINEAR)
     return np.asarray(picture, dtype=np.uint8)

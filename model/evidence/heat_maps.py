@@ -14,10 +14,10 @@ from model.network.features import Head
 
 
 def evidence_map(feature_maps: NDArray[np.float32], head: Head, class_index: int) -> NDArray[np.float32]:
-    """Give how much each place speaks for a class; negative where it speaks against.
+    """Return how much each place speaks for a class; negative where it speaks against.
 
     feature_maps: float32, shape (rows, columns, channels). Returns float32, shape (rows, columns), in units of the
-    logit: its sum is the logit less the part that does not depend on the picture.
+    logit: its sum is the logit less the part that does not depend on the image.
     """
     one = np.zeros(head.kernels[-1].shape[1], np.float32)
     one[class_index] = 1

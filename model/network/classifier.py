@@ -43,7 +43,7 @@ class Outputs:
 class Classifier:
     """A saved network, ready to classify. Safe to use from several threads: passes are taken in turn.
 
-    head, grid: what stands behind its feature maps, and where these lie in its input.
+    head, grid: the layers behind its feature maps, and where these lie in its input.
     """
 
     def __init__(

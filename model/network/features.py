@@ -1,4 +1,4 @@
-"""Where the feature maps of a network lie in its input, and what stands behind them: both read out of its layers."""
+"""Where the feature maps of a network lie in its input, and which layers follow them; both are read from its layers."""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from model.network.keras_import import import_keras
 
 @dataclass(frozen=True, eq=False)
 class Head:
-    """What stands behind the feature maps: pooled over places or not, then dense layers with ReLU between them.
+    """The layers behind the feature maps: pooled over places or not, then dense layers with ReLU between them.
 
     averages_places, takes_largest: how places are pooled; both false where they are not.
 
@@ -56,7 +56,7 @@ class Head:
 
 
 def explained_by(network: Any, feature_layer: str) -> tuple[Head, Any]:
-    """Give the head of a Keras network, and the tensor of the maps that it explains the classes by.
+    """Return the head of a Keras network, and the tensor of the maps that it explains the classes by.
 
     Where the head only averages and weighs, the network weighs: what is copied out of a pass is then a number per place
     and class instead of thousands of features. Without a feature layer there is one place, for which nothing speaks.

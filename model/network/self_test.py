@@ -1,4 +1,4 @@
-"""Known pictures, which a model must answer as its card says before it is served.
+"""Known images, which a model must answer as its card says before it is served.
 
 The SHA-256 of the weights tells an altered file. This tells the rest: a card that was edited, weights that were
 exchanged together with their SHA-256, and a library that decodes, resizes or computes otherwise than at publishing.
@@ -29,10 +29,10 @@ Predict = Callable[[Sequence[MriImage]], "list[Prediction]"]
 
 
 def answers_to_known_pictures(predict: Predict) -> tuple[KnownAnswer, ...]:
-    """Ask a model about the known pictures, one by one, as they come in service.
+    """Ask a model about the known images, one by one, as they come in service.
 
     Raises:
-        ModelFileError: a picture is missing or damaged.
+        ModelFileError: an image is missing or damaged.
     """
     return tuple(_answer(predict, name) for name in PICTURES)
 
@@ -41,16 +41,14 @@ def _answer(predict: Predict, name: str) -> KnownAnswer:
     try:
         image = read_picture((FOLDER / name).read_bytes(), MAX_PIXELS)
     except (OSError, ImageError) as error:
-        raise ModelFileError(
-            f"Expected a known picture at {FOLDER / name}. It is missing or damaged. Restore it."
-        ) from error
+        raise ModelFileError(f"The known image {FOLDER / name} is missing or damaged. Restore it.") from error
     (prediction,) = predict([image])
     probabilities = {class_name: round(p, 6) for class_name, p in prediction.by_class().items()}
     return KnownAnswer(name, prediction.answer, probabilities, round(prediction.distance, 6))
 
 
 def check_known_answers(model_name: str, expected: Sequence[KnownAnswer], predict: Predict) -> None:
-    """Compare what a model says of the known pictures with its card; a card that says nothing is not held to it.
+    """Compare what a model says of the known images with its card; a card that says nothing is not held to it.
 
     Raises:
         ModelFileError: an answer is another, or probabilities differ by more than TOLERANCE.
@@ -61,7 +59,7 @@ def check_known_answers(model_name: str, expected: Sequence[KnownAnswer], predic
     for known in expected:
         if known.picture not in received or not _agree(known, received[known.picture]):
             raise ModelFileError(
-                f"Expected {model_name!r} to answer {known.answer} {known.probabilities} to the known picture "
+                f"Expected {model_name!r} to answer {known.answer} {known.probabilities} to the known image "
                 f"{known.picture}. Received {received.get(known.picture)}. Its card was edited, or a library here "
                 "works otherwise. Restore the card and the pinned versions, or publish the model again."
             )

@@ -7,7 +7,7 @@ import sys
 from typing import Any, BinaryIO
 
 _LENGTH = struct.Struct("<Q")
-# What a pipe holds by default, 64 kB, makes two processes take turns over a picture.
+# What a pipe holds by default, 64 kB, makes two processes take turns over an image.
 _PIPE_BYTES = 1 << 20
 # More than any file or answer; beyond it, a child has lost its way.
 _MAX_MESSAGE_BYTES = 2_000_000_000
@@ -24,7 +24,7 @@ def send(stream: BinaryIO | Any, *parts: bytes | memoryview) -> None:
 
 
 def receive(stream: BinaryIO | Any) -> bytearray | None:
-    """Give the next message; None at the end of the stream, or where the message would be longer than any is."""
+    """Return the next message; None at the end of the stream, or where the message would be longer than any is."""
     length = stream.read(_LENGTH.size)
     if len(length) < _LENGTH.size:
         return None
@@ -45,7 +45,7 @@ def _fill(stream: Any, rest: memoryview) -> bool:
 
 
 def widen(*streams: BinaryIO | Any) -> None:
-    """Let pipes hold a whole picture, where the system can do that and permits it."""
+    """Let pipes hold a whole image, where the system can do that and permits it."""
     with contextlib.suppress(ImportError, AttributeError, OSError):
         import fcntl
 
@@ -63,7 +63,7 @@ def limit_memory(n_bytes: int) -> None:
 
 
 def private_output() -> BinaryIO:
-    """Give the stream of standard output, and send what libraries print there to standard error from now on."""
+    """Return the stream of standard output, and send what libraries print there to standard error from now on."""
     stream = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return stream

@@ -1,4 +1,4 @@
-"""Zip archives, opened in memory and bounded before and while they are decompressed."""
+"""Zip archives, opened in memory; their size is checked before and during decompression."""
 
 import io
 import zipfile
@@ -9,11 +9,11 @@ from model.errors import EmptyFile, ImageError, TooManyFiles, TooManyPixels, Unr
 from model.reading.other_kinds import office_document
 from model.sentences import Sentence
 
-# Of a local file, and of the end of an archive without files. Source: PKWARE APPNOTE 6.3.10, 4.3.7, 4.3.16.
+# Signatures of a local file and of the end of an archive without files. Source: PKWARE APPNOTE 6.3.10, 4.3.7, 4.3.16.
 _LOCAL_FILE, _END = b"PK\x03\x04", b"PK\x05\x06"
-# Of each file in the directory of an archive, APPNOTE 4.3.12: counting them bounds the directory before it is read.
+# Signature of each file in an archive's directory, APPNOTE 4.3.12. Counting them limits the directory before reading.
 _DIRECTORY_ENTRY = b"PK\x01\x02"
-# Folders, hidden files and the like, beside each file that counts.
+# Allows for folders, hidden files and the like next to each file that counts.
 _ENTRIES_PER_FILE = 4
 # APPNOTE 4.4.4, bit 0.
 _ENCRYPTED = 1
@@ -27,14 +27,14 @@ _OFFICE_FIRST = (b"_rels/", b"docProps/", b"word/", b"ppt/", b"xl/", b"mimetypea
 
 
 def is_zip(content: bytes) -> bool:
-    """Tell by the first bytes."""
+    """Return whether the first bytes are those of a zip file."""
     return content.startswith((_LOCAL_FILE, _END))
 
 
 def read_archive(content: bytes, max_files: int, max_bytes: int) -> list[tuple[int, str, bytes]]:
-    """Return the places, names and contents of an archive's files, but hidden ones, those of macOS and DICOMDIR.
+    """Return the places, names and contents of an archive's files, except hidden ones, those of macOS and DICOMDIR.
 
-    They are in the archive's order. A place counts all entries of the archive's directory, from 0.
+    Files are in the archive's order. A place is an index into all entries of the archive's directory, from 0.
 
     Raises:
         TooManyFiles: more than `max_files`; nothing was decompressed.
@@ -57,15 +57,12 @@ def read_archive(content: bytes, max_files: int, max_bytes: int) -> list[tuple[i
     except UnicodeDecodeError as error:
         raise UnreadableImage(
             Sentence(
-                "Expected a zip file with names in UTF-8. Received one that says so of names that are not. "
-                "Rename the files, pack them again and retry."
+                "The zip file marks its file names as UTF-8, but they are not. Rename the files and pack them again."
             )
         ) from error
-    # What zipfile and zlib answer to damaged archives.
+    # What zipfile and zlib raise for damaged archives.
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, LookupError) as error:
-        raise UnreadableImage(
-            Sentence("Expected a complete zip file. Received one that is cut off or damaged. Pack it again and retry.")
-        ) from error
+        raise UnreadableImage(Sentence("This zip file is cut off or damaged. Pack it again.")) from error
 
 
 def name_in(content: bytes, place: int) -> str:
@@ -75,7 +72,7 @@ def name_in(content: bytes, place: int) -> str:
 
 
 def counts(entry: zipfile.ZipInfo) -> bool:
-    """Tell whether an entry is a file to read: no folder, nothing hidden, no table of contents."""
+    """Return whether an entry is a file to read: no folder, nothing hidden, no table of contents."""
     # PowerShell writes folders with backslashes.
     name = entry.filename.replace("\\", "/")
     parts = PurePosixPath(name).parts
@@ -84,24 +81,20 @@ def counts(entry: zipfile.ZipInfo) -> bool:
 
 
 def is_usual(entry: zipfile.ZipInfo) -> bool:
-    """Tell whether an entry is of a usual compression and not encrypted."""
+    """Return whether an entry is of a usual compression and not encrypted."""
     return not entry.flag_bits & _ENCRYPTED and entry.compress_type in _METHODS
 
 
 def _check(entries: list[zipfile.ZipInfo], max_files: int, max_bytes: int) -> None:
-    """Refuse by what the archive's directory claims."""
+    """Check what the archive's directory claims."""
     if not entries:
         raise EmptyFile(Sentence("Expected a zip file with images. Received one that holds none. Pack it again."))
     if len(entries) > max_files:
         raise _too_many_files(max_files)
     if any(entry.flag_bits & _ENCRYPTED for entry in entries):
-        raise UnreadableImage(
-            Sentence("Expected a zip file without password. Received an encrypted one. Pack it again without.")
-        )
+        raise UnreadableImage(Sentence("This zip file is encrypted. Pack it again without a password."))
     if any(entry.compress_type not in _METHODS for entry in entries):
-        raise UnreadableImage(
-            Sentence("Expected a usual zip file. Received one of an unusual compression. Pack it again with Deflate.")
-        )
+        raise UnreadableImage(Sentence("This zip file uses an unusual compression. Pack it again with Deflate."))
     if sum(entry.file_size for entry in entries) > max_bytes:
         raise _too_much(max_bytes)
 
@@ -122,7 +115,7 @@ def _read(
 def _too_many_files(max_files: int) -> TooManyFiles:
     return TooManyFiles(
         Sentence(
-            "Expected at most {max_files} files in all. Received a zip file of more. Pack fewer of them and try again.",
+            "Expected at most {max_files} files in all, but this zip file brings more. Pack fewer files.",
             max_files=max_files,
         )
     )
@@ -131,7 +124,7 @@ def _too_many_files(max_files: int) -> TooManyFiles:
 def _too_much(max_bytes: int) -> TooManyPixels:
     return TooManyPixels(
         Sentence(
-            "Expected a zip file of at most {limit} MB unpacked. Received more. Pack fewer files and try again.",
+            "Unpacked, this zip file is larger than {limit} MB. Pack fewer files.",
             limit=f"{max_bytes / 1e6:.0f}",
         )
     )

@@ -1,4 +1,4 @@
-"""Tell label maps and masks, whose values name regions, from images, whose values are grey levels."""
+"""Distinguish label maps and masks, whose values name regions, from images, whose values are grey levels."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ _SHARE_OF_FEW, _EQUAL_IN_IMAGES = 0.95, {4: 0.75, 32: 0.85}
 # level, all but 1 - SHARE_OF_MASK, and nearly all pixels of the image near one of both. Of 60 masks at qualities 75 and
 # 90, at least 0.969 and 0.997 do; of 2,600 images of eleven collections none reached 0.9 and 0.95 together.
 _FAR, _NEAR, _SHARE_OF_MASK, _SHARE_OF_BOTH = 64, 10, 0.95, 0.98
-# Grey levels measured at most: every few slices of a large volume tell as much as all.
+# Most grey levels measured: a sample of the slices of a large volume says as much as all.
 _MAX_MEASURED = 4_000_000
 
 

@@ -1,4 +1,4 @@
-"""Read files that belong together or not: pictures, volumes, DICOM series in any order, and zip archives of these."""
+"""Read many files at once: images, volumes, DICOM series in any order, and zip archives of these."""
 
 import hashlib
 from collections import Counter
@@ -14,9 +14,9 @@ from model.reading.raster import read_stack
 from model.reading.signatures import is_dicom, volume_format
 from model.sentences import Sentence
 
-# Unpacked bytes of an archive per voxel that is let through: scanners write 16 bits; half as much again for headers.
+# Unpacked bytes of an archive allowed per voxel: scanners write 16 bits; half as much again for headers.
 _BYTES_PER_VOXEL = 3
-# The series' id of a DICOM file stands before its pixels, and before the long elements of most makers.
+# The series id of a DICOM file comes before its pixels, and before the long elements of most makers.
 BEGINNING_BYTES = 65_536
 
 _DEFAULT_LIMITS = Limits()
@@ -24,11 +24,11 @@ _DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True, eq=False)
 class _Piece:
-    """A file as it was given, or as it came out of the archive that was given in its place."""
+    """A file as given, or one unpacked from a given archive."""
 
     place: int
     content: bytes
-    # Known of files in archives alone.
+    # Known only for files in archives.
     place_in_archive: int | None = None
     name: str = ""
 
@@ -39,9 +39,9 @@ class _Piece:
 
 
 def read_files(contents: Sequence[bytes], limits: Limits = _DEFAULT_LIMITS) -> list[Reading]:
-    """Read files by their content, ordered by their first file. What cannot be read never spoils the rest.
+    """Read files by their content; the result is ordered by first file. An unreadable file never affects the rest.
 
-    DICOM files of one series, size and orientation become one volume; a lone slice is a picture. An archive's files
+    DICOM files of one series, size and orientation become one volume; a lone slice is an image. An archive's files
     are read as if they were given one by one in its place; those of other kinds are refused together.
     """
     pieces, refusals = _unpack(contents, limits)
@@ -71,14 +71,14 @@ def by_series(beginnings: Iterable[bytes], names: Sequence[str]) -> list[list[in
 def _series_of(beginning: bytes) -> str:
     if not is_dicom(beginning):
         return ""
-    # Not before there is a DICOM file: see model.reading.signatures.
+    # Imported only for a DICOM file: see model.reading.signatures.
     from model.reading.dicom.series import series_of
 
     return series_of(beginning)
 
 
 def _unpack(contents: Sequence[bytes], limits: Limits) -> tuple[list[_Piece], list[Reading]]:
-    """Replace archives by their files; give those that cannot be opened as refusals."""
+    """Replace archives by their files; return those that cannot be opened as refusals."""
     pieces: list[_Piece] = []
     refusals: list[Reading] = []
     max_bytes = _BYTES_PER_VOXEL * limits.max_voxels
@@ -115,7 +115,7 @@ def _read_pieces(pieces: Sequence[_Piece], limits: Limits) -> list[tuple[tuple[i
 
 
 def _read_dicom(contents: Mapping[int, bytes], limits: Limits) -> list[tuple[tuple[int, ...], Content]]:
-    # Not before there is a DICOM file: see model.reading.signatures.
+    # Imported only for a DICOM file: see model.reading.signatures.
     from model.reading.dicom.series import read_dicom_files
 
     return [*read_dicom_files(contents, limits.max_pixels, limits.max_voxels)]
@@ -124,9 +124,7 @@ def _read_dicom(contents: Mapping[int, bytes], limits: Limits) -> list[tuple[tup
 def _read_one(piece: _Piece, max_pixels: int, n_left: int, *voxels: bytes) -> Sequence[Content]:
     try:
         if piece.is_packed and is_zip(piece.content):
-            raise UnsupportedFormat(
-                Sentence("Expected pictures in the zip file. Received a zip file in it. Unpack it and try again.")
-            )
+            raise UnsupportedFormat(Sentence("The zip file contains another zip file. Unpack that one first."))
         if volume_format(piece.content):
             from model.reading.research.reader import read_volume
 
@@ -152,9 +150,9 @@ def _n_voxels(content: Content) -> int:
 def _with_other_kinds_together(
     found: list[tuple[tuple[int, ...], Content]], pieces: Sequence[_Piece]
 ) -> list[tuple[tuple[int, ...], Content]]:
-    """Refuse what else lies in an archive in one sentence: that of a hospital holds a viewer of hundreds of files.
+    """Refuse all files of other kinds in an archive together: a hospital's CD holds a viewer of hundreds of files.
 
-    What is the only file of its archive keeps its own.
+    The only file of an archive keeps its own refusal.
     """
     n_packed = Counter(piece.place for piece in pieces)
     kept: list[tuple[tuple[int, ...], Content]] = []
@@ -179,8 +177,7 @@ def _is_known(content: bytes) -> bool:
 def _other_kinds(n_files: int) -> UnsupportedFormat:
     return UnsupportedFormat(
         Sentence(
-            "Expected only pictures and volumes in the zip file. Received files of other kinds with them, which were "
-            "left out: {n_files}.",
+            "Files in the zip file that are neither images nor volumes and were left out: {n_files}.",
             n_files=n_files,
         )
     )
@@ -199,7 +196,7 @@ def _no_images(n_files: int) -> UnsupportedFormat:
 def _too_many(max_files: int) -> TooManyFiles:
     return TooManyFiles(
         Sentence(
-            "Expected at most {max_files} files. Received more, and left these out. Send them in a second turn.",
+            "Only {max_files} files are read at once; these were left out. Send them separately.",
             max_files=max_files,
         )
     )

@@ -1,4 +1,4 @@
-"""Read a picture from bytes or from a path. The content decides on the format, never the name."""
+"""Read an image from bytes or from a path. The content decides the format, never the name."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,36 +17,33 @@ FORMATS_IN_WORDS = Sentence(
 
 
 def read_image(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> MriImage:
-    """Read one picture from its bytes, or from the file at a path; both give the same MriImage.
+    """Read one image from its bytes, or from the file at a path; both give the same MriImage.
 
     Raises:
         EmptyFile: there are no bytes.
         UnsupportedFormat: the content is of no known format.
         TooManyPixels: the header claims more than `max_pixels`; nothing is decoded.
-        UnreadableImage: the picture is cut off or damaged.
+        UnreadableImage: the image is cut off or damaged.
         UnsuitableImage: a volume, which `read_files` reads, or a file of no MR slice.
         OSError: the path cannot be read.
     """
     content = source.read_bytes() if isinstance(source, Path) else source
     if not content:
-        raise EmptyFile(
-            Sentence("Expected a picture. Received an empty file. Save or export the picture again and retry.")
-        )
+        raise EmptyFile(Sentence("This file is empty. Save or export the image again."))
     for is_format, reader in _READERS:
         if is_format(content):
             return reader(content, max_pixels)
     raise UnsupportedFormat(
         what_it_is(content)
         or Sentence(
-            "Expected a {formats} picture. Received a file of another kind. "
-            "Export the slice as one of these formats and try again.",
+            "This file is in none of the formats that are read here: {formats}. Export the slice in one of them.",
             formats=FORMATS_IN_WORDS,
         )
     )
 
 
 def _read_dicom(content: bytes, max_pixels: int) -> MriImage:
-    # Not before there is a DICOM file: see model.reading.signatures.
+    # Imported only for a DICOM file: see model.reading.signatures.
     from model.reading.dicom.series import read_dicom_slice
 
     return read_dicom_slice(content, max_pixels)

@@ -15,14 +15,14 @@ from model.preprocessing import BLACK_PERCENTILE, WHITE_PERCENTILE
 from model.reading.contents import MAX_MEASURED, MriImage, MriVolume
 from model.sentences import Sentence
 
-# Slices of a volume that its grey levels are measured on, spread evenly: all together would not fit beside it.
+# Evenly spread slices used to measure a volume's grey levels: copies of all of them would not fit in memory.
 MAX_MEASURED_SLICES = 64
 # Pixels whose sides differ by more than this share are resampled to squares.
 SQUARE_TOLERANCE = 0.02
-# Pixels more oblong than this are taken for a damaged header and left as they are.
+# A larger ratio is treated as a damaged header, and the pixels are left as they are.
 MAX_PIXEL_RATIO = 4.0
 # By plane: where slices, rows and columns go, in patient coordinates. Columns to the patient's left put the right on
-# the left of the picture; the order of slices is that of the right-hand rule, as DICOM's normal.
+# the left of the image; the order of slices is that of the right-hand rule, as DICOM's normal.
 UPRIGHT = {
     "sagittal": np.array([[-1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float64),
     "coronal": np.array([[0, 1, 0], [0, 0, -1], [1, 0, 0]], np.float64),
@@ -62,7 +62,7 @@ class Stack:
 def to_content(
     stack: Stack, file_format: str, notes: Sequence[Sentence], grey_step: Sentence, facts: Sequence[Sentence] = ()
 ) -> MriImage | MriVolume:
-    """Turn the stack upright, make its pixels square, and give a picture if it is a single slice.
+    """Turn the stack upright, make its pixels square, and return an image if it is a single slice.
 
     grey_step: how the grey levels were made, BY_WINDOW or BY_PERCENTILES. facts: what the file says of itself.
     """
@@ -90,12 +90,12 @@ def _sizes(stack: Stack) -> list[Sentence]:
 
 
 def plane_of(stack: Stack) -> str:
-    """Give the plane that the slices are closest to, "" where directions are unknown."""
+    """Return the plane that the slices are closest to, "" where directions are unknown."""
     return "" if stack.directions is None else PLANES[int(np.abs(stack.directions[0]).argmax())]
 
 
 def upright(stack: Stack) -> Stack:
-    """Swap rows and columns and turn axes round until the slices lie as UPRIGHT says, as near as right angles get."""
+    """Swap and flip axes until the slices lie as UPRIGHT says, as near as right angles get."""
     if stack.directions is None:
         return stack
     along = UPRIGHT[plane_of(stack)] @ stack.directions.T
@@ -109,9 +109,9 @@ def upright(stack: Stack) -> Stack:
 
 
 def square_pixels(stack: Stack) -> Stack:
-    """Resample slices whose pixels are oblong, so that a millimetre is as long in both directions.
+    """Resample slices whose pixels are oblong to square pixels.
 
-    The finer side keeps its spacing: nothing is lost, and the picture grows MAX_PIXEL_RATIO times at most.
+    The finer side keeps its spacing: nothing is lost, and the image grows MAX_PIXEL_RATIO times at most.
     """
     between, row_mm, column_mm = stack.spacing_mm
     if not (np.isfinite(row_mm) and np.isfinite(column_mm)) or min(row_mm, column_mm) <= 0:
@@ -129,7 +129,7 @@ def square_pixels(stack: Stack) -> Stack:
 
 
 def grey_range(slices: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
-    """Give the values that become black and white: percentiles of the finite values of all slices together.
+    """Return the values that become black and white: percentiles of the finite values of all slices together.
 
     slices: float32, shape (height, width) each, any unit. Of large volumes, MAX_MEASURED values spread evenly.
     """

@@ -1,4 +1,4 @@
-"""What a file is that is not read here, told by its first bytes, and what its sender can do."""
+"""Recognise files that are not read here by their first bytes, and say what the sender can do."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ _PDF = Sentence("a PDF document")
 _OFFICE = Sentence("an Office document")
 _VIDEO = Sentence("a video")
 _ARCHIVE = Sentence("a packed archive of another kind than zip")
-_LAYERED = Sentence("a picture of an image editor or of a telescope")
+_LAYERED = Sentence("a file of an image editor or a telescope")
 _PROGRAM = Sentence("a program")
 _NUMPY = Sentence("a NumPy array")
 _HDF5 = Sentence("an HDF5 file")
@@ -91,7 +91,7 @@ _TEXT_BYTES = 1000
 
 
 def what_it_is(content: bytes) -> Sentence | None:
-    """Return what a file is and what to do; None where its first bytes tell nothing."""
+    """Return what a file is and what to do; None if its first bytes are unknown."""
     found = _by_start(content) or next((said for is_kind, said in _BY_LOOK if is_kind(content)), None)
     if found is None:
         return None
@@ -110,7 +110,7 @@ def _by_start(content: bytes) -> tuple[Sentence, Sentence] | None:
 
 
 def _text(content: bytes) -> str:
-    """Return the beginning of a text in lower case; nothing of what is none."""
+    """Return the beginning of a text in lower case; "" if it is not text."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         content = content[:_TEXT_BYTES].decode("utf-16", "ignore").encode()
     try:

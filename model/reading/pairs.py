@@ -17,12 +17,12 @@ def half_of(name: str) -> tuple[str, bool] | None:
 def pair_up(contents: Sequence[bytes], names: Sequence[str]) -> dict[int, int]:
     """Return the places of headers with those of their voxels.
 
-    names: of the files, "" where unknown. Without them a pair is one only if no other file could be meant: of two
-    volumes of one size, an answer would stand beside the wrong one.
+    names: of the files, "" where unknown. Without them a pair counts only if no other file fits: with two volumes of
+    one size, an answer could be shown for the wrong one.
     """
     if not any(map(volume_format, contents)):
         return {}
-    # Not before there is such a file: see model.reading.signatures.
+    # Imported only for such a file: see model.reading.signatures.
     from model.reading.research.reader import detached_header, fits
 
     headers = {i: header for i, content in enumerate(contents) if (header := detached_header(content))}

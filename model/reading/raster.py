@@ -37,20 +37,20 @@ _USUAL_BITS = 8
 _EXIF_ORIENTATION = 0x0112
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _DEEP_MODES = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}
-# Exif 2.32, section 4.6.4: Make and Model of the equipment that took the picture.
+# Exif 2.32, section 4.6.4: Make and Model of the equipment that took the image.
 _EXIF_MAKE, _EXIF_MODEL = 0x010F, 0x0110
-# Pixels brighter than this, of 255, say whether a picture is coloured: in darker ones JPEG's noise looks like colour.
+# Pixels brighter than this, of 255, say whether an image is coloured: in darker ones JPEG's noise looks like colour.
 NOT_DARK = 40
-# Mean distance in grey levels between the strongest and the weakest of red, green and blue, from which a picture is
+# Mean distance in grey levels between the strongest and the weakest of red, green and blue, from which an image is
 # coloured. Of 3,645 exported MR slices (sartaj, figshare, br35h) none was above 6.9, and 99 % at 4.3 or below.
 COLOURED_FROM = 10.0
-# The side to which a picture is shrunk at least for that measurement.
+# The side to which an image is shrunk at least for that measurement.
 _COLOUR_SIDE_PX = 256
-# Pillow's parsers answer damaged files with any of these; SyntaxError is its "broken PNG file", RuntimeError of HEIC.
+# Pillow's parsers raise any of these for damaged files; SyntaxError is its "broken PNG file", RuntimeError of HEIC.
 _DAMAGE = (OSError, ValueError, SyntaxError, EOFError, TypeError, LookupError, OverflowError, RuntimeError)
 _STACK_NOTE = Sentence("The pages of the TIFF file were read as the slices of one volume, in their order.")
 PHOTOGRAPH_NOTE = Sentence(
-    "This looks like a photograph of a screen or a film, or like a coloured picture. Reflections, edges and colours "
+    "This looks like a photograph of a screen or a film, or like a coloured image. Reflections, edges and colours "
     "mislead the network: export the slice itself if you can."
 )
 
@@ -70,11 +70,11 @@ def is_picture(content: bytes) -> bool:
 
 
 def read_picture(content: bytes, max_pixels: int) -> MriImage:
-    """Read the first picture of a file that `is_picture` recognised.
+    """Read the first image of a file that `is_picture` recognised.
 
     Raises:
         TooManyPixels: the header claims more than `max_pixels`; nothing is decoded.
-        UnreadableImage: the picture is cut off or damaged.
+        UnreadableImage: the image is cut off or damaged.
         UnsuitableImage: it is a mask or a label map.
         UnsupportedFormat: it is a colour JPEG of more than 8 bits, or without loss.
     """
@@ -89,7 +89,7 @@ def read_picture(content: bytes, max_pixels: int) -> MriImage:
             )
         )
     if frame and is_unusual:
-        # Not before there is such a file: see model.reading.signatures.
+        # Imported only for such a file: see model.reading.signatures.
         from model.reading.dicom.deep_jpeg import read_deep_jpeg
 
         return read_deep_jpeg(content, frame, max_pixels)
@@ -150,7 +150,7 @@ def read_stack(content: bytes, max_pixels: int, max_voxels: int) -> MriImage | M
 
 @contextmanager
 def _damage_translated(max_pixels: int) -> Iterator[None]:
-    """Turn what Pillow answers to damaged files into UnreadableImage, and keep its warnings quiet.
+    """Translate Pillow's errors on damaged files into UnreadableImage, and silence its warnings.
 
     max_pixels is checked before decoding; Pillow's own softer warning would only repeat it. Its other warnings (damaged
     metadata) do not concern the pixels.
@@ -165,27 +165,24 @@ def _damage_translated(max_pixels: int) -> Iterator[None]:
         raise too_many_pixels(None, max_pixels) from error
     except _DAMAGE as error:
         raise UnreadableImage(
-            Sentence(
-                "Expected a complete picture. Received one that is cut off or damaged. "
-                "Open it in a viewer, save or export it again, and retry."
-            )
+            Sentence("This image is cut off or damaged. Open it in a viewer, then save or export it again.")
         ) from error
 
 
 def _notes(n_frames: int, is_photograph: bool, has_margin: bool) -> tuple[Sentence, ...]:
-    several = Sentence("The file holds {n_frames} pictures; only the first was read.", n_frames=n_frames)
+    several = Sentence("The file holds {n_frames} images; only the first was read.", n_frames=n_frames)
     given = ((n_frames > 1, several), (is_photograph, PHOTOGRAPH_NOTE), (has_margin, MARGIN_NOTE))
     return tuple(note for is_true, note in given if is_true)
 
 
 def _names_a_camera(picture: Image.Image) -> bool:
-    """Tell whether EXIF names the equipment. Which one it is stays unread: it may tell whose it is."""
+    """Return whether EXIF names the equipment. The name itself is not read: it may identify the owner."""
     exif = picture.getexif()
     return _EXIF_MAKE in exif or _EXIF_MODEL in exif
 
 
 def _is_coloured(picture: Image.Image) -> bool:
-    """Tell a coloured picture from a grey one that is only stored in colours."""
+    """Return whether an image is coloured, and not a grey one stored in colours."""
     if picture.mode in _DEEP_MODES or picture.mode in {"1", "L", "LA", "La"}:
         return False
     coloured = picture if picture.mode == "RGB" else picture.convert("RGBA").convert("RGB")

@@ -1,6 +1,6 @@
-"""Tell DICOM and the formats of volumes by their first bytes, without the libraries that read them.
+"""Recognise DICOM and volume formats by their first bytes, without the libraries that read them.
 
-Those take memory and time to import: a process has them only once there is something for them to read.
+Those take memory and time to import, so a process imports them only when it has such a file.
 """
 
 import re
@@ -39,7 +39,7 @@ class VolumeFormat(StrEnum):
 
 
 def is_dicom(content: bytes) -> bool:
-    """Tell by "DICM" after the preamble, or by the first element of a file without one.
+    """Return whether "DICM" follows the preamble, or a file without one starts with a DICOM element.
 
     Source: DICOM PS3.10, 7.1; files from before it, and of some archives, start with group 0008.
     """
@@ -57,7 +57,7 @@ def _starts_with_an_element(content: bytes, order: Literal["little", "big"]) -> 
 
 
 def is_matlab(content: bytes) -> bool:
-    """Tell by the first bytes; Cheng's files written anew by other programs are plain HDF5, with its name in it."""
+    """Return whether it is MATLAB; Cheng's files saved by other programs are plain HDF5 with "cjdata" in it."""
     is_rewritten = content.startswith(_HDF5) and b"cjdata" in content[:_MAX_HDF5_NAMES_BYTES]
     return content.startswith((MATLAB_HDF5, MATLAB_OLDER)) or is_rewritten
 
@@ -77,7 +77,7 @@ def volume_format(content: bytes) -> VolumeFormat | None:
 
 
 def _is_nifti(head: bytes) -> bool:
-    """Tell by the header's size and magic."""
+    """Check the header's size and magic."""
     if len(head) < 4 or not (size := header_size(head)):
         return False
     place, *magics = NIFTI_MAGICS[size]
@@ -87,7 +87,7 @@ def _is_nifti(head: bytes) -> bool:
 
 
 def _is_mgh(head: bytes) -> bool:
-    """Tell by the version, lengths that are possible, and a known type of numbers."""
+    """Check the version, that the lengths are possible, and that the number type is known."""
     if len(head) < 24:
         return False
     version, *lengths, number_type = struct.unpack(">6i", head[:24])
@@ -95,7 +95,7 @@ def _is_mgh(head: bytes) -> bool:
 
 
 def _is_analyze(head: bytes) -> bool:
-    """Tell by the header's size, and a possible number of axes in the same byte order; its magic says nothing."""
+    """Check the header's size and its number of axes in the same byte order; there is no magic."""
     if len(head) < 348 or header_size(head) != 348:
         return False
     order = "<" if head[0] else ">"
@@ -104,7 +104,7 @@ def _is_analyze(head: bytes) -> bool:
 
 
 def first_bytes(content: bytes) -> bytes:
-    """Give as many bytes as the longer header has, of gzip after inflating; none where that is damaged."""
+    """Return as many bytes as the longer header has, of gzip after inflating; none where that is damaged."""
     if not content.startswith(GZIP):
         return content[:_HEADER_BYTES]
     try:
@@ -114,6 +114,6 @@ def first_bytes(content: bytes) -> bytes:
 
 
 def header_size(head: bytes) -> int:
-    """Give 348 or 540, whatever the byte order of a NIfTI header of four bytes or more is; 0 where it is none."""
+    """Return 348 or 540, whatever the byte order of a NIfTI header of four bytes or more is; 0 where it is none."""
     sizes = {int(struct.unpack(order + "i", head[:4])[0]) for order in "<>"}
     return next(iter(sizes & NIFTI_MAGICS.keys()), 0)

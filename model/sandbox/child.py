@@ -14,7 +14,7 @@ from model.processes.pipes import OUT_OF_MEMORY, limit_memory, private_output, r
 from model.reading.many_files import read_files
 from model.sandbox.messages import pack_readings, unpack_files
 
-# After files that need more than this, memory is given back, which takes too long to be done after each picture.
+# After files that need more than this, memory is given back, which takes too long to be done after each image.
 _LARGE_BYTES = 10_000_000
 
 
@@ -33,7 +33,7 @@ def serve() -> None:
 
 
 def _answer_one(answers: BinaryIO) -> int | None:
-    """Answer the next message; give its length and its answer's in bytes, None where there was none."""
+    """Answer the next message; return its length and its answer's in bytes, None where there was none."""
     message = receive(sys.stdin.buffer)
     if message is None:
         return None

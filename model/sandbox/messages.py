@@ -37,7 +37,7 @@ def pack_files(contents: Sequence[bytes], limits: Limits) -> list[bytes]:
 
 
 def unpack_files(message: bytearray) -> tuple[list[bytes], Limits]:
-    """Give the files and limits that `pack_files` packed."""
+    """Return the files and limits that `pack_files` packed."""
     header, start = _header(message)
     contents = []
     for size in header["sizes"]:
@@ -57,7 +57,7 @@ def pack_readings(readings: Sequence[Reading]) -> list[bytes | memoryview]:
 
 
 def unpack_readings(message: bytearray) -> list[Reading]:
-    """Give the readings that `pack_readings` packed.
+    """Return the readings that `pack_readings` packed.
 
     Raises:
         ValueError, KeyError, TypeError: the message is none that `pack_readings` makes.

@@ -25,7 +25,7 @@ from model.reading.contents import Limits, Reading
 from model.sandbox.messages import pack_files, unpack_readings
 from model.sentences import Sentence
 
-# A child gives up what it was asked no later than this: below the minute for which the proxy waits for an answer.
+# Time limit for one request to a child; must stay below the proxy's 60 s.
 SECONDS = 45.0
 # Address space of a child: about 1 GB for libraries, and several times the 64 MB of the largest volume of a request.
 MAX_MEMORY_BYTES = 3_000_000_000
@@ -36,10 +36,7 @@ _END_SECONDS = 2.0
 _TOP = Path(__file__).parents[2]
 
 
-_SENTENCE = Sentence(
-    "Expected a picture that can be read in a short time. Reading this one failed or took too long. "
-    "Open it in a viewer, export it again, and retry."
-)
+_SENTENCE = Sentence("Reading this file failed or took too long. Open it in a viewer and export it again.")
 
 
 class DecoderFailed(ImageError):
@@ -56,7 +53,7 @@ class DecoderFailed(ImageError):
 
 
 class _Watch:
-    """Ends processes that are overdue. One thread for all calls: one more for each would cost as much as a picture."""
+    """Ends processes that are overdue. One thread for all calls: one more for each would cost as much as an image."""
 
     def __init__(self) -> None:
         self._deadlines: dict[subprocess.Popen[bytes], float] = {}
@@ -156,7 +153,7 @@ class Readers:
                 self._free[-1] = self._child()
 
     def read(self, contents: Sequence[bytes], limits: Limits) -> list[Reading]:
-        """Give what `read_files` gives; a file over which a child ends is refused with DecoderFailed.
+        """Return what `read_files` gives; a file over which a child ends is refused with DecoderFailed.
 
         Raises:
             Busy: all children were in use for as long as one call may take.

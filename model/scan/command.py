@@ -36,7 +36,7 @@ _DECODERS_PER_ACTOR = 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Scan; give 0 when every file has its answer, 1 when some failed or were not reached, 2 when nothing was done."""
+    """Scan; return 0 if every file has its answer, 1 if some failed or were not reached, 2 if nothing was done."""
     options = _parser().parse_args(arguments)
     try:
         folder, card_path = _open(options)
@@ -116,7 +116,7 @@ def _positive(text: str) -> int:
 
 
 def _open(options: argparse.Namespace) -> tuple[ScanFolder, Path]:
-    """Check what was asked for, and claim the folder.
+    """Check the request, and claim the folder.
 
     Raises:
         ScanError, ModelFileError: something of it cannot be used.

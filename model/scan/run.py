@@ -37,7 +37,7 @@ class Engine(Protocol):
     """What turns units into rows: here, or on a cluster."""
 
     def rows(self, units: Iterable[Unit]) -> Iterator[list[Row]]:
-        """Give all rows of one or more units at a time, in any order."""
+        """Return all rows of one or more units at a time, in any order."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Todo:
     n_left: int
 
     def units(self) -> Iterator[Unit]:
-        """Give the units that have no rows yet."""
+        """Return the units that have no rows yet."""
         with self.file.open(encoding="utf-8") as lines:
             yield from map(Unit.from_line, lines)
 

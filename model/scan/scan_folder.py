@@ -1,4 +1,4 @@
-"""The folder of a scan: what was asked for, who works in it, what is finished."""
+"""The folder of a scan: the request, who works in it, what is finished."""
 
 import dataclasses
 import importlib
@@ -19,7 +19,7 @@ _LAYOUT = 2
 
 @dataclass(frozen=True)
 class Request:
-    """What a scan is asked to do. All that share a folder share this, so that its rows go together.
+    """The request of a scan. All jobs in one folder share it, so their rows belong together.
 
     sources: absolute paths and addresses. class_names: columns of the table.
     """

@@ -59,7 +59,7 @@ def test_what_is_no_brain_mri_gets_a_reason_and_no_probability(client: FlaskClie
     result = answer.get_json()["results"][0]
     assert answer.status_code == 200
     assert result["answer"] == NOT_BRAIN_MRI
-    assert "Expected an MRI slice" in result["reason"]
+    assert "unlike the brain MRI" in result["reason"]
     assert result["predicted_class"] is None
     assert result["probabilities"] is None
     page = client.post("/", **multipart({"files": (picture(), "a.png")})).get_data(as_text=True)

@@ -67,7 +67,7 @@ _REFUSED: dict[str, Any] = {
     "files_sha256": [_OTHER_FILE],
     "error": {
         "code": "unsupported_format",
-        "detail": "Expected an image. Received a text or a table. Export the slice as JPEG or PNG.",
+        "detail": "This is a text or a table, which is not read here. Send the image itself.",
     },
 }
 

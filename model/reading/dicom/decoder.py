@@ -33,7 +33,7 @@ MAX_MEMORY_BYTES = 4_000_000_000
 
 
 class Decoder:
-    """A child process, started when first needed, and anew after a file ended it. To be used in a `with` statement."""
+    """A child process, started when needed and restarted after a file crashes it. Use it in a `with` statement."""
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None

@@ -1,4 +1,4 @@
-"""What a DICOM file says of its picture, read without anything that says whose it is.
+"""What a DICOM file says of its image, read without anything that says whose it is.
 
 Only the elements named in TAGS are converted; names, numbers and institutions are skipped over unread. No text of a
 file is repeated in a sentence: codes are translated through tables or called unknown, and of descriptions only words
@@ -72,7 +72,7 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One picture of a file.
+    """One image of a file.
 
     position: float64, (3,), of the first pixel's centre in mm; orientation: float64, (2, 3), unit vectors along a row
     and along a column; both in patient coordinates, None where unknown.
@@ -122,7 +122,7 @@ class Header:
         return self.rows * self.columns * self.n_frames
 
     def frames(self) -> list[Frame]:
-        """Give the frames in stored order; to be called once their number was found bearable.
+        """Return the frames in stored order; to be called once their number was found bearable.
 
         Raises:
             UnreadableImage: the file describes another number of frames than it holds.
@@ -138,7 +138,7 @@ class Header:
 
 
 def read_header(content: bytes) -> Header:
-    """Read what stands before the pixels.
+    """Read the elements before the pixels.
 
     Raises:
         UnsupportedFormat: the file is deflated.
@@ -169,7 +169,7 @@ def read_header(content: bytes) -> Header:
 
 
 def with_usual_values(dataset: Dataset) -> bool:
-    """Give tags on the pixels that writers often leave out the values that viewers take; return whether any lacked.
+    """Return tags on the pixels that writers often leave out the values that viewers take; return whether any lacked.
 
     Source: DICOM PS3.3, C.7.6.3; all of them are required there.
     """
@@ -200,8 +200,8 @@ def read_dataset(content: bytes, tags: tuple[str, ...]) -> Dataset:
     if _DEFLATED in content:
         raise UnsupportedFormat(
             Sentence(
-                "Expected a DICOM file that is not deflated. Received one of the syntax Deflated Explicit VR. "
-                "Export it uncompressed (Explicit VR Little Endian) and try again."
+                "This DICOM file is deflated (Deflated Explicit VR), which is not read here. Export it uncompressed "
+                "(Explicit VR Little Endian)."
             )
         )
     with damage_translated():
@@ -225,10 +225,8 @@ def damage_translated() -> Iterator[None]:
 
 
 def damaged() -> UnreadableImage:
-    """Give the refusal of a file that is cut off or damaged."""
-    return UnreadableImage(
-        Sentence("Expected a complete DICOM file. Received one that is cut off or damaged. Export it again and retry.")
-    )
+    """Return the refusal of a file that is cut off or damaged."""
+    return UnreadableImage(Sentence("This DICOM file is cut off or damaged. Export it again."))
 
 
 def _frame(groups: list[Dataset], dataset: Dataset, has_position: bool = True) -> Frame:
@@ -262,7 +260,7 @@ def _window(find: Any) -> Window | None:
 
 
 def _orientation(cosines: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
-    """Give the two unit vectors, float64 (2, 3), if they are ones and at right angles, within what rounding does."""
+    """Return the two unit vectors, float64 (2, 3), if they are ones and at right angles, within what rounding does."""
     if cosines is None:
         return None
     pair = cosines.reshape(2, 3)
@@ -282,7 +280,7 @@ def _vector(value: Any, length: int) -> NDArray[np.float64] | None:
 
 
 def _number(value: Any, default: float) -> float:
-    """Give the first number of an element, the default where it is missing, empty or none."""
+    """Return the first number of an element, the default where it is missing, empty or none."""
     if not isinstance(value, str | int | float):
         value = next(iter(value), None) if hasattr(value, "__iter__") else value
     try:

@@ -45,7 +45,7 @@ class Slice:
     header: Header
 
     def values(self) -> NDArray[np.float32]:
-        """Give the scanner's values, float32, shape (height, width), any unit; NaN outside of the picture."""
+        """Return the scanner's values, float32, shape (height, width), any unit; NaN outside of the image."""
         with np.errstate(over="ignore", invalid="ignore"):
             values: NDArray[np.float32] = (self.stored * np.float64(self.frame.slope) + self.frame.intercept).astype(
                 np.float32
@@ -103,8 +103,8 @@ def _check_decodable(syntax: UID) -> None:
     if not is_available:
         raise UnsupportedFormat(
             Sentence(
-                "Expected a DICOM file in a transfer syntax that can be decoded here. Received {syntax}. "
-                "Export it uncompressed (Explicit VR Little Endian) and try again.",
+                "The transfer syntax {syntax} of this DICOM file cannot be decoded here. Export it uncompressed "
+                "(Explicit VR Little Endian).",
                 # An unregistered number is not repeated: it can be anything.
                 syntax=Sentence("one that is unknown") if syntax.name == syntax else str(syntax.name),
             )
@@ -112,7 +112,7 @@ def _check_decodable(syntax: UID) -> None:
 
 
 def _transfer_syntax(dataset: Dataset) -> UID:
-    """Give the transfer syntax, and write it into the file's meta information where that lacks it."""
+    """Return the transfer syntax, and write it into the file's meta information where that lacks it."""
     meta = getattr(dataset, "file_meta", None)
     if meta is None or "TransferSyntaxUID" not in meta:
         is_implicit, is_little_endian = dataset.original_encoding
@@ -131,7 +131,7 @@ def _check_codestreams(dataset: Dataset) -> None:
 
 
 def _codestream_shape(frame: bytes) -> tuple[int, int, int] | None:
-    """Give height, width and number of components by the header of a JPEG, JPEG-LS or JPEG 2000 codestream."""
+    """Return height, width and number of components by the header of a JPEG, JPEG-LS or JPEG 2000 codestream."""
     if frame.startswith(_JPEG_2000_START):
         right, bottom, left, top = struct.unpack_from(">4I", frame, 8)
         return bottom - top, right - left, struct.unpack_from(">H", frame, 40)[0]
@@ -140,7 +140,7 @@ def _codestream_shape(frame: bytes) -> tuple[int, int, int] | None:
 
 
 def _stored_values(decoded: NDArray[Any], dataset: Dataset, header: Header) -> list[NDArray[Any]]:
-    """Mask what is not of the picture in its words, look values up, make colours grey; one array per frame."""
+    """Mask what is not of the image in its words, look values up, make colours grey; one array per frame."""
     shape = (header.n_frames, header.rows, header.columns)
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         decoded = apply_color_lut(decoded, dataset)

@@ -34,7 +34,7 @@ Placed = tuple[tuple[int, ...], MriImage | MriVolume | ImageError]
 
 _ONE_PLACE = Sentence("All slices of the series claim the same place; they were put in order by their numbers.")
 _SEVERAL_SETS = Sentence(
-    "The series holds several images of the same places, such as echoes or times; each set is answered apart."
+    "The series holds several images of the same places, such as echoes or times; each set gets its own answer."
 )
 
 
@@ -52,7 +52,7 @@ def read_dicom_files(contents: Mapping[int, bytes], max_pixels: int, max_voxels:
 
     max_voxels: bounds all files together, by what their headers claim; series beyond it are refused undecoded.
 
-    Returns what was read; what cannot be read stands as its ImageError in place of the content.
+    Returns what was read; for what cannot be read, the content is its ImageError.
     """
     sources, results = _read_headers(contents)
     n_voxels = 0
@@ -75,7 +75,7 @@ def read_dicom_slice(content: bytes, max_pixels: int) -> MriImage:
 
     Raises:
         UnsuitableImage: a volume, or no MR slice of a head.
-        UnsupportedFormat, UnreadableImage, TooManyPixels: as for pictures.
+        UnsupportedFormat, UnreadableImage, TooManyPixels: as for images.
     """
     header = read_header(content)
     check_suitable(header)
@@ -90,7 +90,7 @@ def read_dicom_slice(content: bytes, max_pixels: int) -> MriImage:
 def series_of(content: bytes) -> str:
     """Return what the files of one series have in common, to be compared and forgotten; "" where it cannot be read.
 
-    The beginning of a file will do, as far as the id stands in it.
+    The beginning of a file is enough if it contains the id.
     """
     try:
         return read_header(content).series
@@ -120,7 +120,7 @@ def _read_headers(contents: Mapping[int, bytes]) -> tuple[list[_Source], list[Pl
 
 
 def _by_series(sources: Sequence[_Source]) -> list[list[_Source]]:
-    """Group files whose slices may lie in one volume, or that are refused alike; one without series stands alone."""
+    """Group files whose slices may lie in one volume, or that are refused alike; a file without a series is alone."""
     groups: dict[object, list[_Source]] = {}
     for source in sources:
         header = source.header
@@ -219,7 +219,7 @@ def _missing(placed: Sequence[_Placed]) -> list[Sentence]:
 
 
 def _heights(pieces: Sequence[Slice]) -> NDArray[np.float64] | None:
-    """Give how far along the normal slices lie, in mm, float64 (n,); None if a position or orientation is unknown."""
+    """Return how far along the normal slices lie, in mm, float64 (n,); None if a position or orientation is unknown."""
     orientation = pieces[0].frame.orientation
     positions = [piece.frame.position for piece in pieces]
     if orientation is None or any(position is None for position in positions):

@@ -1,4 +1,4 @@
-"""What DICOM files say they show: whether that is an MR picture of a head, and what their sender should know."""
+"""What DICOM files say they show: whether that is an MR image of a head, and what their sender should know."""
 
 import re
 import unicodedata
@@ -12,9 +12,9 @@ from model.sentences import Sentence
 MODALITIES = {
     "CT": Sentence("computed tomography (CT)"),
     "US": Sentence("ultrasound (US)"),
-    "CR": Sentence("an X-ray picture (CR)"),
-    "DX": Sentence("an X-ray picture (DX)"),
-    "RF": Sentence("an X-ray picture (RF)"),
+    "CR": Sentence("an X-ray image (CR)"),
+    "DX": Sentence("an X-ray image (DX)"),
+    "RF": Sentence("an X-ray image (RF)"),
     "XA": Sentence("an angiography (XA)"),
     "MG": Sentence("a mammography (MG)"),
     "PT": Sentence("positron emission tomography (PT)"),
@@ -22,14 +22,14 @@ MODALITIES = {
     "SR": Sentence("a report (SR)"),
     "DOC": Sentence("a document (DOC)"),
     "PR": Sentence("a presentation state (PR)"),
-    "KO": Sentence("a list of pictures (KO)"),
+    "KO": Sentence("a list of images (KO)"),
     "SEG": Sentence("a segmentation (SEG)"),
     "ECG": Sentence("an electrocardiogram (ECG)"),
     "RTSTRUCT": Sentence("a plan for radiotherapy (RTSTRUCT)"),
     "RTPLAN": Sentence("a plan for radiotherapy (RTPLAN)"),
     "RTDOSE": Sentence("a plan for radiotherapy (RTDOSE)"),
 }
-# Modalities of pictures that were made from others, such as screenshots of a viewer.
+# Modalities of images that were made from others, such as screenshots of a viewer.
 SECONDARY = {"OT", "SC"}
 _WORD = re.compile(r"[A-Z]+")
 # Files of these classes hold slices: MR, enhanced MR. Source: DICOM PS3.4, B.5.
@@ -66,7 +66,7 @@ OTHER_WORDS = (
 
 
 def check_suitable(header: Header) -> None:
-    """Refuse what says that it is no MR picture of a head.
+    """Refuse what says that it is no MR image of a head.
 
     Raises:
         UnsuitableImage: by its modality or its part of the body, the file is something else.
@@ -74,16 +74,16 @@ def check_suitable(header: Header) -> None:
     if header.modality not in {"", "MR", *SECONDARY}:
         raise UnsuitableImage(
             Sentence(
-                "Expected an MR slice. Received a DICOM file that says it is {modality}. "
-                "Send slices of an MR series of the head.",
+                "Expected an MR slice, but this DICOM file says it is {modality}. Send slices of an MR series of the "
+                "head.",
                 modality=MODALITIES.get(header.modality, Sentence("of another kind")),
             )
         )
     if _has_one(OTHER_WORDS, header.body_part) and not _has_one(HEAD_WORDS, header.body_part):
         raise UnsuitableImage(
             Sentence(
-                "Expected an MR slice of the head. Received a DICOM file that says it shows another part of the "
-                "body. Send a series of the head, or correct what the file says."
+                "Expected an MR slice of the head, but this DICOM file says it shows another part of the body. Send a "
+                "series of the head, or correct the file."
             )
         )
 
@@ -97,7 +97,7 @@ def _has_one(words: Sequence[str], text: str) -> bool:
 
 
 def notes_on(headers: Sequence[Header]) -> list[Sentence]:
-    """Give what the sender of these files should know of them."""
+    """Return what the sender of these files should know of them."""
     notes = []
     if any(header.modality in SECONDARY for header in headers):
         notes.append(
@@ -116,8 +116,8 @@ def notes_on(headers: Sequence[Header]) -> list[Sentence]:
     if any(header.is_burned_in for header in headers):
         notes.append(
             Sentence(
-                "The DICOM file says that text is written into its picture, which may be a name. "
-                "Look at it before you pass it on."
+                "The DICOM file says that text is burned into its image; it may be a name. Check the image before you "
+                "share it."
             )
         )
     return notes

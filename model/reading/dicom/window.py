@@ -57,7 +57,7 @@ def _fits(grey: NDArray[np.uint8], stretched: NDArray[np.uint8]) -> bool:
 
 
 def _brighter_is_more(grey: NDArray[np.uint8], piece: Slice) -> NDArray[np.uint8]:
-    """Turn a picture round in which little is bright, as MONOCHROME1 has it; padding stays black."""
+    """Turn an image round in which little is bright, as MONOCHROME1 has it; padding stays black."""
     if not piece.header.is_inverted:
         return grey
     inverted: NDArray[np.uint8] = np.where(np.isfinite(piece.values()), 255 - grey, 0).astype(np.uint8)

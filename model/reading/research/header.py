@@ -113,8 +113,8 @@ def axes(shape: tuple[int, ...], file_format: str) -> tuple[tuple[int, int, int]
     if n_sets > MAX_SETS:
         raise UnsuitableImage(
             Sentence(
-                "Expected one MR volume, or at most {most} sequences of it. This {format} file has shape {shape}. "
-                "Export one volume and try again.",
+                "Expected one MR volume, or at most {most} sequences of it; this {format} file has shape {shape}. "
+                "Export one volume.",
                 most=MAX_SETS,
                 format=file_format,
                 shape=" x ".join(map(str, shape)),
@@ -158,8 +158,8 @@ def no_grey_values(file_format: str) -> UnsuitableImage:
     """Return the refusal of voxels that are no grey levels."""
     return UnsuitableImage(
         Sentence(
-            "Expected grey MR values. Received a {format} file of colours, complex or unusual numbers. "
-            "Export a grey volume and try again.",
+            "This {format} file holds colours, complex or unusual numbers in place of grey values. Export a grey "
+            "volume.",
             format=file_format,
         )
     )

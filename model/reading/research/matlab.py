@@ -75,8 +75,8 @@ def _image(file: h5py.File, max_pixels: int) -> NDArray[np.float32]:
             return values.astype(np.float32)
     raise UnsuitableImage(
         Sentence(
-            "This MATLAB file holds no image where one is looked for: in cjdata.image, or in a variable named image. "
-            "Rename it, or save the image as PNG, and try again."
+            "This MATLAB file holds no image in cjdata.image or in a variable named image. Rename the variable, or "
+            "save the image as PNG."
         )
     )
 

@@ -75,7 +75,7 @@ _BIG_ENDIAN = ("BinaryDataByteOrderMSB", "ElementByteOrderMSB")
 
 
 def _first(fields: dict[str, str], *names: str) -> str:
-    """Return the first field of these names that there is; the last name is what stands for none."""
+    """Return the first of these fields that exists; the last name is the default."""
     *names_of_fields, default = names
     return next((fields[name.lower()] for name in names_of_fields if name.lower() in fields), default)
 

@@ -34,7 +34,7 @@ _KINDS = {
 _MILLIMETRES = {"meter": 1000.0, "micron": 0.001}
 # Where Analyze's axes go by its byte `orient`: transverse, coronal and sagittal, then the same flipped.
 _ANALYZE_AXES = ("LAS", "LSA", "ASL", "LPS", "LIA", "AIL")
-# Where that byte stands, and how many there are in the header.
+# Where that byte is, and how many there are in the header.
 _ORIENT, _ANALYZE_BYTES = 252, 348
 # What nibabel and numpy answer to damaged headers.
 DAMAGE = (HeaderDataError, WrapStructError, ValueError, TypeError, KeyError, OverflowError, ArithmeticError)

@@ -56,11 +56,7 @@ class Contents(threading.local):
             raise OSError(str(error)) from error
         except DAMAGE as error:
             self._archive = None
-            raise UnreadableImage(
-                Sentence(
-                    "Expected a complete zip file. Received one that is cut off or damaged. Pack it again and retry."
-                )
-            ) from error
+            raise UnreadableImage(Sentence("This zip file is cut off or damaged. Pack it again.")) from error
 
     def _opened(self, address: str) -> zipfile.ZipFile:
         if self._archive is None or self._archive[0] != address:
@@ -87,7 +83,7 @@ def _read_local(path: str) -> bytes:
 
 
 def refuse_archive(item: Input, content: bytes, max_files: int) -> None:
-    """Refuse a zip file that stands as one input, with what is wrong with it.
+    """Refuse a zip file given as one input, and say why.
 
     Raises:
         ImageError: always, but for
@@ -97,18 +93,13 @@ def refuse_archive(item: Input, content: bytes, max_files: int) -> None:
         read_archive(content, max_files, MAX_BYTES)
     if is_named_zip(item.address) and not item.member:
         raise OSError("the store gave the zip file whole, but not in parts (if it never does, download it)")
-    raise UnsupportedFormat(
-        Sentence(
-            "Expected one picture or volume. Received a zip file that is not named .zip, or lies within another. "
-            "Unpack or rename it and try again."
-        )
-    )
+    raise UnsupportedFormat(Sentence("This zip file is not named .zip, or is inside another one. Unpack or rename it."))
 
 
 def _too_large(n_bytes: int) -> TooManyPixels:
     return TooManyPixels(
         Sentence(
-            "Expected a file of at most {limit} MB. Received {received} MB. Export fewer slices and try again.",
+            "Expected a file of at most {limit} MB; this one has {received} MB. Export fewer slices.",
             limit=f"{MAX_BYTES / 1e6:.0f}",
             received=f"{n_bytes / 1e6:.0f}",
         )

@@ -90,7 +90,7 @@ class Shard:
         return cls(index, n_shards)
 
     def has(self, id_: str) -> bool:
-        """Tell by a unit's id alone: it belongs to exactly one of the n jobs, in every run and on every machine."""
+        """Return whether a unit belongs to this job. Its id decides, the same in every run and on every machine."""
         return self.n_shards == 1 or int(id_[:8], 16) % self.n_shards == self.index
 
     def __str__(self) -> str:
@@ -98,5 +98,5 @@ class Shard:
 
 
 def absolute(path: str | os.PathLike[str]) -> str:
-    """Give a local path absolute and without "..", links left as they are."""
+    """Return a local path absolute and without "..", links left as they are."""
     return os.path.abspath(os.path.expanduser(path))  # noqa: PTH100, PTH111 - pathlib cannot do this without resolving links

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from model.scan.listing.inputs import Input
 
-# A DICOMDIR is the table of contents of a medium, no picture.
+# A DICOMDIR is the table of contents of a medium, no image.
 _NOT_PICTURES = {"DICOMDIR"}
 _Place = tuple[int, int]
 
@@ -28,7 +28,7 @@ class FolderWalk:
             self._seen.add(place)
 
     def files(self, top: str) -> Iterator[Input]:
-        """Give the files under a folder; a folder that cannot be read is given itself, so that it gets a row."""
+        """Return the files under a folder; a folder that cannot be read is given itself, so that it gets a row."""
         waiting = [top]
         while waiting:
             folder = waiting.pop()
@@ -39,7 +39,7 @@ class FolderWalk:
                 yield from self._files_of(folder, waiting)
 
     def behind_links(self) -> Iterator[Input]:
-        """Give the files of linked folders that were not walked otherwise."""
+        """Return the files of linked folders that were not walked otherwise."""
         while self._links:
             links, self._links = self._links, []
             for link in links:
@@ -67,7 +67,7 @@ class FolderWalk:
 
 
 def local_file(path: str) -> Input:
-    """Give a file with its size and time; without them where it cannot be asked, as for a link to nowhere."""
+    """Return a file with its size and time; without them where it cannot be asked, as for a link to nowhere."""
     try:
         status = os.stat(path)  # noqa: PTH116 - a Path would cost more than the call, millions of times
     except OSError:
@@ -83,7 +83,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _place_of(folder: str) -> _Place | None:
-    """Give what is the same for all names of one folder."""
+    """Return what is the same for all names of one folder."""
     try:
         status = os.stat(folder)  # noqa: PTH116 - as above
     except OSError:

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 class StoreFailure(Exception):
-    """A store did not give part of a file, however often it was asked.
+    """A store did not deliver part of a file, after all retries.
 
     No OSError: `zipfile` takes those for a damaged archive, which one would pack again in vain.
     """
 
 
 class RemoteFile(io.RawIOBase):
-    """A remote file, open for reading at any place; what a store fails to give is asked for again."""
+    """A remote file, open for reading at any place; failed reads are retried."""
 
     def __init__(self, opened: BinaryIO) -> None:
         self._opened = opened
@@ -52,7 +52,7 @@ class RemoteFile(io.RawIOBase):
         return self._opened.seek(offset, whence)
 
     def tell(self) -> int:
-        """Give the place, in bytes from the beginning."""
+        """Return the place, in bytes from the beginning."""
         return self._opened.tell()
 
     def readinto(self, buffer: "WriteableBuffer") -> int:
@@ -83,13 +83,13 @@ class RemoteFile(io.RawIOBase):
 
 
 def is_remote(source: str) -> bool:
-    """Tell an address from a local path; file:// is a local path."""
+    """Return whether it is an address and not a local path; file:// is a local path."""
     scheme, colon, _ = source.partition("://")
     return bool(colon) and scheme != "file"
 
 
 def file_system(address: str) -> tuple[Any, str]:
-    """Give fsspec's file system of an address, and the path within it.
+    """Return fsspec's file system of an address, and the path within it.
 
     Raises:
         MissingPackage: fsspec, or the package for this kind of address, is not installed.

@@ -18,7 +18,7 @@ _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 
 
 def normalized(sources: Sequence[str]) -> list[str]:
-    """Give the sources as a job on another day must give them again: local ones absolute.
+    """Return the sources as a job on another day must give them again: local ones absolute.
 
     Raises:
         ScanError: a local one does not exist.

@@ -15,12 +15,12 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, Runtime
 
 
 def is_named_zip(address: str) -> bool:
-    """Tell by the name: opening every file of an archive to look for zip files would read it twice."""
+    """Return whether the name is that of a zip file: opening every file to check would read the archive twice."""
     return address.lower().endswith(".zip")
 
 
 def members(archive: Input, file: BinaryIO) -> Iterator[Input]:
-    """Give the files of a zip file; the zip file itself where it cannot be opened, so that it gets a row.
+    """Return the files of a zip file; the zip file itself where it cannot be opened, so that it gets a row.
 
     Of several files of one name all are given, the second as "name#2".
     """

@@ -44,7 +44,7 @@ class Done:
         return int((~self._is_listed).sum())
 
     def has(self, unit: Unit) -> bool:
-        """Tell whether a unit needs nothing more, and remember that it was listed."""
+        """Return whether a unit needs nothing more, and remember that it was listed."""
         high, low = _halves(unit.id)
         start, end = (int(np.searchsorted(self._high, high, side)) for side in ("left", "right"))
         rows = start + np.flatnonzero(self._low[start:end] == low)
@@ -65,7 +65,7 @@ class Done:
 
 
 def _numbers(table: Any) -> _Numbers:
-    """Give a row of three numbers per row: the halves of the unit's id, and what changes with its files."""
+    """Return a row of three numbers per row: the halves of the unit's id, and what changes with its files."""
     rows = np.zeros((table.num_rows, 3), np.uint64)
     values = zip(*(table.column(name).to_pylist() for name in _COLUMNS), strict=True)
     for i, (name, version, error_code) in enumerate(values):

@@ -41,7 +41,7 @@ class Summary:
     tumor_probabilities: tuple[int, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Give plain values for a JSON file."""
+        """Return plain values for a JSON file."""
         return asdict(self)
 
 
@@ -73,13 +73,13 @@ def merge(folder: Path, class_names: Sequence[str]) -> Summary:
 
 
 def _in_python(table: Any) -> Iterator[list[dict[str, Any]]]:
-    """Give rows as dictionaries, some at a time: they take far more memory than in the table."""
+    """Return rows as dictionaries, some at a time: they take far more memory than in the table."""
     for batch in table.to_batches(max_chunksize=_DICTIONARIES_AT_ONCE):
         yield batch.to_pylist()
 
 
 def _sorted_tables(files: Sequence[Path], class_names: Sequence[str]) -> Iterator[Any]:
-    """Give all rows by path, in tables that fit into memory: each reads only those parts that reach into it."""
+    """Return all rows by path, in tables that fit into memory: each reads only those parts that reach into it."""
     reaches = [_Reach(file) for file in files]
     bounds = _bounds(reaches)
     for start, end in zip(["", *bounds], [*bounds, None], strict=True):
@@ -102,7 +102,7 @@ class _Reach:
 
 
 def _bounds(reaches: Sequence[_Reach]) -> list[str]:
-    """Give paths that cut all of them into stretches of about _ROWS_AT_ONCE."""
+    """Return paths that cut all of them into stretches of about _ROWS_AT_ONCE."""
     sample = sorted({name for reach in reaches for name in reach.sample})
     n_cuts = sum(reach.n_rows for reach in reaches) // _ROWS_AT_ONCE
     return sorted({sample[len(sample) * (i + 1) // (n_cuts + 1)] for i in range(n_cuts)})

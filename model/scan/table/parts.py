@@ -20,7 +20,7 @@ _ASIDE = ".*.parquet.*"
 
 
 def arrow() -> Any:
-    """Give pyarrow with its Parquet module.
+    """Return pyarrow with its Parquet module.
 
     Raises:
         MissingPackage: it is not installed.
@@ -33,7 +33,7 @@ def arrow() -> Any:
 
 
 def schema(class_names: Sequence[str]) -> Any:
-    """Give the columns as Arrow knows them."""
+    """Return the columns as Arrow knows them."""
     pyarrow = arrow()
     return pyarrow.schema([(column.name, getattr(pyarrow, column.kind)()) for column in scan_columns(class_names)])
 
@@ -45,7 +45,7 @@ def read_part(file: Path, **what: Any) -> Any:
 
 
 def encoded(table: Any) -> bytes:
-    """Give an Arrow table as the bytes of a Parquet file."""
+    """Return an Arrow table as the bytes of a Parquet file."""
     buffer = io.BytesIO()
     arrow().parquet.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
@@ -60,7 +60,7 @@ class Parts:
         self._n = 1 + max((int(file.stem.rpartition("-")[2]) for file in self.files()), default=-1)
 
     def files(self) -> list[Path]:
-        """Give the shard's parts in the order in which they were written."""
+        """Return the shard's parts in the order in which they were written."""
         return sorted(self._folder.glob(f"{self._shard}-*.parquet"))
 
     def clear_aside(self) -> None:
@@ -81,7 +81,7 @@ class Parts:
         self._n += 1
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[Path, Any]]:
-        """Give each part with these columns of it."""
+        """Return each part with these columns of it."""
         for file in self.files():
             yield file, read_part(file, columns=list(names))
 

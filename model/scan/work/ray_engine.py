@@ -1,7 +1,7 @@
 """The plain scan's predictor as actors of Ray Data: on one machine or on a cluster that Ray holds together.
 
 Each actor loads the model once and takes one core, with a decoding process of its own. Ray streams the units to the
-actors, starts those anew that die, and gives them their units again; the driver alone writes rows, in the same parts
+actors, restarts those that die, and gives them their units again; the driver alone writes rows, in the same parts
 as the plain scan, so that either goes on where the other was. Ray's own checkpoints are not used: they know ids, but
 not which files have changed since.
 """
@@ -73,7 +73,7 @@ class RayEngine:
         self._ray.shutdown()
 
     def rows(self, units: Iterable[Unit]) -> Iterator[list[Row]]:
-        """Give the rows of all units, as the actors finish them."""
+        """Return the rows of all units, as the actors finish them."""
         for wave in _in_groups(units, _PER_WAVE):
             yield from self._wave(wave)
 
@@ -119,7 +119,7 @@ class RowsOfLines:
         self._predictor = Predictor(classifier, effort)
 
     def __call__(self, lines: Any) -> Any:
-        """Give a table of rows for a table of units."""
+        """Return a table of rows for a table of units."""
         units = [Unit.from_line(line) for line in lines.column("line").to_pylist()]
         rows = [row for of_unit in self._predictor.rows(units) for row in of_unit]
         return arrow().Table.from_pylist(rows, schema=self._schema)

@@ -54,6 +54,6 @@ def test_volume_without_a_head_is_refused_in_words_for_a_volume(tiny_models: Pat
     client = create_app({}, load_classifiers(models)).test_client()
     image = post(client, sample_bytes(), path="/").text
     volume = post(client, made_volume(tmp_path, n_slices=4).read_bytes(), path="/").text
-    assert "Expected an MRI slice of a head." in image
-    assert "Expected MR slices of a head." in volume
-    assert "Expected an MRI slice of a head." not in volume
+    assert "This image is unlike the brain MRI" in image
+    assert "No slice of this volume is like the brain MRI" in volume
+    assert "This image is unlike the brain MRI" not in volume
