@@ -111,7 +111,7 @@ def test_model_that_answers_the_known_pictures_as_its_card_says_is_loaded(card_p
 
 def test_another_model_of_the_same_shape_with_its_hash_in_the_card_is_refused(card_path: Path, tmp_path: Path) -> None:
     replace_weights(card_path, another_model(tmp_path), with_its_hash=True)
-    with pytest.raises(ModelFileError, match="known picture"):
+    with pytest.raises(ModelFileError, match="known image"):
         load_classifier(card_path)
 
 

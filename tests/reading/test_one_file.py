@@ -209,7 +209,7 @@ def test_only_the_first_of_several_pictures_is_read_and_said_so() -> None:
     first.save(buffer, "TIFF", save_all=True, append_images=[second])
     image = read_image(buffer.getvalue())
     np.testing.assert_array_equal(image.pixels, a_slice())
-    assert "2 pictures" in image.notes[0]
+    assert "2 images" in image.notes[0]
 
 
 def test_first_picture_of_a_camera_mpo_is_read_and_said_so() -> None:
@@ -218,7 +218,7 @@ def test_first_picture_of_a_camera_mpo_is_read_and_said_so() -> None:
     first.save(buffer, "MPO", save_all=True, append_images=[second], quality=95)
     image = read_image(buffer.getvalue())
     assert np.abs(image.pixels.astype(int) - a_slice()).mean() < 2
-    assert "2 pictures" in image.notes[0]
+    assert "2 images" in image.notes[0]
 
 
 def test_png_with_a_bomb_in_its_text_is_refused_without_decoding_it() -> None:

@@ -83,7 +83,7 @@ def test_zip_file_whose_names_are_not_the_utf8_that_it_claims_is_told_so() -> No
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("é.png", GOOD)
     (reading,) = read_files([packed.getvalue().replace("é".encode(), b"\xe9\xe9")])
-    assert "names in UTF-8" in str(reading.content)
+    assert "file names as UTF-8" in str(reading.content)
 
 
 def test_archive_without_any_image_is_told_so() -> None:

@@ -104,8 +104,14 @@ def test_one_slice_is_an_image() -> None:
         (nrrd(detached="LIST"), "not read here"),
         (metaimage(data="slice%03d.raw 1 22 1"), "not read here"),
         (metaimage(BinaryData="False"), "not read here"),
-        (nrrd(np.zeros((3, 8, 8), np.uint8), kinds="RGB-color domain domain", space_directions=""), "grey MR values"),
-        (metaimage(np.zeros((3, 8, 8, 8), np.uint8), ElementNumberOfChannels="3", DimSize="8 8 8"), "grey MR values"),
+        (
+            nrrd(np.zeros((3, 8, 8), np.uint8), kinds="RGB-color domain domain", space_directions=""),
+            "in place of grey values",
+        ),
+        (
+            metaimage(np.zeros((3, 8, 8, 8), np.uint8), ElementNumberOfChannels="3", DimSize="8 8 8"),
+            "in place of grey values",
+        ),
         (mgh(np.zeros((4, 5, 6, 9))), "4 x 5 x 6 x 9"),
         (analyze()[0], "Send both files together"),
         (nrrd(detached="head.raw"), "Send both files together"),

@@ -224,7 +224,7 @@ def test_several_files_are_answered_in_their_order_and_a_bad_one_in_its_place(cl
     ("form", "status", "sentence"),
     [
         ({}, 400, "Choose a file first."),
-        ({"files": (io.BytesIO(b""), "empty.jpg")}, 400, "empty file"),
+        ({"files": (io.BytesIO(b""), "empty.jpg")}, 400, "This file is empty"),
         ({"files": (io.BytesIO(NOT_A_PICTURE), "a.jpg")}, 415, "a text or a table"),
         ({"files": (io.BytesIO(b"\xff\xd8\xff" + bytes(40)), "a.jpg")}, 422, "cut off or damaged"),
         ({"sample": "../../etc/passwd"}, 400, "sample among"),
