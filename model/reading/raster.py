@@ -24,6 +24,9 @@ from model.sentences import Sentence
 _PILLOW_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000")
 # These keep the levels of a mask; others blur its edges.
 _LOSSLESS = {"PNG", "GIF", "TIFF", "BMP"}
+# A copy in text mode, as FTP makes one, puts a carriage return before each line feed. In a JPEG file that is whole, one
+# line feed of 256 has one.
+_JPEG, _MIN_LINE_ENDS = b"\xff\xd8\xff", 20
 _TIFF = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 # TIFF 6.0: the tag that says what a 0 is, and its value for white.
 _TIFF_PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
@@ -78,6 +81,10 @@ def read_picture(content: bytes, max_pixels: int) -> MriImage:
         UnsuitableImage: it is a mask or a label map.
         UnsupportedFormat: it is a colour JPEG of more than 8 bits, or without loss.
     """
+    if content.startswith(_JPEG) and content.count(b"\n") == content.count(b"\r\n") >= _MIN_LINE_ENDS:
+        raise UnreadableImage(
+            Sentence("This JPEG file was changed while it was copied as if it were text. Copy it again in binary mode.")
+        )
     frame = jpeg_frame(content)
     is_unusual = frame is not None and (frame.n_bits != _USUAL_BITS or frame.marker in {LOSSLESS, JPEG_LS})
     if frame and is_unusual and frame.n_components > 1:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model.errors import ImageError, TooManyPixels
+from model.errors import ImageError, TooManyPixels, UnreadableImage
 from model.reading.one_file import read_image
 from model.reading.raster import MARGIN_NOTE, PHOTOGRAPH_NOTE
 from model.reading.research.heic import as_png
@@ -52,3 +52,10 @@ def test_heic_whose_decoding_takes_too_long_or_too_much_memory_gives_no_picture_
     assert as_png(HEIC, 10_000, seconds=0.001) == b""
     assert as_png(HEIC, 10_000, memory_bytes=1_000_000) == b""
     assert read_image(HEIC).format == "HEIF"
+
+
+def test_jpeg_that_was_copied_as_text_is_told_so() -> None:
+    content = encoded(np.random.default_rng(0).integers(0, 255, (200, 200), np.uint8), "JPEG")
+    assert read_image(content).format == "JPEG"
+    with pytest.raises(UnreadableImage, match="binary mode"):
+        read_image(content.replace(b"\n", b"\r\n"))
