@@ -14,6 +14,9 @@ from model.reading.dicom.jpeg_frame import JPEG_LS, JpegFrame
 from model.reading.orientation import BY_PERCENTILES, grey_range, to_grey
 from model.reading.sizes import check_size
 
+# Source: ITU-T T.81, table B.2, lossless.
+_BITS = range(2, 17)
+
 
 def read_deep_jpeg(content: bytes, frame: JpegFrame, max_pixels: int) -> MriImage:
     """Read a grey JPEG file of such a frame.
@@ -23,6 +26,8 @@ def read_deep_jpeg(content: bytes, frame: JpegFrame, max_pixels: int) -> MriImag
         UnreadableImage: cut off or damaged.
     """
     check_size(frame.width, frame.height, max_pixels)
+    if frame.n_bits not in _BITS:
+        raise damaged("JPEG")
     try:
         with Decoder() as decoder:
             values = decoder.pixels(_as_dicom(content, frame)).astype(np.float32)
