@@ -36,14 +36,14 @@ ROWS = (
     Row("picture", "A JPEG over HTTP, with probabilities and heat map, over the engine alone", "×", LOWER, 1.3, 1.15),
     Row("picture-floor", "The same over the floor of the machine", "×", LOWER, 1.8, 1.4),
     Row("tutorial", "A tutorial's Flask view with TensorFlow, over the same", "×", HIGHER, 3, 5),
-    Row("throughput", "Pictures per second for 8 clients, over the engine's best", "×", HIGHER, 0.85, 0.95),
+    Row("throughput", "Images per second for 8 clients, over the engine's best", "×", HIGHER, 0.85, 0.95),
     Row("start", "From the start of the process to readiness, both models", "s", LOWER, 8, 3),
     Row("memory", "Memory of a ready worker and its children, both models", "MB", LOWER, 800, 500),
     Row("decoding", "Reading and preprocessing of a JPEG of 512 × 512 pixels", "ms", LOWER, 8, 4),
     Row("volume", "Slices per second of a volume of 155, over the engine's best", "×", HIGHER, 0.85, 0.95),
     Row("size", "What serving needs on disk, models included", "MB", LOWER, 650, 500),
     Row("frozen-phase", "Training on cached features, over the same without a cache", "×", HIGHER, 50, 500),
-    Row("pipeline", "Training pictures made per second, over what the network takes", "×", HIGHER, 2, 5),
+    Row("pipeline", "Training images made per second, over what the network takes", "×", HIGHER, 2, 5),
 )  # fmt: skip
 BY_NAME = {row.name: row for row in ROWS}
 

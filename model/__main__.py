@@ -1,4 +1,4 @@
-"""Classify files and folders from the command line: `python -m model PATH... [--csv out.csv] [--model NAME]`."""
+"""Classify files and folders on the command line: `python -m model PATH... [--csv out.csv] [--model NAME]`."""
 
 import argparse
 import hashlib

@@ -1,4 +1,4 @@
-"""From readings to answers, step by step: the one way behind the page, the API and `python -m model`."""
+"""From readings to answers, step by step: shared by the page, the API and `python -m model`."""
 
 import time
 from collections.abc import Generator, Iterable, Iterator
@@ -17,7 +17,7 @@ SLICES_PER_PASS = 24
 
 @dataclass(frozen=True, eq=False)
 class Opinion:
-    """What another model says of the same image, or of the slices that a volume's summary rests on."""
+    """What a second model says about the same image, or about the slices behind a volume's summary."""
 
     card: ModelCard
     answer: Prediction | VolumeSummary
@@ -36,7 +36,7 @@ class _Answered:
 
 @dataclass(frozen=True, eq=False)
 class AnsweredImage(_Answered):
-    """An image and what the network said of it."""
+    """An image and the network's answer."""
 
     content: MriImage
     answer: Prediction
@@ -44,7 +44,7 @@ class AnsweredImage(_Answered):
 
 @dataclass(frozen=True, eq=False)
 class AnsweredVolume(_Answered):
-    """A volume and what the network said of its slices with brain in them, without their feature maps."""
+    """A volume and the network's answers for its slices that show brain, without feature maps."""
 
     content: MriVolume
     answer: VolumeSummary
@@ -81,7 +81,7 @@ def answers(
     slices_per_pass: int = SLICES_PER_PASS,
     wait_seconds: float | None = None,
 ) -> Iterator[Step]:
-    """Answer readings in their order, each as soon as it is there; what cannot be answered is refused in its place.
+    """Answer readings in order, each as soon as it is ready; what cannot be answered becomes a refusal.
 
     second: another model to ask as well. Of a volume its slices come first, so many at a time.
     wait_seconds: how long an image, or a volume's first slices, may wait for the network.
@@ -135,7 +135,7 @@ class _Asked:
         return Opinion(self.second.card, self.second.predict([image], self.wait_seconds)[0])
 
     def _second_of_volume(self, volume: MriVolume, first: VolumeSummary) -> Opinion | None:
-        """Ask about the slices alone that the summary rests on: asking about all would double the time."""
+        """Classify only the slices behind the summary: classifying all would double the time."""
         if self.second is None or not first.is_brain_mri:
             return None
         images = [volume.image(index) for index in first.window]

@@ -1,4 +1,4 @@
-"""The card beside a weights file: all that one must know to use the network, readable by people and programs."""
+"""The card next to a weights file: everything needed to use the network, for people and programs."""
 
 import dataclasses
 import hashlib
@@ -49,7 +49,7 @@ class Decision:
     volume_false_alarms: float | None = None
 
     def tumor_bounds(self, is_volume: bool = False) -> tuple[float, float]:
-        """Return the probability of any tumor from which one is said, and that below which none is."""
+        """Return the thresholds of the tumor probability: "tumor" from the first, "no tumor" below the second."""
         yes, no = self.certain_tumor_from, self.healthy_below
         if yes is None:
             yes = max(self.uncertain_below, self.tumor_from)
@@ -68,7 +68,7 @@ DISTANCE_GATE, LINEAR_GATE = "distance", "linear"
 
 @dataclass(frozen=True)
 class GateCard:
-    """The file that tells what is no brain MRI (model.answers.gate).
+    """The file that recognises images other than brain MRI (model.answers.gate).
 
     layer: the layer whose input is measured, averaged over places; sha256: of the file, in hexadecimal.
     largest_distance: what is further from the training images is refused. kind: DISTANCE_GATE or LINEAR_GATE.
@@ -83,7 +83,7 @@ class GateCard:
 
 @dataclass(frozen=True)
 class KnownAnswer:
-    """What the published model said of an image of model.network.self_test.
+    """The published model's answer for an image of model.network.self_test.
 
     probabilities: by class, calibrated; distance: as in model.network.classifier.Prediction;
     answer: a class or another answer.
@@ -97,7 +97,7 @@ class KnownAnswer:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What a saved network takes, gives, was made of and can do.
+    """A saved network's input, output, training and measured performance.
 
     name: the name that users choose it by; also the stem of its two files.
     task: TUMOR_TYPE or TUMOR_PRESENCE; class_names: meaning of each output, in order.
@@ -134,7 +134,7 @@ class ModelCard:
 
     @property
     def pointing(self) -> float | None:
-        """In which share of the tumors the evidence was strongest inside the tumor; None where it was not measured."""
+        """Share of tumors whose strongest evidence lay inside the tumor; None if not measured."""
         share: float | None = self.metrics.get("trust", {}).get("heatmaps", {}).get("hottest_point_in_box")
         return share
 

@@ -26,7 +26,7 @@ class EmptyFile(ImageError):
 
 
 class UnsupportedFormat(ImageError):
-    """The bytes are not those of an image format that is read here."""
+    """The bytes are not in an image format that is read here."""
 
     code = "unsupported_format"
 
@@ -38,25 +38,25 @@ class UnreadableImage(ImageError):
 
 
 class TooManyPixels(ImageError):
-    """The image claims more pixels than are decoded here; nothing of it was decoded."""
+    """The image claims too many pixels; nothing of it was decoded."""
 
     code = "too_many_pixels"
 
 
 class TooManyFiles(ImageError):
-    """There are more files than are read in one turn."""
+    """There are more files than are read at once."""
 
     code = "too_many_files"
 
 
 class UnsuitableImage(ImageError):
-    """The image could be read, but there is nothing in it to classify."""
+    """The image could be read, but holds nothing to classify."""
 
     code = "unsuitable_image"
 
 
 class Busy(Exception):
-    """The network was so busy with images that came before that this one's time ran out."""
+    """The network was busy with earlier images until this one's time ran out."""
 
     code = "overloaded"
     sentence = Sentence("The server is busy. Try again in a few seconds.")

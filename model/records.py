@@ -108,14 +108,14 @@ PAGE_COLUMNS = [
 
 
 def source_cells(source: Reading | Result, sha256: Sequence[str]) -> Row:
-    """Return which files a row is of; sha256: of all files that were given. Of a zip file, its files count."""
+    """Return which files a row describes; sha256: of all files that were given. Of a zip file, its files count."""
     hashes = [m.sha256 for m in source.members] or [sha256[i] for i in source.files]
     member = source.members[0].place + 1 if source.members else None
     return {"n_files": len(hashes), "member": member, "sha256": " ".join(hashes)}
 
 
 def read_cells(content: MriImage | MriVolume, say: Say = str) -> Row:
-    """Return what a row says of what was read."""
+    """Return a row's cells about what was read."""
     is_volume = isinstance(content, MriVolume)
     return {
         "kind": "volume" if is_volume else "image",
@@ -126,12 +126,12 @@ def read_cells(content: MriImage | MriVolume, say: Say = str) -> Row:
 
 
 def answer_cells(answer: Answer, say: Say = str, second: Answer | None = None) -> Row:
-    """Return what a row says of an answer, and why it is no class; second: of a second model, if there is one."""
+    """Return a row's cells about an answer, and why it is not a class; second: of a second model, if any."""
     return {**_said_cells(answer), "headline": say(headline(answer, second).text), "reason": say(answer.reason)}
 
 
 def _said_cells(answer: Answer) -> Row:
-    """Return the answer's cells: no class and no probability of what is not a brain MRI."""
+    """Return the answer's cells: no class and no probability if it is not a brain MRI."""
     row: Row = {"answer": answer.answer}
     if isinstance(answer, VolumeSummary):
         row |= _slice_numbers(answer, "slice")
@@ -143,12 +143,12 @@ def _said_cells(answer: Answer) -> Row:
 
 
 def refused_cells(code: str, sentence: str) -> Row:
-    """Return what a row says of a refusal."""
+    """Return a row's cells about a refusal."""
     return {"kind": "refused", "error_code": code, "error": sentence}
 
 
 def model_cells(card: ModelCard) -> Row:
-    """Return which model a row or record is of."""
+    """Return which model a row or record comes from."""
     return {"model": card.name, "model_version": card.version, "model_sha256": card.sha256}
 
 

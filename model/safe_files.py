@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: replaced in one step, told apart by their SHA-256, named in UTF-8."""
+"""Files that are whole or absent: replaced in one step, identified by SHA-256, named in UTF-8."""
 
 import hashlib
 import os

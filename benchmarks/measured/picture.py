@@ -18,7 +18,7 @@ def measure(plan: Plan) -> list[Finding]:
     in_ms = {f"{name}, ms": sample.scaled(1000) for name, sample in taken.items() if name != "matrix product"}
     notes = (
         f"POST {WITH_HEATMAP.path} with heatmap=yes, of {len(plan.picture)} bytes, by one client over a connection",
-        f"that stays open. Engine: OpenVINO on {plan.network.card.name}, one picture per pass, float32, on an array",
+        f"that stays open. Engine: OpenVINO on {plan.network.card.name}, one image per pass, float32, on an array",
         "that lies ready.",
     )
     gflop = plan.network.operations / 1e9

@@ -26,7 +26,7 @@ def measure(plan: Plan) -> list[Finding]:
     fastest = max((name for name in rates if name != _PIPELINE), key=lambda name: rates[name].median)
     note = (
         "The Xception recipe's fine-tuning with random weights: pasting, borrowed looks, augmentation and boxes, one "
-        f"picture after the other as in training, against passes and updates on a ready batch in {fastest}."
+        f"image after the other as in training, against passes and updates on a ready batch in {fastest}."
     )
     return [
         Finding.of_ratio("pipeline", Ratio(rates[_PIPELINE], rates[fastest]), notes=(note,),

@@ -26,7 +26,7 @@ def measure(plan: Plan) -> list[Finding]:
     samples = {f"{name}, MB": Sample(tuple(once[name] for once in memory)) for name in memory[0]}
     kind = "PSS" if any(name.startswith("PSS") for name in samples) else "RSS"
     note = (
-        f"{kind} of the worker and its children, after pictures of several clients at once, so that all of these run. "
+        f"{kind} of the worker and its children, after images of several clients at once, so that all of these run. "
         "PSS counts shared pages once, RSS in each process."
     )
     return [

@@ -84,7 +84,7 @@ def rows_table(rows: Sequence[dict[str, Any]]) -> list[str]:
 def engines_table(measured: dict[str, Any]) -> list[str]:
     """Return the table of the engines."""
     head = (
-        *("engine", "one picture, ms", "95th percentile", "pictures/s in batches"),
+        *("engine", "one image, ms", "95th percentile", "images/s in batches"),
         *("largest difference of a probability", "changed classes"),
     )
     return table(head, [
@@ -98,9 +98,9 @@ def growth_tables(measured: dict[str, Any]) -> list[str]:
     """Return a table for each of the three things that grow."""
     heads = {
         "pictures": {"n_pictures": "pictures in a request", "seconds": "seconds", "memory_mb": "memory (RSS), MB"},
-        "clients": {"n_clients": "clients", "pictures_per_second": "pictures/s", "median_ms": "an answer, ms",
+        "clients": {"n_clients": "clients", "pictures_per_second": "images/s", "median_ms": "an answer, ms",
                     "p95_ms": "95th percentile", "n_refused": "sent away (503)"},
-        "sides": {"side_px": "side of the picture, px", "median_ms": "an answer, ms", "p95_ms": "95th percentile"},
+        "sides": {"side_px": "side of the image, px", "median_ms": "an answer, ms", "p95_ms": "95th percentile"},
     }  # fmt: skip
     lines = []
     for name, columns in heads.items():
@@ -157,12 +157,12 @@ _WHY_MISSED = {
     "picture": "the pass is so short that the steps around it count: reading in another process, preprocessing, the "
     "heat map, gunicorn and Flask, each of a millisecond or two, one after the other. No stage of the profile is there "
     "in vain, and none is large; a faster engine shortens the pass, and so raises the ratio.",
-    "throughput": "both cores are at work all the time, and each picture takes its reading, preprocessing and HTTP of "
+    "throughput": "both cores are at work all the time, and each image takes its reading, preprocessing and HTTP of "
     "them besides its pass; the clients run on the same two cores.",
 }
 _WHY = {
     "engine": "the network's pass",
-    "heat map": "enlarged and laid over the picture as JPEG: only where a client asks for it",
+    "heat map": "enlarged and laid over the image as JPEG: only where a client asks for it",
     "preprocess": "finding the head, grey levels, resizing: what the network was trained with",
     "decode": "the JPEG's own decompression, by libjpeg-turbo",
     "to and from the reading process": "file and pixels cross two pipes, so that no file can crash the worker",

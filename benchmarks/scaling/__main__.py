@@ -9,7 +9,7 @@ from benchmarks.scaling import fleet, measure, page, survive, tree
 
 # By step: what runs it, and its line of help.
 _STEPS = {
-    "tree": (tree.run, "make an archive of many files from some pictures, 2 %% of them damaged"),
+    "tree": (tree.run, "make an archive of many files from some images, 2 %% of them damaged"),
     "measure": (measure.run, "slices per second on 1 and 2 cores, start, listing; a web replica"),
     "memory": (measure.run_memory, "memory of a scan on archives of several sizes, which must not grow"),
     "survive": (survive.run, "kill a scan again and again; every file must have one row in the end"),

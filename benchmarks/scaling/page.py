@@ -41,9 +41,9 @@ def _throughput(measured: dict[str, Any]) -> str:
     ]  # fmt: skip
     return (
         f"## Slices per second\n\nMeasured on {measured['machine']}; {measured['date']}; {measured['n_files']} slices. "
-        "The engine alone has its pictures decoded already; the scan reads, decodes, predicts and writes.\n\n"
+        "The engine alone gets images that are already decoded; the scan reads, decodes, predicts and writes.\n\n"
         + _table(("cores, slices per pass", "engine alone", "scan", "processor time per slice", "start and end"), rows)
-        + f"\nThe scan reaches {measured['share_of_engine']:.2f} of the engine's best on the same pictures, and "
+        + f"\nThe scan reaches {measured['share_of_engine']:.2f} of the engine's best on the same images, and "
         f"{measured['scaling_from_1_core']:.2f} times one core's best on two (bounds: 0.85 and 1.7). A line through "
         f"zero over both gives **{measured['slices_per_core_second']:.1f} slices per core and second**. "
         f"{measured['files_listed_per_second']:,.0f} files are listed per second.\n"
@@ -83,9 +83,9 @@ def _memory(measured: dict[str, Any]) -> str:
 def _serving(measured: dict[str, Any]) -> str:
     found = measured["serving"]
     return (
-        "## A replica of the service\n\nOne gunicorn worker with both models, asked about one picture after the other: "
+        "## A replica of the service\n\nOne gunicorn worker with both models, classifying one image after the other: "
         f"ready after {found['seconds_until_ready']:.1f} s, {found['loaded_mb']:.0f} MB then and "
-        f"{found['working_mb']:.0f} MB while it works, {found['pictures_per_second']:.1f} pictures per second. The "
+        f"{found['working_mb']:.0f} MB while it works, {found['pictures_per_second']:.1f} images per second. The "
         "requests in `deploy/kubernetes` come from here.\n"
     )
 

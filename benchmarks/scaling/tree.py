@@ -21,7 +21,7 @@ def make_tree(pictures: Path, out: Path, n_files: int, seed: int = 0) -> int:
     """Write the archive; return how many of its files are damaged. The same arguments give the same archive."""
     originals = sorted(file for file in pictures.rglob("*") if file.suffix.lower() in _SUFFIXES)
     if not originals:
-        raise SystemExit(f"Expected a folder of pictures. Received {pictures}, which holds none.")
+        raise SystemExit(f"There are no images in {pictures}.")
     drawn = random.Random(seed)
     drawn.shuffle(originals)
     n_damaged = 0

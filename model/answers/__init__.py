@@ -1,1 +1,1 @@
-"""4. From a network's output to what may be said."""
+"""4. From a network's output to an answer."""

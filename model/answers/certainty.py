@@ -1,4 +1,4 @@
-"""Whether an answer is certain: class probabilities, held against the thresholds, for images and volumes alike."""
+"""Whether an answer is certain: class probabilities against thresholds, for images and volumes."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -26,7 +26,7 @@ _NO_SLICE_OF_A_HEAD = Sentence(
 
 
 class Tumor(Enum):
-    """What may be said of a tumor: between two bounds neither yes nor no."""
+    """The answer about a tumor: yes, no, or neither between the two thresholds."""
 
     YES, NO, UNCLEAR = "yes", "no", "unclear"
 
@@ -49,12 +49,12 @@ class Answer:
 
     @property
     def is_brain_mri(self) -> bool:
-        """Whether this is enough like the training images to be answered at all."""
+        """Whether this is similar enough to the training images to be answered."""
         return self.distance <= 1
 
     @property
     def predicted_class(self) -> str:
-        """The class with the highest probability; of equal ones the first."""
+        """The class with the highest probability; on a tie, the first."""
         return self.class_names[int(self.probabilities.argmax())]
 
     @property
@@ -69,14 +69,14 @@ class Answer:
 
     @property
     def tumor(self) -> Tumor:
-        """What may be said of a tumor, of any kind."""
+        """The answer about a tumor of any kind."""
         if self._says_tumor:
             return Tumor.YES
         return Tumor.NO if self._says_healthy else Tumor.UNCLEAR
 
     @property
     def kind(self) -> str:
-        """The class of tumor that may be named, or nothing."""
+        """The tumor class that may be named, or None."""
         return self.most_probable_kind if self.tumor is Tumor.YES and self._names_kind else ""
 
     @property
@@ -86,7 +86,7 @@ class Answer:
 
     @property
     def most_probable_kind(self) -> str:
-        """The class of tumor with the highest probability; of equal ones the first."""
+        """The tumor class with the highest probability; on a tie, the first."""
         return max((name for name in self.class_names if name != "no_tumor"), key=self.by_class().__getitem__)
 
     @property
@@ -108,7 +108,7 @@ class Answer:
 
     @property
     def reason(self) -> Sentence:
-        """Why the answer is not a class; empty where it is one."""
+        """Why the answer is not a class; empty if it is one."""
         if not self.is_brain_mri:
             return self._refusal
         if self.is_certain:

@@ -1,4 +1,4 @@
-"""The one sentence at the head of an answer, made of both questions and of both networks."""
+"""The headline of an answer, from both questions and both networks."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -36,7 +36,7 @@ class Headline:
 
 
 def headline(first: Answer, second: Answer | None = None) -> Headline:
-    """Return what is said of an image or volume; second: the answer of a second network, if there is one.
+    """Return the headline of an image or volume; second: the answer of a second network, if there is one.
 
     Where one says tumor and the other none, nothing else is said. Every other doubt of the second is added.
     """
@@ -53,7 +53,7 @@ def headline(first: Answer, second: Answer | None = None) -> Headline:
 
 
 def disagree(first: Answer, second: Answer) -> bool:
-    """Return whether one says tumor and the other none."""
+    """Return whether one network says tumor and the other no tumor."""
     return first.is_brain_mri and second.is_brain_mri and {first.tumor, second.tumor} == {Tumor.YES, Tumor.NO}
 
 
@@ -112,7 +112,7 @@ def _unjudged(volume: VolumeSummary) -> Sentence:
 
 
 def _added(first: Answer, second: Answer) -> Sentence:
-    """Return what the second network makes of the first one's answer where it is not the same."""
+    """Return how the second network's answer differs from the first one's."""
     if not second.is_brain_mri:
         return _SECOND_NOT_BRAIN
     if isinstance(first, VolumeSummary) and not first.is_judged:

@@ -22,5 +22,5 @@ class Prediction(Answer):
     feature_maps: NDArray[np.float32]
 
     def without_maps(self) -> "Prediction":
-        """Return the answer alone: the maps of a long series would fill the memory."""
+        """Return the answer without feature maps: those of a long series would fill the memory."""
         return replace(self, feature_maps=_NO_MAPS)

@@ -1,4 +1,4 @@
-"""What one network says of a volume, by what it says of its slices."""
+"""One network's answer for a volume, from its answers for the slices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class VolumeSummary(Answer):
 
     @property
     def reason(self) -> Sentence:
-        """Why the answer is not a class; empty where it is one."""
+        """Why the answer is not a class; empty if it is one."""
         return super().reason if self.is_judged or not self.is_brain_mri else _NOT_JUDGED
 
     @property

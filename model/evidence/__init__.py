@@ -1,1 +1,1 @@
-"""5. Which places of the image spoke for an answer."""
+"""5. Which places of the image support an answer."""

@@ -30,7 +30,7 @@ _BLUENESS, _REDNESS = (
 
 
 def overlay_jpeg(pixels: NDArray[np.uint8], strength: NDArray[np.uint8]) -> bytes:
-    """Return the overlay as JPEG, without any metadata: several times faster than PNG, and to the eye the same."""
+    """Return the overlay as JPEG, without any metadata: several times faster than PNG, and visually the same."""
     return _encoded(overlay(pixels, strength), "JPEG", quality=85)
 
 
@@ -58,7 +58,7 @@ def layer_webp(strength: NDArray[np.uint8], is_blue: bool = False) -> bytes:
 
 
 def picture_webp(pixels: NDArray[np.uint8]) -> bytes:
-    """Encode a grey image, uint8 (height, width), as WebP: to be looked at, and far smaller than PNG."""
+    """Encode a grey image, uint8 (height, width), as WebP for display: far smaller than PNG."""
     return _encoded(Image.fromarray(pixels), "WEBP", quality=88, method=0)
 
 

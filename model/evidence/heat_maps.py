@@ -14,7 +14,7 @@ from model.network.features import Head
 
 
 def evidence_map(feature_maps: NDArray[np.float32], head: Head, class_index: int) -> NDArray[np.float32]:
-    """Return how much each place speaks for a class; negative where it speaks against.
+    """Return how much each place supports a class; negative if it speaks against it.
 
     feature_maps: float32, shape (rows, columns, channels). Returns float32, shape (rows, columns), in units of the
     logit: its sum is the logit less the part that does not depend on the image.

@@ -91,7 +91,7 @@ class Classifier:
         return cls(card, network, gate, has_beside, n_threads)
 
     def predict(self, images: Sequence[MriImage], timeout_seconds: float | None = None) -> list[Prediction]:
-        """Classify images; the answers stand in the order of the images.
+        """Classify images; the answers are in the order of the images.
 
         Where the engine can run passes beside each other, several images share the cores: faster than in one batch,
         since one is prepared while another is in the network.
@@ -106,7 +106,7 @@ class Classifier:
     def predict_ahead(
         self, batches: Iterable[Sequence[MriImage]], timeout_seconds: float | None = None
     ) -> Iterator[list[Prediction]]:
-        """Classify batches in their order, each while the caller looks at the one before, so that no core waits.
+        """Classify batches in order. Each runs while the caller handles the previous one, so no core waits.
 
         Raises:
             UnsuitableImage: as `predict`.
@@ -164,7 +164,7 @@ class Classifier:
         return self._gate.distances(outputs.gate_features)
 
     def _each(self, do: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[Any]:
-        """Do it to each item, several at a time where the engine can run passes beside each other."""
+        """Apply it to each item, several at a time if the engine runs passes in parallel."""
         return self._threads.map(do, items) if self.turns.engine.beside and len(items) > 1 else map(do, items)
 
     def _predict(self, image: MriImage, patience: Patience) -> Prediction:
@@ -175,7 +175,7 @@ class Classifier:
 
 
 def load_classifier(card_path: Path, has_beside: bool = True, n_threads: int | None = None) -> Classifier:
-    """Load a model that is to answer, and check what it says of the known images.
+    """Load a model to serve, and check its answers for the known images.
 
     Raises:
         ModelFileError: it is missing, altered, or made for another version of this program.
@@ -186,7 +186,7 @@ def load_classifier(card_path: Path, has_beside: bool = True, n_threads: int | N
 
 
 def load_classifiers(folder: Path = WEIGHTS_FOLDER, names: Sequence[str] = DEFAULT_MODELS) -> dict[str, Classifier]:
-    """Load the named models of a folder, in that order; the first can answer several requests beside each other.
+    """Load the named models of a folder, in that order; the first can answer several requests in parallel.
 
     Raises:
         ModelFileError: as `load_classifier`.

@@ -1,4 +1,4 @@
-"""Import Keras alone: it takes plotting and data packages along wherever it finds them, which serving never needs."""
+"""Import Keras without the plotting and data packages that it imports if installed; serving never needs them."""
 
 import contextlib
 import importlib

@@ -1,4 +1,4 @@
-"""Known images, which a model must answer as its card says before it is served.
+"""Known images: a model must answer them as its card says before it is served.
 
 The SHA-256 of the weights tells an altered file. This tells the rest: a card that was edited, weights that were
 exchanged together with their SHA-256, and a library that decodes, resizes or computes otherwise than at publishing.
@@ -29,7 +29,7 @@ Predict = Callable[[Sequence[MriImage]], "list[Prediction]"]
 
 
 def answers_to_known_pictures(predict: Predict) -> tuple[KnownAnswer, ...]:
-    """Ask a model about the known images, one by one, as they come in service.
+    """Classify the known images one by one, as in service.
 
     Raises:
         ModelFileError: an image is missing or damaged.
@@ -48,7 +48,7 @@ def _answer(predict: Predict, name: str) -> KnownAnswer:
 
 
 def check_known_answers(model_name: str, expected: Sequence[KnownAnswer], predict: Predict) -> None:
-    """Compare what a model says of the known images with its card; a card that says nothing is not held to it.
+    """Compare a model's answers for the known images with its card; a card without known answers is not checked.
 
     Raises:
         ModelFileError: an answer is another, or probabilities differ by more than TOLERANCE.

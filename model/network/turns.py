@@ -1,4 +1,4 @@
-"""Whose turn at the network it is, and how long one waits for it."""
+"""Turns at the network, and how long each caller waits."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ class _Waiting:
 
 
 class Turns:
-    """Gives threads the engine in the order in which they came: to one alone, to several beside each other."""
+    """Gives threads the engine in order of arrival: one alone, several in parallel."""
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
         self.engine, self._clock = engine, clock
@@ -32,7 +32,7 @@ class Turns:
 
     @property
     def seconds_running(self) -> float:
-        """How long the pass that is running the longest has taken so far; 0 where none is."""
+        """How long the longest running pass has taken so far; 0 if none is running."""
         with self._lock:
             return max((self._clock() - began for began in self._running.values()), default=0.0)
 
@@ -63,7 +63,7 @@ class Turns:
             return mine.run
 
     def _call_next(self) -> None:
-        """Call as many of those who wait as can run now; the lock is held."""
+        """Wake as many waiting threads as can run now; the lock is held."""
         while self._waiting and (run := self._next_run()):
             self._running[run] = self._clock()
             first = self._waiting.popleft()

@@ -1,4 +1,4 @@
-"""Keep images out of core dumps: a process that crashes would write its memory, uploads included, to a file."""
+"""Keep images out of core dumps: a crashing process would write its memory, uploads included, to a file."""
 
 import contextlib
 import ctypes

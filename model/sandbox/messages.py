@@ -1,4 +1,4 @@
-"""Pack what was read from files into bytes and unpack it, without pickle: who sends it may have been taken over."""
+"""Pack what was read from files into bytes and unpack it, without pickle: the sender may be compromised."""
 
 import json
 import math

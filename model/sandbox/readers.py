@@ -1,4 +1,4 @@
-"""Read files of strangers in processes of their own: what crashes, hangs or fills the memory there ends only a child.
+"""Read untrusted files in separate processes: a crash, hang or lack of memory ends only a child.
 
 `model.sandbox.child` is that child, for the service and the scan alike. The parent waits for a bounded time, and starts
 another when one ended; it never has the libraries that read.
@@ -75,7 +75,7 @@ class _Watch:
                 del self._deadlines[process]
 
     def _watch(self) -> None:
-        """Look now and then, since most calls are over long before their deadline; stop when there is none."""
+        """Check from time to time, since most calls end long before their deadline; stop when there is none."""
         while True:
             time.sleep(_WATCH_SECONDS)
             with self._lock:
@@ -88,7 +88,7 @@ class _Watch:
 
 
 class _Child:
-    """One process, asked by one thread at a time."""
+    """One process, used by one thread at a time."""
 
     def __init__(self, command: Sequence[str], log: int | None, watch: _Watch) -> None:
         self._watch = watch
@@ -147,7 +147,7 @@ class Readers:
         self._n_free = threading.Semaphore(n_at_once)
 
     def start(self) -> None:
-        """Start the first child now, so that the first files need not wait for it."""
+        """Start the first child now, so the first files need not wait."""
         with self._lock:
             if self._free and not any(self._free):
                 self._free[-1] = self._child()

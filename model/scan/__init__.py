@@ -1,1 +1,1 @@
-"""Classify a whole archive: list it, decode in processes of their own, predict in batches, write rows that survive."""
+"""Classify a whole archive: list it, decode in child processes, predict in batches, keep rows after a crash."""

@@ -1,8 +1,8 @@
-"""What stops a scan as a whole. What is wrong with one file becomes its row instead."""
+"""Errors that stop a whole scan. An error of one file becomes its row instead."""
 
 
 class ScanError(Exception):
-    """The scan cannot start or go on. `str(error)` tells the person who started it what to do."""
+    """The scan cannot start or continue. `str(error)` says what to do."""
 
 
 class MissingPackage(ScanError):

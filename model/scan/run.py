@@ -1,4 +1,4 @@
-"""Run a shard from its list to its rows, so that whatever ends it, the next run goes on where it was."""
+"""Run a shard from its list to its rows; after any interruption, the next run resumes."""
 
 import json
 import signal
@@ -34,7 +34,7 @@ ALL_DONE, SOME_FAILED, NOTHING_DONE = 0, 1, 2
 
 
 class Engine(Protocol):
-    """What turns units into rows: here, or on a cluster."""
+    """Turns units into rows: locally or on a cluster."""
 
     def rows(self, units: Iterable[Unit]) -> Iterator[list[Row]]:
         """Return all rows of one or more units at a time, in any order."""
@@ -80,7 +80,7 @@ def list_todo(folder: ScanFolder) -> Todo:
 
 
 def work_through(folder: ScanFolder, engine: Engine, todo: Todo, checkpoint_seconds: float) -> None:
-    """Write a row for everything that is to be done. Rows that are ready are kept, whatever ends this.
+    """Write a row for everything left to do. Finished rows are kept, whatever ends this.
 
     Raises:
         ScanError: rows cannot be written, the engine stopped before the end, or decoding processes do not start.
@@ -131,7 +131,7 @@ class _Writer:
 
 
 def finish(folder: ScanFolder) -> tuple[int, Summary | None]:
-    """Close a shard; the last one of a scan merges all tables. Give the exit code, and what the whole scan says.
+    """Close a shard; the last one of a scan merges all tables. Return the exit code and the whole scan's summary.
 
     Raises:
         ScanError: the disk is full.

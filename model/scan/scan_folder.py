@@ -111,7 +111,7 @@ class ScanFolder:
             )
 
     def finish(self, figures: dict[str, Any]) -> bool:
-        """Say that this shard has all its rows; tell whether it was the last one."""
+        """Mark this shard as complete; return whether it was the last one."""
         write_atomically(self._marker, json.dumps(figures, indent=1).encode())
         shards = [Shard(i, self.request.n_shards) for i in range(self.request.n_shards)]
         return all((self.path / _FINISHED / f"{shard}.json").is_file() for shard in shards)

@@ -1,1 +1,1 @@
-"""From what a person names to inputs, and from an input to its bytes."""
+"""From sources to inputs, and from an input to its bytes."""

@@ -1,4 +1,4 @@
-"""The bytes of an input, wherever it lies; the zip file that was read from last stays open."""
+"""The bytes of an input, local or remote; the last zip file stays open."""
 
 import contextlib
 import os
@@ -66,7 +66,7 @@ class Contents(threading.local):
 
 
 def _open_archive(address: str) -> zipfile.ZipFile:
-    """Open a zip file; whoever forgets it closes the file."""
+    """Open a zip file; the caller closes it."""
     with contextlib.ExitStack() as stack:
         opened = stack.enter_context(open_seekable(address))
         archive = zipfile.ZipFile(opened)

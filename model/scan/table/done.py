@@ -1,4 +1,4 @@
-"""What a scan's folder already holds: compact enough for tens of millions of rows."""
+"""The rows that a scan's folder already holds, compact enough for tens of millions."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ class Done:
 
     @property
     def n_stale(self) -> int:
-        """How many rows have to be made again."""
+        """How many rows must be computed again."""
         return int(self._is_stale.sum())
 
     @property
