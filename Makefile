@@ -17,7 +17,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 
 .DEFAULT_GOAL := help
 .PHONY: help venv run test test-slow test-all test-faults reliability fuzz check lint format train benchmarks screenshots
-.PHONY: translations lock sbom kubernetes lint-docker lint-javascript vendor clean
+.PHONY: translations words lock sbom kubernetes lint-docker lint-javascript vendor clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,8 +25,8 @@ help: ## List these commands
 venv: $(VENV)/.serve-stamp ## Install what serving needs into .venv
 
 run: $(VENV)/.serve-stamp ## Start the web app (PORT=8000)
-	@echo "Open http://localhost:$(PORT)/ and stop with Ctrl-C"
-	@PORT="$(PORT)" exec $(BIN)/gunicorn "app:create_app()"
+	@echo "Loading the networks. Stop with Ctrl-C."
+	@SAY_READY=1 PORT="$(PORT)" exec $(BIN)/gunicorn "app:create_app()"
 
 test: $(VENV)/.dev-stamp ## Run the quick tests (PYTEST_ARGS="-k name")
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not fault" $(PYTEST_ARGS)
@@ -90,6 +90,9 @@ screenshots: $(VENV)/.dev-stamp ## Take the screenshots of README (needs Chromiu
 translations: $(VENV)/.dev-stamp ## Gather new sentences for the translators, and compile the catalogues
 	$(BIN)/python -m web.languages.catalogue
 
+words: $(VENV)/.dev-stamp ## Print how long each document and its sentences are
+	$(BIN)/python -m tests.docs.words
+
 # The largest lock comes first, so that what is served is what is tested.
 lock: $(VENV)/.dev-stamp ## Write requirements.txt and requirements/*.txt from their .in files
 	$(LOCK) requirements/dev.in --output-file requirements/dev.txt
@@ -126,6 +129,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.serve-stamp: requirements.txt | $(VENV)/bin/python
+	@echo "Installing what serving needs: about 120 MB to download, about a minute. This is done once."
 	$(PIP_INSTALL) -r requirements.txt
 	@touch $@
 

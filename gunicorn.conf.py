@@ -1,6 +1,7 @@
 """How gunicorn serves the app. It is read by default when gunicorn starts in this folder."""
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -52,6 +53,12 @@ def post_fork(server, worker):
     worker_metrics.write_at_seat(worker)
     # For a whole request, and again for its answer; moving on at 2 Mbit/s or more takes nothing of it.
     worker.receive_seconds = 15
+
+
+def post_worker_init(worker):
+    """Say where to open the page, once the models are loaded: to a person, not into a log."""
+    if "SAY_READY" in os.environ or sys.stdout.isatty():
+        print(f"Ready: {addresses.page_address(worker.cfg.address)}", flush=True)
 
 
 def child_exit(server, worker):

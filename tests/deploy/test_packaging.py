@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.docs.words import documents
 from tests.support.samples import TOP
 from web.settings import load_settings
 
@@ -193,15 +194,13 @@ def test_help_lists_every_command():
 
 
 def test_documents_mention_only_make_commands_that_exist():
-    documents = [path for path in (TOP / "README.md", TOP / "CONTRIBUTING.md") if path.exists()]
-    if not documents:
-        pytest.skip("there is no README.md")
     code = [
         snippet
-        for path in documents
+        for path in documents()
         for snippet in re.findall(r"```.*?```|`[^`]+`", path.read_text(encoding="utf-8"), re.DOTALL)
     ]
     mentioned = {name for snippet in code for name in re.findall(r"\bmake ([a-z][a-z-]*)", snippet)}
+    assert "run" in mentioned
     assert mentioned <= MAKE_TARGETS
 
 
@@ -210,5 +209,5 @@ def test_french_readme_has_the_commands_of_the_english_one():
         re.findall(r"^```\w+\n.*?^```", (TOP / name).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
         for name in ("README.md", "docs/fr/README.md")
     )
-    assert len(english) > 5
+    assert len(english) >= 2
     assert french == english

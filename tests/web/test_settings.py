@@ -8,6 +8,7 @@ import pytest
 from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER
 from model.reading.contents import Limits
 from tests.support.samples import TOP
+from web import settings_page
 from web.settings import PREFIX, TABLE, SettingsError, load_settings
 
 
@@ -92,15 +93,22 @@ def test_names_that_kubernetes_sets_for_a_service_of_this_name_are_left_alone(
     assert load_settings().max_files == 600
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/fr/README.md", "SECURITY.md", "PRIVACY.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("document", ["docs/operate.md", "docs/train.md", "SECURITY.md", "PRIVACY.md", "CHANGELOG.md"])
 def test_documents_name_only_settings_that_there_are(document: str) -> None:
     named = set(re.findall(rf"{PREFIX}([A-Z_]+)", (TOP / document).read_text(encoding="utf-8")))
     assert named
     assert named <= set(TABLE)
 
 
-def test_values_shown_in_readme_can_be_used() -> None:
-    shown = dict(re.findall(rf'export {PREFIX}([A-Z_]+)="?([^"\s]+)', (TOP / "README.md").read_text(encoding="utf-8")))
+def test_table_of_settings_in_the_documentation_is_current() -> None:
+    page = settings_page.PAGE.read_text(encoding="utf-8")
+    assert settings_page.with_table(page) == page
+    assert f"| `{PREFIX}MAX_FILES` | `600` | Most files" in page
+
+
+def test_values_shown_in_the_documentation_can_be_used() -> None:
+    page = settings_page.PAGE.read_text(encoding="utf-8")
+    shown = dict(re.findall(rf'export {PREFIX}([A-Z_]+)="?([^"\s]+)', page))
     assert len(shown) == 5
     load_settings(shown | {"TOKENS": "ab" * 32})
 

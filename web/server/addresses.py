@@ -1,4 +1,4 @@
-"""Check before the start whether the server can listen at its addresses."""
+"""The server's addresses: whether they are free before the start, and what to open in a browser after it."""
 
 import socket
 import sys
@@ -22,6 +22,15 @@ def exit_unless_free(addresses: Iterable[tuple[str, int] | str]) -> None:
                 file=sys.stderr,
             )
             sys.exit(EXIT_CANNOT_START)
+
+
+def page_address(addresses: Iterable[tuple[str, int] | str]) -> str:
+    """Return where a browser on this machine finds the page; nothing where only Unix sockets are served."""
+    for address in addresses:
+        if not isinstance(address, str):
+            host, port = "127.0.0.1" if address[0] in ("0.0.0.0", "::", "localhost") else address[0], address[1]
+            return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return ""
 
 
 def _why_not(host: str, port: int) -> str:

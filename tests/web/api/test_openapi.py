@@ -152,8 +152,8 @@ def test_every_example_is_of_its_schema(document: dict) -> None:
     assert examples >= 2
 
 
-def test_readme_s_example_is_of_the_schema(document: dict) -> None:
-    api = (TOP / "README.md").read_text(encoding="utf-8").split("## The API")[1]
+def test_example_of_the_documentation_is_of_the_schema(document: dict) -> None:
+    api = (TOP / "docs" / "api.md").read_text(encoding="utf-8")
     example = json.loads(re.search(r"```json\n(.*?)```", api, re.DOTALL)[1])
     assert errors_against(document, {"$ref": "#/components/schemas/Predictions"}, example) == []
     assert without_unknown_fields(example) == example
