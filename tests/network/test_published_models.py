@@ -138,10 +138,10 @@ def test_page_and_api_show_the_figures_of_the_card(classifier: Classifier) -> No
     # How it does where its bounds were not chosen stands beside how it does where they were.
     if "trust" in figures["metrics"]:
         selective = scored["trust"]["selective"]
-        assert f"a class for {selective['coverage']:.0%} of them and is wrong in" in page
-        with_refused = "Answers to pictures that its gate refuses are counted here too." in page
+        assert f"names a class for {selective['coverage']:.0%} of them and is wrong about" in page
+        with_refused = "Images that it refuses as “not a brain MRI” are counted here too." in page
         assert with_refused != selective.get("refused_are_not_certain", False)
-        assert f"in {selective['error_among_certain']:.0%} of these" in page
+        assert f"about {selective['error_among_certain']:.0%} of these" in page
 
 
 def test_scoring_log_has_a_row_for_each_shipped_model(classifier: Classifier) -> None:
@@ -174,4 +174,4 @@ def test_card_and_page_say_which_samples_get_no_class(classifier: Classifier) ->
               if card.metrics["samples"][name] not in card.class_names]  # fmt: skip
     said = f"{card.name} {card.version} names no class for: {', '.join(LABELS[name] for name in silent)}."
     assert (said in page) == bool(silent)
-    assert "is wrong about" not in page
+    assert "is wrong about: " not in page
