@@ -92,8 +92,9 @@ def test_gate_is_fitted_to_heads_without_skull_and_to_extracted_brains_too(tmp_p
     for kind, level in (("spine", 250), ("heart", 160)):
         (tmp_path / "organs" / kind).mkdir(parents=True)
         for i in range(6):
-            organ = np.zeros((96, 96), np.uint8)
-            organ[:, 40:56] = level - 10 * i
+            # Of two levels alone it would be refused as a mask.
+            organ = random.integers(0, 30, (96, 96), np.uint8)
+            organ[:, 40:56] += np.uint8(level - 30 - 10 * i)
             Image.fromarray(organ).save(tmp_path / "organs" / kind / f"{i}.jpg")
     told_apart = fit_gate(classifier, training, validation, measured, tmp_path, 0, tmp_path / "organs")
     assert told_apart.kind == "linear"
