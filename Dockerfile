@@ -26,7 +26,8 @@ COPY templates/ templates/
 COPY static/ static/
 # What the page's footer links to.
 COPY README.md MODEL_CARD.md PRIVACY.md LICENSE ./
-COPY docs/fr/README.md docs/fr/PRIVACY.md docs/fr/
+COPY docs/use.md docs/
+COPY docs/fr/README.md docs/fr/use.md docs/fr/MODEL_CARD.md docs/fr/PRIVACY.md docs/fr/
 # The served models' figures, for the API.
 COPY training/results/served.json training/results/
 # Readable by the service's user whatever the umask of the checkout; owned by root, so that the service cannot alter it.

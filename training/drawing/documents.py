@@ -5,6 +5,7 @@ The templates stand in training/drawing/templates and docs/studies/source; a tes
 
 import json
 import re
+from gettext import NullTranslations, translation
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ SERVED = "training/results/served.json"
 READMES = ("README.md", "docs/fr/README.md")
 README_BEGIN = "<!-- figures: made by `python -m training study report` -->"
 README_END = "<!-- end of figures -->"
+# The French one has the figures that matter first, and points to the other for the rest.
+MODEL_CARDS = {"MODEL_CARD.md": "model_card.md.jinja", "docs/fr/MODEL_CARD.md": "model_card.fr.md.jinja"}
 # Which images of an evaluation: the whole published set, and by copies in what the network was trained on.
 PARTS = {
     "all": "all images",
@@ -56,7 +59,8 @@ def texts(cards: list[ModelCard], top: Path = TOP) -> dict[str, str]:
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     pages.filters |= {"percent": _percent, "interval": _interval, "decimal": "{:.3f}".format}
-    pages.filters |= {"recalls": _recalls, "averages": _averages}
+    pages.filters |= {"recalls": _recalls, "averages": _averages, "worst_recall": _worst_recall}
+    pages.filters |= {"french": _french(top).gettext, "pourcent": _pourcent}
     pages.globals |= {"parts": PARTS, "disclaimer": DISCLAIMER, "plot": trust_plot, "log": _scorings(top)}
     table = pages.get_template("readme_table.jinja").render(cards=cards)
     readmes = {name: _with_table((top / name).read_text(encoding="utf-8"), table) for name in READMES}
@@ -66,8 +70,11 @@ def texts(cards: list[ModelCard], top: Path = TOP) -> dict[str, str]:
         for file in sorted((top / "docs" / "studies" / "source").glob("*.md.jinja"))
     }
     shared = [limit for limit in cards[0].limits if all(limit in card.limits for card in cards)]
-    card = pages.get_template("model_card.md.jinja").render(cards=cards, shared_limits=shared)
-    return {SERVED: served_json(cards), "MODEL_CARD.md": card, **readmes, **studies}
+    model_cards = {
+        name: pages.get_template(template).render(cards=cards, shared_limits=shared)
+        for name, template in MODEL_CARDS.items()
+    }
+    return {SERVED: served_json(cards), **model_cards, **readmes, **studies}
 
 
 def served_json(cards: list[ModelCard]) -> str:
@@ -102,6 +109,11 @@ def trust_plot(card: ModelCard) -> str:
     return f"docs/trust-{card.name}.png"
 
 
+def _french(top: Path) -> NullTranslations:
+    """Return the translations of the cards' sentences, as the page has them."""
+    return translation("messages", top / "web" / "languages" / "translations", ["fr"], fallback=True)
+
+
 def _scorings(top: Path) -> list[list[str]]:
     """Read the cells of the log of scorings, in its order."""
     lines = (top / "docs" / "scorings.md").read_text(encoding="utf-8").splitlines()
@@ -117,6 +129,10 @@ def _percent(share: float | None, digits: int = 1) -> str:
     return "none" if share is None else f"{share:.{digits}%}"
 
 
+def _pourcent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %".replace(".", ",")
+
+
 def _interval(figures: dict[str, Any]) -> str:
     low, high = figures["accuracy_interval"]
     return f"{figures['accuracy']:.1%} ({low:.1%} to {high:.1%})"
@@ -125,6 +141,13 @@ def _interval(figures: dict[str, Any]) -> str:
 def _recalls(figures: dict[str, Any]) -> str:
     of_class = {name: of["recall"] for name, of in figures["per_class"].items() if of["recall"] is not None}
     return ", ".join(f"{name} {recall:.2f}" for name, recall in of_class.items())
+
+
+def _worst_recall(figures: dict[str, Any]) -> str:
+    """Name the class of which the smallest share is found."""
+    of_class = {name: of["recall"] for name, of in figures["per_class"].items() if of["recall"] is not None}
+    worst = min(of_class, key=of_class.__getitem__)
+    return f"{worst} {_percent(of_class[worst])} of {figures['per_class'][worst]['n_pictures']}"
 
 
 def _averages(figures: dict[str, Any]) -> str:

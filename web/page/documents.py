@@ -15,6 +15,7 @@ _TOP = Path(__file__).parents[2]
 # By the last part of the address: a title, and the file below the project's folder.
 DOCUMENTS = {
     "readme": (Sentence("Read me"), "README.md"),
+    "use": (Sentence("How to read an answer"), "docs/use.md"),
     "model-card": (Sentence("Model card"), "MODEL_CARD.md"),
     "privacy": (Sentence("Privacy"), "PRIVACY.md"),
     "licence": (Sentence("Licence (MIT)"), "LICENSE"),
@@ -29,7 +30,7 @@ def document(name: str) -> str:
     if name not in DOCUMENTS:
         abort(404)
     title, file_name = DOCUMENTS[name]
-    translated = _TOP / "docs" / chosen_language() / file_name
+    translated = _TOP / "docs" / chosen_language() / Path(file_name).name
     language, file = (chosen_language(), translated) if translated.is_file() else ("en", _TOP / file_name)
     text = as_html(file.read_text(encoding="utf-8"))
     return render_template("document.html", title=title, text=text, language=language, disclaimer=DISCLAIMER)

@@ -120,6 +120,7 @@ def test_publishing_a_shipped_model_writes_every_document_that_speaks_of_it(
     documents = {
         "MODEL_CARD.md",
         "README.md",
+        "docs/fr/MODEL_CARD.md",
         "docs/fr/README.md",
         "docs/trust-vgg16.png",
         "training/results/served.json",

@@ -187,8 +187,11 @@ def test_document_is_a_page_with_every_word_of_the_file_and_no_mark_of_markdown(
     page = client.get(f"/documents/{name}?lang={language}").text.split("<article")[1].split("</article>")[0]
     prose = text_of(re.sub(r"<(pre|code).*?</\1>", " ", page, flags=re.DOTALL))
     assert not re.search(r"\*\*|\]\(|^#|\| |```", prose)
-    file = {"readme": "README.md", "model-card": "MODEL_CARD.md", "privacy": "PRIVACY.md", "licence": "LICENSE"}[name]
-    translated = TOP / "docs" / language / file
+    file = {
+        "readme": "README.md", "use": "docs/use.md", "model-card": "MODEL_CARD.md",
+        "privacy": "PRIVACY.md", "licence": "LICENSE",
+    }[name]  # fmt: skip
+    translated = TOP / "docs" / language / Path(file).name
     source = (translated if translated.is_file() else TOP / file).read_text(encoding="utf-8")
     words = re.findall(
         r"[^\W\d_]{5,}", re.sub(r"!\[[^\]]*\]\([^)]*\)|\]\([^)]*\)|<!--.*?-->|\A# .*|```\w+", "", source)
