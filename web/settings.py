@@ -84,7 +84,7 @@ class Settings:
     max_upload_mb: int = field(
         default=60,
         metadata=_as(
-            f"Largest request, in megabytes, all files together; {LOCAL_UPLOAD_MB} where only this machine is served.",
+            f"Largest request in megabytes, all files together; {LOCAL_UPLOAD_MB} where only this machine is served.",
             _positive,
         ),
     )
@@ -98,19 +98,25 @@ class Settings:
     models_dir: Path = field(default=WEIGHTS_FOLDER, metadata=_as("Folder of the models' cards and weights.", Path))
     tokens: tuple[str, ...] = field(
         default=(),
-        metadata=_as("SHA-256 of each token that lets in, by commas; with none, all are let in.", _digests, True),
+        metadata=_as(
+            "SHA-256 digests of the accepted tokens, separated by commas; without any, everyone is let in.",
+            _digests,
+            True,
+        ),
     )
     rate_limit: str = field(
-        default="", metadata=_as("Most uploads of one address, like 60/minute; empty for no limit.", _rate)
+        default="", metadata=_as("Upload limit for one address, like 60/minute; empty for no limit.", _rate)
     )
     rate_limit_storage: str = field(
-        default="memory://", metadata=_as("Where they are counted: memory://, or redis://HOST.", _storage, True)
+        default="memory://",
+        metadata=_as("Where uploads are counted: memory://, or redis://HOST for all workers together.", _storage, True),
     )
     proxy_hops: int = field(
-        default=0, metadata=_as("Proxies in front whose X-Forwarded-For, -Proto and X-Request-Id are believed.", _count)
+        default=0,
+        metadata=_as("Number of proxies in front, whose X-Forwarded-For, -Proto and X-Request-Id are trusted.", _count),
     )
     hsts_seconds: int = field(
-        default=0, metadata=_as("How long browsers must come back by HTTPS only; 0 for no such demand.", _count)
+        default=0, metadata=_as("Seconds for which browsers must use HTTPS only; 0 for no such demand.", _count)
     )
     metrics: str = field(
         default="local",
