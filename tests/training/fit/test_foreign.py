@@ -67,7 +67,8 @@ def test_single_sigmoid_becomes_two_classes(tmp_path: Path) -> None:
     network.save(tmp_path / "theirs.keras")
     mine, _ = adapted(tmp_path / "theirs.keras", [1, 0], "-1..1")
     second = said(network, GREY / 127.5 - 1)
-    np.testing.assert_allclose(mine.predict(GREY, verbose=0), np.hstack([second, 1 - second]), atol=1e-5)
+    # OpenVINO computes in bfloat16 on processors that can: three digits.
+    np.testing.assert_allclose(mine.predict(GREY, verbose=0), np.hstack([second, 1 - second]), atol=1e-3)
 
 
 def as_keras_2_writes(file: Path) -> None:

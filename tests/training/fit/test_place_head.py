@@ -122,4 +122,5 @@ def test_place_head_takes_over_what_a_pooled_head_had_learned() -> None:
     at_place = keras.Model(grey, features).predict(flat, verbose=0)[0, 3, 3]
     kernel, bias = (keras.ops.convert_to_numpy(v) for v in earlier.get_layer("logits").weights)
     expected = at_place @ kernel + bias
-    np.testing.assert_allclose(places, (expected - expected[NO_TUMOR])[[0, 1, 3]], rtol=1e-4, atol=1e-4)
+    # OpenVINO computes in bfloat16 on processors that can: two digits of each.
+    np.testing.assert_allclose(places, (expected - expected[NO_TUMOR])[[0, 1, 3]], rtol=0.02, atol=0.01)
