@@ -1,4 +1,4 @@
-"""The one path from a picture to the network's input."""
+"""The one path from an image to the network's input."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""From folders of labelled pictures to a published Keras model. Nothing in `model/` or `web/` uses it."""
+"""From folders of labelled images to a published Keras model. Nothing in `model/` or `web/` uses it."""
 
 import os
 

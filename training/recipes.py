@@ -25,11 +25,11 @@ class Recipe:
     input_size_px: int
     feature_layer: str
     augmentation: Augmentation
-    # Small enough to leave two thousand pictures for training, large enough for a hundred per frequent class.
+    # Small enough to leave two thousand images for training, large enough for a hundred per frequent class.
     validation_share: float = 0.15
     dropout: float = 0.3
     batch_size: int = 32
-    # Copies of each picture whose features are cached: the first as it is, the others augmented.
+    # Copies of each image whose features are cached: the first as it is, the others augmented.
     frozen_views: int = 1
     frozen_epochs: int = 30
     frozen_rate: float = 1e-3
@@ -41,20 +41,20 @@ class Recipe:
     label_smoothing: float = 0.0
     # Epochs without a better validation loss before a phase ends.
     patience: int = 5
-    # The layer whose input tells what is no brain MRI: late enough to know brains, early enough not to see them alone.
+    # The layer whose input tells what is not a brain MRI: late enough to know brains, early enough to see more.
     gate_layer: str = ""
     # Stride of the network's last halving; 1 leaves a finer grid of places, for small lesions and sharper heat maps.
     last_stride: int = 2
-    # Pictures per fine-tuning epoch; 0: as many as there are. Fixed, so that more data do not mean more time.
+    # Images per fine-tuning epoch; 0: as many as there are. Fixed, so that more data do not mean more time.
     draws_per_epoch: int = 0
     # The weights after each of the last epochs are averaged: single epochs swing by several points.
     averaged_epochs: int = 0
     # Where the rate has fallen to at the end, as a share of its peak.
     last_rate_share: float = 0.02
-    # Share of the pictures without tumor among those drawn, None for as many as of each other class: three tumor
+    # Share of the images without tumor among those drawn, None for as many as of each other class: three tumor
     # classes against one otherwise teach false alarms.
     no_tumor_share: float | None = None
-    # Lesions pasted into other brains, None: pictures as they are, balanced by class alone.
+    # Lesions pasted into other brains, None: images as they are, balanced by class alone.
     synthesis: Synthesis | None = None
     # Whether each place of the feature maps decides, and the image's answer is a soft maximum of its places.
     decides_at_places: bool = False
@@ -137,7 +137,7 @@ QUICK_PICTURES_PER_CLASS = 60
 
 
 def recipe_for(name: str, task: str | None, quick: bool) -> Recipe:
-    """Give the named recipe, for another task than its own where one is asked for, and shortened if quick."""
+    """Return the named recipe, for another task than its own where one is asked for, and shortened if quick."""
     changes: dict[str, object] = dict(_QUICK[name]) if quick else {}
     if task:
         changes["task"] = task

@@ -26,7 +26,7 @@ ANSWERS = ("class", UNCERTAIN, NOT_BRAIN_MRI)
 
 @pytest.fixture(scope="module")
 def models(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    """Give the tiny models, the first of which answers as the test's parameter says; no test may change them."""
+    """Return the tiny models, the first of which answers as the test's parameter says; no test may change them."""
     return models_that_answer(request.param, tiny_models, tmp_path_factory.mktemp("answering") / "models")
 
 

@@ -1,4 +1,4 @@
-"""What is unlike every training picture gets no class, and the gate's file is checked as the weights are."""
+"""What is unlike every training image gets no class, and the gate's file is checked as the weights are."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from model.errors import ModelFileError
 
 
 def gate_of_a_plane() -> tuple[Gate, NDArray[np.float32]]:
-    """Give a gate around a plane of two dimensions in twelve, and points near that plane."""
+    """Return a gate around a plane of two dimensions in twelve, and points near that plane."""
     random = np.random.default_rng(0)
     directions = np.linalg.qr(random.normal(size=(12, 2)))[0].T.astype(np.float32)
     points = random.normal(size=(50, 2)) @ directions + 0.05 * random.normal(size=(50, 12))
@@ -57,7 +57,7 @@ def test_gate_survives_being_written_and_an_altered_file_is_refused(tmp_path) ->
 
 
 def linear_gate() -> LinearGate:
-    """Give a gate that refuses what has more in the first channel than in the second."""
+    """Return a gate that refuses what has more in the first channel than in the second."""
     weights = np.array([2, -2, 0], np.float32)
     return LinearGate(np.zeros(3, np.float32), np.ones(3, np.float32), weights, np.float32(0), float(np.exp(1.0)))
 

@@ -22,7 +22,7 @@ def documents(file: Path) -> list[dict[str, Any]]:
 
 
 def rendered(folder: Path) -> list[dict[str, Any]]:
-    """Give what kustomize makes of a folder; skip where there is no kubectl."""
+    """Return what kustomize makes of a folder; skip where there is no kubectl."""
     if not shutil.which("kubectl"):
         pytest.skip("kubectl, which renders kustomizations, is not installed")
     done = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False)

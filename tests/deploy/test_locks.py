@@ -26,7 +26,7 @@ def lock_of(stem: str) -> Path:
 
 
 def wanted_by(stem: str) -> set[Requirement]:
-    """Give the requirements of an .in file, with those of the files that it includes."""
+    """Return the requirements of an .in file, with those of the files that it includes."""
     found = set()
     for line in (TOP / "requirements" / f"{stem}.in").read_text(encoding="utf-8").splitlines():
         if line.startswith("-r "):
@@ -37,7 +37,7 @@ def wanted_by(stem: str) -> set[Requirement]:
 
 
 def locked_in(stem: str) -> dict[Requirement, set[str]]:
-    """Give the requirements of a lock with the SHA-256 of their files."""
+    """Return the requirements of a lock with the SHA-256 of their files."""
     text = lock_of(stem).read_text(encoding="utf-8")
     joined = re.sub(r"^ *#.*\n", "", text, flags=re.MULTILINE).replace("\\\n", "")
     lines = [line for line in joined.splitlines() if line.strip()]

@@ -22,7 +22,7 @@ MAKE_TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
 
 
 def instructions(name):
-    """Give the arguments of each such instruction of the Dockerfile, continued lines joined."""
+    """Return the arguments of each such instruction of the Dockerfile, continued lines joined."""
     joined = DOCKERFILE.replace("\\\n", " ")
     return re.findall(rf"^{name} +(.*)$", joined, re.MULTILINE)
 
@@ -154,7 +154,7 @@ def test_proxy_tells_the_app_addresses_and_ids_of_its_own_and_the_app_believes_t
 
 
 def dry_run(target):
-    """Give the commands that make would run for a target on a fresh machine."""
+    """Return the commands that make would run for a target on a fresh machine."""
     # Without the variables of an outer make, whose flags would change what the inner one prints.
     return output_of(program("make"), "-n", "-B", target, env={"PATH": os.environ["PATH"]})
 

@@ -12,7 +12,7 @@ TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 
 def promises_of(document: str) -> list[str]:
-    """Give the items of all lists, each as one line."""
+    """Return the items of all lists, each as one line."""
     text = (TOP / document).read_text(encoding="utf-8")
     items = re.findall(r"^- (.*(?:\n  .*)*)", text, re.MULTILINE)
     return [re.sub(r"\s+", " ", item) for item in items]

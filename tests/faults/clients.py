@@ -33,19 +33,19 @@ class Reply:
 
 
 def upload_body(*contents: bytes, name: str = "slice.png") -> bytes:
-    """Give the multipart body of an upload."""
+    """Return the multipart body of an upload."""
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename="{name}"\r\n\r\n'.encode()
     return b"".join(head + content + b"\r\n" for content in contents) + f"--{BOUNDARY}--\r\n".encode()
 
 
 def request_bytes(method: str, path: str, body: bytes = b"") -> bytes:
-    """Give a whole request that closes its connection."""
+    """Return a whole request that closes its connection."""
     kind = f"Content-Type: multipart/form-data; boundary={BOUNDARY}\r\nContent-Length: {len(body)}\r\n" if body else ""
     return f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{kind}\r\n".encode() + body
 
 
 def prediction(*contents: bytes) -> bytes:
-    """Give a whole request for predictions."""
+    """Return a whole request for predictions."""
     return request_bytes("POST", "/api/v1/predictions", upload_body(*contents))
 
 

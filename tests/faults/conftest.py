@@ -1,4 +1,4 @@
-"""What the fault tests share: models to serve, pictures to send, and the notes that become docs/reliability.md."""
+"""What the fault tests share: models to serve, images to send, and the notes that become docs/reliability.md."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.support.images import encoded
 from tests.support.networks import save_tiny_model, save_with_card
 from tests.support.server import Server, gunicorn
 
-# Of the network that takes long: some 60 ms a picture on one core, as the shipped ones.
+# Of the network that takes long: some 60 ms an image on one core, as the shipped ones.
 _SIDE_PX = 224
 _N_LAYERS = 5
 
@@ -59,7 +59,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def slow_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with a network of about half the shipped xception's operations, and a tiny one beside it."""
+    """Return a folder with a network of about half the shipped xception's operations, and a tiny one beside it."""
     folder = tmp_path_factory.mktemp("slow")
     keras = import_keras()
     layers = keras.layers
@@ -76,7 +76,7 @@ def slow_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def pictures() -> list[bytes]:
-    """Give eight pictures that a network tells apart."""
+    """Return eight images that a network tells apart."""
     random = np.random.default_rng(5)
     y, x = np.mgrid[:128, :128] / 128 - 0.5
     found = []

@@ -32,7 +32,7 @@ class Load:
     own_cores: float = 0.0
 
     def with_status(self, *statuses: int) -> list[Reply]:
-        """Give the replies of these statuses; 0 is no answer."""
+        """Return the replies of these statuses; 0 is no answer."""
         return [reply for reply in self.replies if reply.status in statuses]
 
     @property
@@ -48,7 +48,7 @@ class Load:
         return self.per_second / (len(os.sched_getaffinity(0)) - self.own_cores)
 
     def percentile(self, percent: float, status: int = 200) -> float:
-        """Give a percentile of the seconds that answers of a status took; 0 where there are none."""
+        """Return a percentile of the seconds that answers of a status took; 0 where there are none."""
         seconds = [reply.seconds for reply in self.with_status(status)]
         return float(np.percentile(seconds, percent)) if seconds else 0.0
 

@@ -53,7 +53,7 @@ def main() -> int:
 
 
 def named_tests(test: str) -> list[str]:
-    """Give the functions that a row names as `file:beginning`.
+    """Return the functions that a row names as `file:beginning`.
 
     Raises:
         LookupError: there is none.

@@ -40,7 +40,7 @@ def over_the_limit(is_chunked: bool) -> bytes:
 
 
 def deflated_bomb() -> bytes:
-    """Give 16 MB of a DICOM file that would inflate to 16 GB."""
+    """Return 16 MB of a DICOM file that would inflate to 16 GB."""
     whole = Path(get_testdata_file("image_dfl.dcm")).read_bytes()
     # Behind the preamble, the prefix and the element that gives their length: the file meta. DICOM PS3.10, 7.1.
     meta = whole[: 144 + int.from_bytes(whole[140:144], "little")]

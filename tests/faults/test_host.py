@@ -18,7 +18,7 @@ from tests.faults.clients import Record, Reply, ask, prediction
 from tests.support.images import encoded
 from tests.support.server import Server, gunicorn
 
-# Memory for a worker beyond what it has: not enough to decode a large picture.
+# Memory for a worker beyond what it has: not enough to decode a large image.
 SPARE_BYTES = 60_000_000
 MAX_FILES = 64
 
@@ -58,7 +58,7 @@ def _code(reply: Reply) -> str:
 
 @pytest.fixture
 def full_folder(tmp_path: Path) -> Iterator[Path]:
-    """Give a folder on a file system without a free byte."""
+    """Return a folder on a file system without a free byte."""
     folder = tmp_path / "full"
     folder.mkdir()
     made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)], capture_output=True)

@@ -145,7 +145,7 @@ def _seen(loads: dict[int, Load], peaks: Sequence[Load]) -> str:
 
 
 def _peak(server: Server, request: bytes) -> Load:
-    """Give the load of four clients that wait for their answers."""
+    """Return the load of four clients that wait for their answers."""
     return closed_loop(server, [request], 4, 3)
 
 

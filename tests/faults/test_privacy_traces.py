@@ -34,7 +34,7 @@ def upload(content: bytes, path: str = "/api/v1/predictions", name: str = "slice
 
 
 def written_by(trace: str) -> list[str]:
-    """Give the calls of a trace that opened something for writing, removed or renamed it, and succeeded."""
+    """Return the calls of a trace that opened something for writing, removed or renamed it, and succeeded."""
     calls = [line for line in trace.splitlines() if re.search(r"\) = \d", line)]
     reading = [line for line in calls if "open" in line and not re.search(r"O_(WRONLY|RDWR|CREAT|TRUNC|TMPFILE)", line)]
     return [line for line in calls if line not in reading and "connect(" not in line and '"/dev/null"' not in line]
@@ -95,7 +95,7 @@ def test_p5_service_works_in_a_network_namespace_without_any_network(tiny_models
 
 
 def with_canaries() -> dict[str, bytes]:
-    """Give files that carry the canary wherever a format has room for words."""
+    """Return files that carry the canary wherever a format has room for words."""
     picture = Image.fromarray(drawn_slice())
     exif = Image.Exif()
     exif[0x013B] = exif[0x010E] = CANARY  # Artist, ImageDescription

@@ -36,7 +36,7 @@ def under_load(server: Server, request: bytes, seconds: float, act: Callable[[],
 
 
 def longest_silence(load: Load) -> float:
-    """Give the longest time in seconds without a good answer."""
+    """Return the longest time in seconds without a good answer."""
     ends = sorted(reply.began + reply.seconds for reply in load.with_status(200))
     return max(later - earlier for earlier, later in itertools.pairwise(ends))
 

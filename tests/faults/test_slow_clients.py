@@ -36,7 +36,7 @@ async def besiege(
 
 
 def mixture(n_clients: int) -> list[SlowClient]:
-    """Give slow clients of all kinds, from addresses of this machine other than the tests' own."""
+    """Return slow clients of all kinds, from addresses of this machine other than the tests' own."""
     kinds = list(KINDS.values())
     return [SlowClient(*kinds[i % len(kinds)], address=f"127.0.0.{2 + i % 4}") for i in range(n_clients)]
 

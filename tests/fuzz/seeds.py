@@ -35,7 +35,7 @@ _PICTURES = {
 
 @functools.cache
 def seeds() -> dict[str, bytes]:
-    """Give the files by what they are."""
+    """Return the files by what they are."""
     pixels = np.random.default_rng(19).integers(0, 255, (32, 32), np.uint8)
     found = {name: _picture(pixels, *how) for name, how in _PICTURES.items()}
     found |= {name: Path(get_testdata_file(name)).read_bytes() for name in _DICOM_SAMPLES}

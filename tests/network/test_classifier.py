@@ -72,7 +72,7 @@ def test_only_the_next_batch_is_in_work_while_one_is_looked_at(tiny_models: Path
 
 @dataclass(frozen=True, eq=False)
 class SlowToRead:
-    """A picture that holds up whoever prepares it."""
+    """An image that holds up whoever prepares it."""
 
     taken: threading.Semaphore
     may_go_on: threading.Event

@@ -26,7 +26,7 @@ SAMPLE = Path(__file__).parents[2] / "static" / "samples" / "glioma.jpg"
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a tiny model that says what it answers to the known pictures."""
+    """A folder with a tiny model that says what it answers to the known images."""
     folder = tmp_path_factory.mktemp("published")
     save_tiny_model(folder, "xception", "tumor_type", "feature_pool")
     write_known_answers(folder / "xception.json")
@@ -157,7 +157,7 @@ def test_missing_known_picture_is_named(card_path: Path, tmp_path: Path, monkeyp
 
 
 def with_a_lambda(folder: Path) -> bytes:
-    """Give a network that would write a file when it is loaded or run."""
+    """Return a network that would write a file when it is loaded or run."""
     marker = str(folder / "harm")
     grey = keras.Input((SIZE_PX, SIZE_PX, 1))
     harmful = keras.layers.Lambda(lambda x, path=marker: [open(path, "w").close(), x][1])(grey)  # noqa: PTH123
@@ -168,7 +168,7 @@ def with_a_lambda(folder: Path) -> bytes:
 
 
 def rewritten(content: bytes, folder: Path, name: str, entry: bytes) -> bytes:
-    """Give a .keras file with one entry exchanged."""
+    """Return a .keras file with one entry exchanged."""
     (folder / "old.zip").write_bytes(content)
     with (
         zipfile.ZipFile(folder / "old.zip") as old,
@@ -184,7 +184,7 @@ def zip_bomb(content: bytes, folder: Path) -> bytes:
 
 
 def shape_bomb(content: bytes, folder: Path) -> bytes:
-    """Give a network whose last layer claims a million million weights."""
+    """Return a network whose last layer claims a million million weights."""
     with zipfile.ZipFile(folder / "xception.keras") as archive:
         config = json.loads(archive.read("config.json"))
     next(layer for layer in config["config"]["layers"] if layer["class_name"] == "Dense")["config"]["units"] = 10**12
@@ -192,7 +192,7 @@ def shape_bomb(content: bytes, folder: Path) -> bytes:
 
 
 def lookup_of_a_path(content: bytes, folder: Path) -> bytes:
-    """Give a network with a layer that reads a file of this machine as its vocabulary."""
+    """Return a network with a layer that reads a file of this machine as its vocabulary."""
     with zipfile.ZipFile(folder / "xception.keras") as archive:
         config = json.loads(archive.read("config.json"))
     config["config"]["layers"][1].update(class_name="StringLookup", module="keras.layers")

@@ -1,4 +1,4 @@
-"""What is no brain MRI, sent to the model that is asked first: never a class."""
+"""What is not a brain MRI, sent to the model that is asked first: never a class."""
 
 from collections.abc import Callable
 

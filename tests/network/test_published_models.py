@@ -85,7 +85,7 @@ def test_shipped_model_scores_on_the_official_testing_pictures_what_its_card_say
     probabilities = calibrate(np.concatenate(batches), card.decision.temperature)
     measured = summarize(decoded.labels(card.class_names), probabilities, card.class_names)
     stated = card.metrics["sartaj/Testing"]["all"]
-    # The figures were made on another Keras backend: a picture on the fence between two classes may change sides.
+    # The figures were made on another Keras backend: an image on the fence between two classes may change sides.
     assert abs(measured.n_correct - stated["n_correct"]) <= 1
     for name, figures in stated["per_class"].items():
         assert measured.per_class[name].recall == pytest.approx(figures["recall"], abs=0.015)

@@ -1,4 +1,4 @@
-"""Several files at once: order, series among pictures, zip archives, and limits."""
+"""Several files at once: order, series among images, zip archives, and limits."""
 
 import hashlib
 import io

@@ -168,7 +168,7 @@ def test_every_exif_orientation_stands_upright(orientation: int) -> None:
     quarters = np.kron(np.array([[250, 150], [50, 0]], np.uint8), np.ones((40, 30), np.uint8))
     # A fine pattern: flat areas would be a label map.
     quarters[:, ::2] += 1
-    # How EXIF stores an upright picture under each orientation; source: Exif 2.32, 4.6.4 A.
+    # How EXIF stores an upright image under each orientation; source: Exif 2.32, 4.6.4 A.
     stored = {
         1: quarters, 2: quarters[:, ::-1], 3: quarters[::-1, ::-1], 4: quarters[::-1],
         5: quarters.T, 6: np.rot90(quarters), 7: quarters[::-1, ::-1].T, 8: np.rot90(quarters, -1),

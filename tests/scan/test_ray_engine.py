@@ -22,7 +22,7 @@ def needs_ray() -> None:
 
 
 def parents(pid: int) -> list[int]:
-    """Give the ancestors of a process, nearest first."""
+    """Return the ancestors of a process, nearest first."""
     found = []
     while pid > 1:
         try:
@@ -35,7 +35,7 @@ def parents(pid: int) -> list[int]:
 
 
 def actors_of(driver: int) -> list[int]:
-    """Give the processes of a driver's actors."""
+    """Return the processes of a driver's actors."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

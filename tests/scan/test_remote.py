@@ -65,7 +65,7 @@ def store() -> Iterator[tuple[FlakyStore, str]]:
 
 @pytest.fixture
 def uploaded(store: tuple[FlakyStore, str], tmp_path: Path) -> tuple[FlakyStore, dict[str, str], Path]:
-    """Give the store, the variables that lead to it, and the local folder of which bucket/in is a copy."""
+    """Return the store, the variables that lead to it, and the local folder of which bucket/in is a copy."""
     boto3 = pytest.importorskip("boto3", reason="requirements/dev.txt is not installed")
     flaky, address = store
     flaky.is_flaky = False
@@ -207,7 +207,7 @@ def cells_of(unit: Unit) -> Row:
 
 @pytest.fixture
 def member(tmp_path: Path) -> Unit:
-    """The only picture in a zip file on a store that fails."""
+    """The only image in a zip file on a store that fails."""
     fsspec.register_implementation("failing", FailingStore, clobber=True)
     (picture,) = write_slices(tmp_path / "in", 1)
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:

@@ -14,7 +14,7 @@ from tests.support.samples import TOP
 
 
 def write_slices(folder: Path, n: int, seed: int = 0) -> list[Path]:
-    """Write n different small grey pictures, in folders of a hundred."""
+    """Write n different small grey images, in folders of a hundred."""
     random = np.random.default_rng(seed)
     files = []
     for i in range(n):
@@ -38,12 +38,12 @@ def scan(*arguments: object, models: Path, **environment: str) -> subprocess.Com
 
 
 def rows_of(out: Path) -> list[dict[str, Any]]:
-    """Give the merged table."""
+    """Return the merged table."""
     return pytest.importorskip("pyarrow.parquet").read_table(out / "results.parquet").to_pylist()
 
 
 def ids_in_parts(out: Path) -> list[str]:
-    """Give the ids of all parts; each must be a whole Parquet file."""
+    """Return the ids of all parts; each must be a whole Parquet file."""
     parquet = pytest.importorskip("pyarrow.parquet")
     files = sorted((out / "parts").glob("*.parquet"))
     return [name for file in files for name in parquet.read_table(file, columns=["id"]).column("id").to_pylist()]

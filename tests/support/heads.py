@@ -26,7 +26,7 @@ STORED = {
 
 
 def head() -> np.ndarray:
-    """Give int16, shape (20, 24, 22): x to the left, y to the back, z to the head; a bright spot left, front, top."""
+    """Return int16, shape (20, 24, 22): x to the left, y to the back, z to the head; a bright spot left, front, top."""
     x, y, z = np.mgrid[-1:1:20j, -1:1:24j, -1:1:22j]
     values = np.where(x**2 + y**2 + z**2 < 0.8, 300 + 100 * x - 60 * y + 40 * z, 0)
     values[(x - 0.4) ** 2 + (y + 0.4) ** 2 + (z - 0.4) ** 2 < 0.04] = 900
@@ -34,7 +34,7 @@ def head() -> np.ndarray:
 
 
 def upright(plane: str) -> np.ndarray:
-    """Give the head's slices as they must be shown: written down once by hand, not computed."""
+    """Return the head's slices as they must be shown: written down once by hand, not computed."""
     return {
         "axial": head().transpose(2, 1, 0),
         "coronal": head().transpose(1, 2, 0)[:, ::-1],

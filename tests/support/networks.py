@@ -53,7 +53,7 @@ def save_with_card(network: Any, folder: Path, name: str, task: str, feature_lay
 
 
 def change_card(folder: Path, name: str = "xception", **changes: object) -> ModelCard:
-    """Rewrite a model's card; what it said of the known pictures holds no more."""
+    """Rewrite a model's card; what it said of the known images holds no more."""
     file = folder / f"{name}.json"
     card = dataclasses.replace(read_card(file), **{"known_answers": (), **changes})  # type: ignore[arg-type]
     file.write_text(card.to_json())
@@ -71,7 +71,7 @@ def models_that_answer(answer: str, tiny_models: Path, folder: Path) -> Path:
 
 
 def add_gate(folder: Path, name: str, mean: float, largest_distance: float) -> None:
-    """Give a model a gate around features of this mean."""
+    """Return a model a gate around features of this mean."""
     network = import_keras().saving.load_model(folder / f"{name}.keras", compile=False)
     layer = next(layer for layer in network.layers[::-1] if len(layer.input.shape) == 4)
     n = layer.input.shape[-1]

@@ -30,7 +30,7 @@ def made_volume(folder: Path, n_slices: int = 20) -> Path:
         side = 54 + round(74 * np.sin(np.pi * (index + 1) / (n_slices + 1)))
         start = (128 - side) // 2
         shrunk = np.asarray(grey.resize((side, side)))
-        # Stored as x (towards the patient's right), y (towards the forehead): the picture's rows run the other way.
+        # Stored as x (towards the patient's right), y (towards the forehead): the image's rows run the other way.
         volume[start : start + side, start : start + side, index] = shrunk[::-1].T
     file = folder / "volume.nii.gz"
     nibabel.Nifti1Image(volume, np.diag([-1.5, 1.5, 6.0, 1.0])).to_filename(file)
@@ -38,7 +38,7 @@ def made_volume(folder: Path, n_slices: int = 20) -> Path:
 
 
 def made_photograph(folder: Path) -> Path:
-    """Write a coloured picture of nothing: soft blobs, as a photograph out of focus."""
+    """Write a coloured image of nothing: soft blobs, as a photograph out of focus."""
     small = np.random.default_rng(1).integers(0, 255, (9, 12, 3), np.uint8)
     file = folder / "photograph.jpg"
     Image.fromarray(small).resize((480, 360), Image.Resampling.BICUBIC).save(file)

@@ -30,16 +30,16 @@ class Server:
     port: int
 
     def workers(self) -> list[int]:
-        """Give the process ids of the workers, the oldest first."""
+        """Return the process ids of the workers, the oldest first."""
         children = psutil.Process(self.process.pid).children()
         return [child.pid for child in sorted(children, key=lambda child: child.create_time())]
 
     def rss_mb(self) -> float:
-        """Give the memory of the master and all below it, in megabytes."""
+        """Return the memory of the master and all below it, in megabytes."""
         return sum(process.memory_info().rss for process in self.family()) / 1e6
 
     def family(self) -> list[psutil.Process]:
-        """Give the master and all processes below it."""
+        """Return the master and all processes below it."""
         master = psutil.Process(self.process.pid)
         return [master, *master.children(recursive=True)]
 
@@ -62,7 +62,7 @@ class Server:
 
 
 def free_port() -> int:
-    """Give a port of the loopback address that nobody listens on."""
+    """Return a port of the loopback address that nobody listens on."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]

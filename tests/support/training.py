@@ -17,7 +17,7 @@ from training.__main__ import main
 from training.data.decoded import Decoded, whole_thumbnail
 from training.data.folders import UNSPLIT, Picture
 
-# Every step starts TensorFlow anew; on two busy cores that alone takes up to twenty seconds.
+# Every step starts TensorFlow again; on two busy cores that alone takes up to twenty seconds.
 STEP_TIMEOUT_SECONDS = 900
 
 
@@ -41,7 +41,7 @@ def smooth_pictures(n: int) -> np.ndarray:
 
 
 def as_decoded(pixels: np.ndarray) -> Decoded:
-    """Pictures as if they had been read from files whose head fills them, uint8 (n, size, size)."""
+    """Images as if they had been read from files whose head fills them, uint8 (n, size, size)."""
     frames = np.tile(np.array([0, pixels.shape[1], 0, pixels.shape[2], *pixels.shape[1:]]), (len(pixels), 1))
     pictures = tuple(Picture(Path(f"{i}.png"), str(i), UNSPLIT, "glioma") for i in range(len(pixels)))
     return Decoded(pictures, pixels, pixels, frames, np.stack([whole_thumbnail(p) for p in pixels]), ())

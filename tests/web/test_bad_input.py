@@ -163,7 +163,7 @@ def test_name_says_nothing_about_the_format(client: FlaskClient, picture_format:
     assert right == pytest.approx(wrong, abs=1e-6)
 
 
-# A7: several pictures in one file
+# A7: several images in one file
 
 
 @pytest.mark.parametrize("picture_format", ["MPO", "WEBP", "GIF", "PNG"])

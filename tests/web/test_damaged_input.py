@@ -19,7 +19,7 @@ from tests.support.images import FORMATS, drawn_slice, encoded
 
 
 def tiff(n_tags: int, next_directory: int) -> bytes:
-    """Give a TIFF of 8 by 8 black pixels whose directory has more tags than it needs, and leads on somewhere.
+    """Return a TIFF of 8 by 8 black pixels whose directory has more tags than it needs, and leads on somewhere.
 
     Source: TIFF 6.0, section 2.
     """
@@ -39,7 +39,7 @@ def tiff(n_tags: int, next_directory: int) -> bytes:
 def test_tiff_that_would_keep_a_parser_busy_is_answered_before_its_time_is_up(
     client: FlaskClient, n_tags: int, next_directory: int, code: str
 ) -> None:
-    # Its one picture is black: if it is read, it is refused for that. Out of time, it would be "decoder_failed".
+    # Its one image is black: if it is read, it is refused for that. Out of time, it would be "decoder_failed".
     assert_problem(post(client, tiff(n_tags, next_directory)), 422, code)
 
 
@@ -70,7 +70,7 @@ def test_answer_to_a_picture_with_a_wrong_byte_names_the_bytes_that_came(
             assert result["probabilities"] == whole["probabilities"]
 
 
-# A13: DICOM that is no picture, or claims to be another
+# A13: DICOM that is no image, or claims to be another
 
 
 def as_bytes(dataset: pydicom.Dataset) -> bytes:

@@ -31,7 +31,7 @@ def start(models: Path, *command: str, **settings: str) -> subprocess.CompletedP
     ("program", "too_large"),
     [
         ("import app; app.create_app()", "tensorflow sklearn matplotlib pyarrow ray training pydicom nibabel"),
-        # What reads the files: a picture needs no more than Pillow.
+        # What reads the files: an image needs no more than Pillow.
         (
             "from model.reading.many_files import read_files; "
             "read_files([open('static/samples/glioma.jpg', 'rb').read()])",

@@ -25,10 +25,10 @@ class Audited:
     pairs: tuple[tuple[str, str], ...]
 
     def links(self, pictures: Sequence[Picture]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Give the places of each pair of which both are among the pictures: int64 (n,) each.
+        """Return the places of each pair of which both are among the images: int64 (n,) each.
 
         Raises:
-            DataError: some of the pictures were not audited.
+            DataError: some of the images were not audited.
         """
         places: dict[str, list[int]] = {}
         for i, content in enumerate(self._contents_of(pictures)):
@@ -38,10 +38,10 @@ class Audited:
         return both[:, 0], both[:, 1]
 
     def copies_of(self, these: Sequence[Picture], others: Sequence[Picture]) -> NDArray[np.bool_]:
-        """Tell which pictures make a pair with one of the others: bool (n,).
+        """Return which images make a pair with one of the others: bool (n,).
 
         Raises:
-            DataError: some of the pictures were not audited.
+            DataError: some of the images were not audited.
         """
         theirs = set(self._contents_of(others))
         paired = {one for one, other in self.pairs if other in theirs}

@@ -1,4 +1,4 @@
-"""Where the lesions lie: a table of boxes by picture, and the slice numbers of the series that pictures came from."""
+"""Where the lesions lie: a table of boxes by image, and the slice numbers of the series that images came from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _COLUMNS = ("path", "figshare_class", "figshare_slice", "x_center", "y_center", 
 
 @dataclass(frozen=True)
 class Lesion:
-    """One row of the table: the box as shares of the picture's width and height, and what its first source says."""
+    """One row of the table: the box as shares of the image's width and height, and what its first source says."""
 
     class_name: str
     slice_number: int
@@ -38,10 +38,10 @@ def read_boxes(table: Path | None) -> dict[str, Lesion]:
 
 
 def boxes_of(table: Path | None, pictures: Sequence[Picture]) -> dict[str, Lesion]:
-    """Read the table as `read_boxes` does, and see that it is of these pictures.
+    """Read the table as `read_boxes` does, and see that it is of these images.
 
     Raises:
-        DataError: there is a table, and none of the pictures is in it: their neighbours would not be held together.
+        DataError: there is a table, and none of the images is in it: their neighbours would not be held together.
     """
     boxes = read_boxes(table)
     if table is not None and not any(lesions_of(pictures, boxes)):
@@ -53,19 +53,19 @@ def boxes_of(table: Path | None, pictures: Sequence[Picture]) -> dict[str, Lesio
 
 
 def lesions_of(pictures: Sequence[Picture], boxes: dict[str, Lesion]) -> list[Lesion | None]:
-    """Return the row of each picture: the one whose path ends the picture's."""
+    """Return the row of each image: the one whose path ends the image's."""
     return [row_of(picture.path, boxes) for picture in pictures]
 
 
 def series_of(pictures: Sequence[Picture], boxes: dict[str, Lesion]) -> NDArray[np.int64]:
-    """Give the slice number of each picture, -1 where none is known: int64 (n,)."""
+    """Return the slice number of each image, -1 where none is known: int64 (n,)."""
     return np.array([lesion.slice_number if lesion else -1 for lesion in lesions_of(pictures, boxes)], np.int64)
 
 
 def boxes_in_input(decoded: Decoded, lesions: Sequence[Lesion | None]) -> NDArray[np.float32]:
-    """Give the boxes in the network's square input: float32 (n, 4), top, bottom, left, right as shares of its side.
+    """Return the boxes in the network's square input: float32 (n, 4), top, bottom, left, right as shares of its side.
 
-    A picture without a box has NaN.
+    An image without a box has NaN.
     """
     found = np.full((len(lesions), 4), np.nan, np.float32)
     for i, lesion in enumerate(lesions):

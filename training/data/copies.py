@@ -1,4 +1,4 @@
-"""Find pictures that are (nearly) the same, and number the groups that must stay on one side of a split."""
+"""Find images that are (nearly) the same, and number the groups that must stay on one side of a split."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,20 +14,20 @@ from training.data.image_table import ImageFacts, links_of_patients
 
 # Side of the thumbnails that are compared: fine enough to see a lesion, coarse enough to forget compression.
 THUMBNAIL_SIZE_PX = 32
-# Above this correlation two pictures show the same slice: re-encoded, resized or cropped.
+# Above this correlation two images show the same slice: re-encoded, resized or cropped.
 SAME_SLICE = 0.98
 # Above this one they stay on one side of a validation split: takes many neighbouring slices along. At 0.90 whole sets
-# of unrelated pictures begin to hang together (one group of 166 in the 2870 of Sartaj), at 0.93 the largest has 15.
+# of unrelated images begin to hang together (one group of 166 in the 2870 of Sartaj), at 0.93 the largest has 15.
 SAME_GROUP = 0.93
-# Above this one a picture is kept out of training for the sake of a test set. Between the 394 pictures of Sartaj's
-# Testing and the other 5221 nothing changes from 0.95 to 0.97 (351 against 338 pictures): copies stand apart.
+# Above this one an image is kept out of training for the sake of a test set. Between the 394 images of Sartaj's
+# Testing and the other 5221 nothing changes from 0.95 to 0.97 (351 against 338 images): copies stand apart.
 LEFT_OUT = 0.95
-# Whole pictures share their black margins: of 1.5 million pairs of different patients 1660 are above 0.95 and 16 above
+# Whole images share their black margins: of 1.5 million pairs of different patients 1660 are above 0.95 and 16 above
 # 0.97, heads none. So they count this much less.
 WHOLE_ALLOWANCE = 0.03
 _ROWS_PER_BLOCK = 1024
 _PAIR_ROWS = 512
-# Places of two pictures of each pair, int64 (m,) both.
+# Places of two images of each pair, int64 (m,) both.
 Copies = tuple[NDArray[np.int64], NDArray[np.int64]]
 # figshare has 3064 slices of 233 patients, 13 each; a block takes one to three patients.
 _SHORTEST_BLOCK, _LONGEST_BLOCK = 12, 30
@@ -35,7 +35,7 @@ _SHORTEST_BLOCK, _LONGEST_BLOCK = 12, 30
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Near-duplicates: places of two pictures, int64 (n,) each with first < second, and their likeness, float32."""
+    """Near-duplicates: places of two images, int64 (n,) each with first < second, and their likeness, float32."""
 
     first: NDArray[np.int64]
     second: NDArray[np.int64]
@@ -43,7 +43,7 @@ class Pairs:
 
 
 def thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Reduce preprocessed pictures, uint8 (n, size, size), to float32 (n, 1024) rows of mean 0 and length 1."""
+    """Reduce preprocessed images, uint8 (n, size, size), to float32 (n, 1024) rows of mean 0 and length 1."""
     side = (THUMBNAIL_SIZE_PX, THUMBNAIL_SIZE_PX)
     rows = [np.asarray(Image.fromarray(p).resize(side, Image.Resampling.BOX), np.float32).ravel() for p in pixels]
     centred = np.stack(rows)
@@ -54,7 +54,7 @@ def thumbnails(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 def near_duplicates(
     one: NDArray[np.uint8], other: NDArray[np.uint8], threshold: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give the index pairs (in `one`, in `other`) of pictures correlated above the threshold, also when mirrored."""
+    """Return the index pairs (in `one`, in `other`) of images correlated above the threshold, also when mirrored."""
     queries = thumbnails(one)
     references = thumbnails(other)
     mirrored = thumbnails(other[:, :, ::-1])
@@ -67,7 +67,7 @@ def near_duplicates(
 
 
 def copies_of(these: Decoded, others: Decoded) -> NDArray[np.bool_]:
-    """Tell which pictures show a slice that also stands among the others: bool (n,)."""
+    """Return which images show a slice that also stands among the others: bool (n,)."""
     if not len(these.heads) or not len(others.heads):
         return np.zeros(len(these.heads), bool)
     mine, theirs = describe(these.heads, these.wholes), describe(others.heads, others.wholes)
@@ -80,16 +80,16 @@ def copies_of(these: Decoded, others: Decoded) -> NDArray[np.bool_]:
 
 
 def describe(pixels: NDArray[np.uint8], wholes: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Give what pictures are compared by: float32 (4, n, 1024).
+    """Return what images are compared by: float32 (4, n, 1024).
 
-    Thumbnails of the preprocessed head, uint8 (n, size, size), and of the whole picture, uint8 (n, 32, 32), each by
+    Thumbnails of the preprocessed head, uint8 (n, size, size), and of the whole image, uint8 (n, 32, 32), each by
     its grey levels and by their ranks: the head finds crops, the whole what moved the head's outline, ranks any gamma.
     """
     return np.stack([thumbnails(change(p)) for p in (pixels, wholes) for change in (np.asarray, equalize)])
 
 
 def likeness(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the likeness of all pairs of described pictures, also mirrored: float32 (n, m), 1 for the same picture."""
+    """Return the likeness of all pairs of described images, also mirrored: float32 (n, m), 1 for the same image."""
     side = THUMBNAIL_SIZE_PX
     best = np.full((one.shape[1], other.shape[1]), -1, np.float32)
     for mine, theirs, allowance in zip(one, other, (0, 0, WHOLE_ALLOWANCE, WHOLE_ALLOWANCE), strict=True):
@@ -100,7 +100,7 @@ def likeness(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np
 
 
 def find_pairs(described: NDArray[np.float32]) -> Pairs:
-    """Find all pairs of near-duplicates among described pictures."""
+    """Find all pairs of near-duplicates among described images."""
     return pairs_above(LEFT_OUT, described.shape[1], lambda block: likeness(described[:, block], described))
 
 
@@ -120,7 +120,7 @@ def group(
     links: Copies | None = None,
     facts: Sequence[ImageFacts | None] = (),
 ) -> NDArray[np.int64]:
-    """Number the groups of pictures that must not stand on both sides of a split: int64, shape (n,).
+    """Number the groups of images that must not stand on both sides of a split: int64, shape (n,).
 
     Near-duplicates hang together and, where their place in a series is known, so do neighbouring slices.
     series: int64 (n,), rising slice numbers as the collection gives them, -1 where there is none; links: int64 (m,)
@@ -146,7 +146,7 @@ def group(
 def copies_among(
     decoded: Decoded, series: NDArray[np.int64] | None = None, named: NDArray[np.bool_] | None = None
 ) -> Copies:
-    """Give the places of all pairs that show one slice: int64 (m,) each, the first of a pair before the second.
+    """Return the places of all pairs that show one slice: int64 (m,) each, the first of a pair before the second.
 
     Those are the near-duplicates that `audit` lists and a test set is freed of. Between numbered slices, which lie as
     near to each other as copies do, only the closest count, and so between images of named patients: bool (n,).
@@ -161,9 +161,9 @@ def copies_among(
 
 
 def first_copies(places: NDArray[np.int64], n: int, copies: Copies) -> NDArray[np.int64]:
-    """Keep of the given places, int64 (m,), the first of each slice, whose other pictures are copies.
+    """Keep of the given places, int64 (m,), the first of each slice, whose other images are copies.
 
-    copies: pairs among all n pictures, as `copies_among` gives them.
+    copies: pairs among all n images, as `copies_among` gives them.
     """
     among = np.full(n, -1, np.int64)
     among[places] = np.arange(len(places))
@@ -185,7 +185,7 @@ def unknown_to(training: NDArray[np.int64], held_out: NDArray[np.int64], n: int,
 
 
 def joined(groups: NDArray[np.int64], copies: Copies) -> NDArray[np.int64]:
-    """Number the groups anew, int64 (n,), so that copies are in one: tables of earlier runs have some of them apart."""
+    """Number the groups again, int64 (n,), so that copies are in one; tables of earlier runs part some."""
     _, first_of_group, places = np.unique(groups, return_index=True, return_inverse=True)
     members = np.arange(len(groups))
     rows = np.concatenate([members, copies[0]])
@@ -197,7 +197,7 @@ def _no_series(decoded: Decoded) -> NDArray[np.int64]:
 
 
 def _connected(rows: NDArray[np.int64], columns: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """Number what hangs together through pairs of n pictures: int64 (n,)."""
+    """Number what hangs together through pairs of n images: int64 (n,)."""
     graph = coo_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(n, n))
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 
@@ -227,7 +227,7 @@ def neighbours(pixels: NDArray[np.uint8], series: NDArray[np.int64]) -> tuple[ND
 
 
 def pairs_above(threshold: float, n: int, likeness_of: Callable[[slice], NDArray[np.float32]]) -> Pairs:
-    """Give all pairs of n pictures that are more alike; likeness_of: of a block of them to all, float32 (block, n)."""
+    """Return all pairs of n images that are more alike; likeness_of: of a block of them to all, float32 (block, n)."""
     firsts, seconds, values = [], [], []
     for start in range(0, n, _PAIR_ROWS):
         alike = likeness_of(slice(start, start + _PAIR_ROWS))
@@ -240,6 +240,6 @@ def pairs_above(threshold: float, n: int, likeness_of: Callable[[slice], NDArray
 
 
 def side_of(decoded: Decoded, place: int) -> str:
-    """Name the collection and the split that a picture stands in."""
+    """Name the collection and the split that an image stands in."""
     picture = decoded.pictures[place]
     return f"{picture.source}/{picture.split}"

@@ -1,4 +1,4 @@
-"""Decode and preprocess pictures once, and keep the result as uint8 on disk."""
+"""Decode and preprocess images once, and keep the result as uint8 on disk."""
 
 import dataclasses
 import hashlib
@@ -19,21 +19,21 @@ from model.reading.one_file import read_image
 from training.data.folders import Picture, fingerprint
 
 WHOLE_SIZE_PX = 32
-# Side of the pictures that are compared, whatever the network's: copies, groups and so the split must not change with
+# Side of the images that are compared, whatever the network's: copies, groups and so the split must not change with
 # the input's size.
 COMPARED_SIZE_PX = 160
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """Preprocessed pictures.
+    """Preprocessed images.
 
     pictures: those that could be read, in the given order.
-    pixels: uint8, shape (n, size, size), 0..255, one per picture.
+    pixels: uint8, shape (n, size, size), 0..255, one per image.
     heads: uint8, shape (n, 160, 160): the same at one size for all networks, to find copies and groups by.
-    frames: int64, shape (n, 6), in px: top, bottom, left, right of the head's box, height, width of the picture read.
-    wholes: uint8, shape (n, 32, 32): the whole pictures, not cropped to the head, to compare copies by.
-    problems: one sentence per picture that could not be read, or for what was dropped later.
+    frames: int64, shape (n, 6), in px: top, bottom, left, right of the head's box, height, width of the image read.
+    wholes: uint8, shape (n, 32, 32): the whole images, not cropped to the head, to compare copies by.
+    problems: one sentence per image that could not be read, or for what was dropped later.
     """
 
     pictures: tuple[Picture, ...]
@@ -44,11 +44,11 @@ class Decoded:
     problems: tuple[str, ...]
 
     def labels(self, class_names: Sequence[str]) -> NDArray[np.int64]:
-        """The class index of each picture, int64, shape (n,)."""
+        """The class index of each image, int64, shape (n,)."""
         return np.array([class_names.index(p.class_name) for p in self.pictures], np.int64)
 
     def subset(self, indices: NDArray[np.int64]) -> "Decoded":
-        """Keep the pictures at the given places."""
+        """Keep the images at the given places."""
         pictures = tuple(self.pictures[i] for i in indices)
         pixels = self.pixels[indices]
         heads = pixels if self.heads is self.pixels else self.heads[indices]
@@ -61,7 +61,7 @@ class Decoded:
 
 
 def decode(pictures: Sequence[Picture], input_size_px: int, cache: Path | None = None) -> Decoded:
-    """Preprocess every readable picture; from the cache folder where the same pictures were decoded before."""
+    """Preprocess every readable image; from the cache folder where the same images were decoded before."""
     file = cache / f"decoded-{_key(pictures, input_size_px)}.npz" if cache else None
     if file and file.is_file():
         with np.load(file) as stored:
@@ -82,7 +82,7 @@ def decode(pictures: Sequence[Picture], input_size_px: int, cache: Path | None =
 
 
 def whole_thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Reduce a picture as it was read, uint8 (height, width), to uint8 (32, 32), its proportions kept."""
+    """Reduce an image as it was read, uint8 (height, width), to uint8 (32, 32), its proportions kept."""
     side = (WHOLE_SIZE_PX, WHOLE_SIZE_PX)
     return np.asarray(Image.fromarray(pad_to_square(pixels)).resize(side, Image.Resampling.BOX))
 

@@ -47,17 +47,17 @@ class Picture:
 
 @dataclass(frozen=True)
 class Collection:
-    """The pictures found, in a fixed order, and one sentence per thing that was passed over."""
+    """The images found, in a fixed order, and one sentence per thing that was passed over."""
 
     pictures: tuple[Picture, ...]
     problems: tuple[str, ...]
 
     def of_split(self, *splits: str) -> "Collection":
-        """Keep only the pictures of the given splits."""
+        """Keep only the images of the given splits."""
         return Collection(tuple(p for p in self.pictures if p.split in splits), self.problems)
 
     def counts(self) -> dict[str, int]:
-        """Number of pictures per class."""
+        """Number of images per class."""
         return dict(sorted(Counter(p.class_name for p in self.pictures).items()))
 
 
@@ -80,7 +80,7 @@ def find_pictures(places: Sequence[Path], task: str, classes: Sequence[str] = ()
             search.problems.append(f"{place}: there is no such folder.")
     if not search.pictures or any(not place.exists() for place in places):
         raise DataError(_listing("Expected folders of pictures, one per class.", search.problems))
-    # Tables know a picture by its name, and would take one for the other.
+    # Tables know an image by its name, and would take one for the other.
     twice = [name for name, n in Counter(p.name for p in search.pictures).items() if n > 1]
     if twice:
         raise DataError(
@@ -91,7 +91,7 @@ def find_pictures(places: Sequence[Path], task: str, classes: Sequence[str] = ()
 
 
 def require_classes(collection: Collection, class_names: Sequence[str]) -> None:
-    """Check that every class has pictures.
+    """Check that every class has images.
 
     Raises:
         DataError: a class has none.
@@ -121,7 +121,7 @@ def folder_name(folder: Path) -> str:
 
 
 def fingerprint(pictures: Sequence[Picture]) -> str:
-    """SHA-256 over the labels and contents of the pictures, whatever their names: two equal ones mean the same data."""
+    """SHA-256 over the labels and contents of the images, whatever their names: two equal ones mean the same data."""
     lines = sorted(f"{p.class_name}\t{hashlib.sha256(p.path.read_bytes()).hexdigest()}\n" for p in pictures)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 

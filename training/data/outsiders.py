@@ -1,4 +1,4 @@
-"""Pictures that are no brain MRI, to choose the gate's threshold on and to measure it on: a folder per kind.
+"""Images that are not brain MRI, to choose the gate's threshold on and to measure it on: a folder per kind.
 
 Everything is drawn here or comes with installed packages, so that the collection can be made again anywhere; it is not
 kept in the repository. Half of the kinds choose, the other half only measure: a gate that merely learnt the first
@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter
 
 from training.errors import DataError
 
-# What each half must stand for: photographs, text, drawings, noise and medical pictures are on both sides.
+# What each half must stand for: photographs, text, drawings, noise and medical images are on both sides.
 TUNING_KINDS = ("wallpapers", "documents", "noise", "shapes", "digits", "x_ray_and_ct")
 TEST_KINDS = (
     "photographs", "microscopy_and_space", "charts", "textures", "gradients", "faces", "phantoms",
@@ -27,7 +27,7 @@ TEST_KINDS = (
 PER_KIND = 60
 _SIZE = 256
 
-# Files in scikit-image's own wheel; its other pictures would have to be downloaded.
+# Files in scikit-image's own wheel; its other images would have to be downloaded.
 _MICROSCOPY_AND_SPACE = (
     "ihc.png", "cell.png", "hubble_deep_field.jpg", "moon.png", "retina.jpg", "microaneurysms.png",
 )  # fmt: skip
@@ -47,7 +47,7 @@ def gather_outsiders(out: Path, extra: dict[str, list[Path]], seed: int = 0) -> 
     """Write PNG files into out/KIND/, once: a folder that is there stays. `extra`: folders with more of a kind.
 
     Raises:
-        DataError: a folder of extra pictures does not exist, or names an unknown kind.
+        DataError: a folder of extra images does not exist, or names an unknown kind.
     """
     _check_extra(extra)
     if out.exists():
@@ -244,7 +244,7 @@ def _faces(_: np.random.Generator) -> Iterator[Picture]:
 
 
 def _dicom(wanted: tuple[str, ...]) -> Callable[[np.random.Generator], Iterator[Picture]]:
-    """Pictures of pydicom's own files by modality; heads of MR are not among the wanted ones."""
+    """Images of pydicom's own files by modality; heads of MR are not among the wanted ones."""
 
     def pictures(random: np.random.Generator) -> Iterator[Picture]:
         import pydicom

@@ -1,4 +1,4 @@
-"""The audit as one page, with the pictures side by side."""
+"""The audit as one page, with the images side by side."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -46,7 +46,7 @@ def _draw(classifier: Classifier, scoring: Scoring, evaluation: Evaluation, out:
 
 
 def _explained(classifier: Classifier, scoring: Scoring, place: int) -> NDArray[np.uint8]:
-    """The picture with the evidence for the class that was given: uint8, (size, size, 3)."""
+    """The image with the evidence for the class that was given: uint8, (size, size, 3)."""
     pixels = scoring.decoded.pixels[place]
     maps = classifier.predict_inputs(pixels[None, ..., None]).feature_maps[0]
     given = scoring.class_names[int(scoring.probabilities[place].argmax())]

@@ -1,4 +1,4 @@
-"""Write one HTML page that opens alone, without a network: pictures are embedded."""
+"""Write one HTML page that opens alone, without a network: images are embedded."""
 
 import base64
 from collections.abc import Mapping, Sequence

@@ -62,7 +62,7 @@ def risk_coverage(selective: Selective, file: Path) -> None:
 
 
 def trust(measured: dict[str, dict[str, Any]], file: Path) -> None:
-    """Reliability and risk-coverage of several sets of pictures side by side.
+    """Reliability and risk-coverage of several sets of images side by side.
 
     measured: by the name of the set, `calibration` and `selective` as a published card has them.
     """
@@ -113,7 +113,7 @@ def roc_curves(curves: dict[str, tuple[NDArray[np.float64], NDArray[np.float64],
 
 
 def bars_per_split(counts: dict[str, dict[str, int]], file: Path) -> None:
-    """Number of pictures per class, one group of bars per split."""
+    """Number of images per class, one group of bars per split."""
     figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
     names = sorted({name for split in counts.values() for name in split})
     width = 0.8 / len(counts)
@@ -149,7 +149,7 @@ def intensity_histograms(histograms: dict[str, NDArray[np.float64]], file: Path)
 
 
 def gallery(pictures: Sequence[NDArray[np.uint8]], captions: Sequence[str], file: Path, columns: int = 5) -> None:
-    """Grey pictures, uint8 (height, width), in rows, each with its caption."""
+    """Grey images, uint8 (height, width), in rows, each with its caption."""
     rows = max(1, -(-len(pictures) // columns))
     figure, axes = plt.subplots(rows, columns, figsize=(2.4 * columns, 2.8 * rows), layout="constrained", squeeze=False)
     for axis in axes.flat:

@@ -1,4 +1,4 @@
-"""Random changes of a preprocessed picture during training; never part of the saved network.
+"""Random changes of a preprocessed image during training; never part of the saved network.
 
 The published collections differ in look (scanner, sequence, export) more than in content, and their gliomas share one
 look: a network learns the look unless it is made unreliable. So grey levels are changed strongly, shapes mildly.
@@ -17,9 +17,9 @@ from training.feed.contrast import AIR, Contrast, change_contrast, change_detail
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Strengths; each picture draws its own values uniformly up to them."""
+    """Strengths; each image draws its own values uniformly up to them."""
 
-    # Left and right are alike for these classes. Pictures are never turned upside down.
+    # Left and right are alike for these classes. Images are never turned upside down.
     mirror_probability: float = 0.5
     rotation_degrees: float = 15.0
     # Heads fill the frame after cropping; necks and skull caps make them fill it differently.
@@ -31,7 +31,7 @@ class Augmentation:
     tone_curve_share: float = 0.5
     contrast: float = 0.35
     brightness: float = 30.0
-    # Slow change of brightness over the picture, as coils cause it.
+    # Slow change of brightness over the image, as coils cause it.
     bias_field: float = 0.3
     blur_probability: float = 0.4
     blur_sigma_px: float = 1.5
@@ -45,23 +45,23 @@ class Augmentation:
     # A rectangle filled with noise-free grey: no single spot may decide.
     erase_probability: float = 0.2
     erase_share: float = 0.25
-    # The grey levels of another training picture: what is bright in one sequence is dark in the next.
+    # The grey levels of another training image: what is bright in one sequence is dark in the next.
     borrow_levels_probability: float = 0.0
-    # The sharpness and noise of another training picture, as its radial power spectrum.
+    # The sharpness and noise of another training image, as its radial power spectrum.
     borrow_spectrum_probability: float = 0.0
     # Another contrast altogether, as between T1 and T2, thick slices and ghosts.
     another_contrast: Contrast = field(default_factory=Contrast)
     # Heads that the field of view cuts: the largest share of the image that is cut off on one side, then enlarged.
     crop_probability: float = 0.0
     crop_share: float = 0.2
-    # The skull taken off, as many pipelines do before they share pictures: a shell of this share of the side.
+    # The skull taken off, as many pipelines do before they share images: a shell of this share of the side.
     strip_probability: float = 0.0
     strip_share: tuple[float, float] = (0.04, 0.10)
     jpeg_probability: float = 0.0
     jpeg_quality: tuple[int, int] = (25, 85)
 
 
-# Bounds of a factor between two pictures' spectra: more would turn noise into structure.
+# Bounds of a factor between two images' spectra: more would turn noise into structure.
 _SPECTRUM_BOUNDS = (0.4, 2.5)
 
 
@@ -120,7 +120,7 @@ def strip_skull(picture: NDArray[np.float32], share: float) -> NDArray[np.float3
 
 
 def inside_head(picture: NDArray[np.float32], share: float) -> NDArray[np.bool_]:
-    """Tell what is further inside the head than a share of the side: bool, same shape as the float32 picture."""
+    """Tell what is further inside the head than a share of the side: bool, same shape as the float32 image."""
     head = binary_fill_holes(gaussian_filter(picture, 1.0) > 2 * AIR)
     return distance_transform_edt(head) > share * picture.shape[0]  # type: ignore[no-any-return]
 
@@ -137,7 +137,7 @@ def _borrow_look(
 
 
 def match_levels(picture: NDArray[np.float32], partner: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Give the picture the grey level histogram of another one, air (near black) apart; float32, same shape."""
+    """Return the image the grey level histogram of another one, air (near black) apart; float32, same shape."""
     levels = np.clip(picture, 0, 255).astype(np.uint8)
     tissue, wanted = levels[levels > AIR], partner[partner > AIR]
     if not tissue.size or not wanted.size:
@@ -149,7 +149,7 @@ def match_levels(picture: NDArray[np.float32], partner: NDArray[np.uint8]) -> ND
 
 
 def match_spectrum(picture: NDArray[np.float32], partner: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Give the picture the radial amplitude spectrum of another one, above the coarsest scales; float32, same shape."""
+    """Return the image the radial amplitude spectrum of another one, above the coarsest scales; float32, same shape."""
     size = picture.shape[0]
     own = np.fft.rfft2(picture)
     radius = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]) * size

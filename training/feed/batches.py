@@ -1,4 +1,4 @@
-"""Feed the two phases: cached features, and augmented pictures."""
+"""Feed the two phases: cached features, and augmented images."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from training.feed.devices import equal_shares
 
 
 def balanced_order(labels: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
-    """Draw as many indices as there are pictures, each class equally often, each picture as evenly as can be."""
+    """Draw as many indices as there are images, each class equally often, each image as evenly as can be."""
     classes = np.unique(labels)
     per_class = -(-len(labels) // len(classes))
     drawn = []
@@ -52,7 +52,7 @@ class _Balanced(keras.utils.PyDataset):
 
 
 class FeatureBatches(_Balanced):
-    """Cached features, float16 (views, n, ...); each picture in a view drawn at random."""
+    """Cached features, float16 (views, n, ...); each image in a view drawn at random."""
 
     def __init__(self, features: NDArray[np.float16], labels: NDArray[np.int64], **settings: Any) -> None:
         self._features = features
@@ -66,7 +66,7 @@ class FeatureBatches(_Balanced):
 
 
 class AugmentedPictures(_Balanced):
-    """Preprocessed pictures, uint8 (n, size, size), augmented anew at every turn."""
+    """Preprocessed images, uint8 (n, size, size), augmented again at every turn."""
 
     def __init__(
         self, pixels: NDArray[np.uint8], labels: NDArray[np.int64], strength: Augmentation, **settings: Any

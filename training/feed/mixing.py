@@ -106,7 +106,7 @@ class MixedPictures(keras.utils.PyDataset):
         return pixels, {"probabilities": targets, "places": np.stack(places)}
 
     def on_epoch_end(self) -> None:
-        """Draw anew."""
+        """Draw again."""
         self._epoch += 1
 
     def draw(self, place: int) -> Drawn:

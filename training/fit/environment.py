@@ -11,7 +11,7 @@ _PACKAGES = ("keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "numpy", "
 
 
 def describe_environment() -> dict[str, object]:
-    """Give date, versions and machine as plain values for a JSON file."""
+    """Return date, versions and machine as plain values for a JSON file."""
     import keras
 
     return {
@@ -26,7 +26,7 @@ def describe_environment() -> dict[str, object]:
 
 
 def current_commit() -> str:
-    """Give the commit of this checkout, with "+changes" where files differ from it; "unknown" outside a checkout."""
+    """Return the commit of this checkout, with "+changes" where files differ from it; "unknown" outside a checkout."""
     top = Path(__file__).parents[2]
     try:
         commit = subprocess.run(

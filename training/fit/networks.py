@@ -1,4 +1,4 @@
-"""Build the networks, flat: grey pictures of 0..255 in, probabilities out, the value scaling inside."""
+"""Build the networks, flat: grey images of 0..255 in, probabilities out, the value scaling inside."""
 
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def build(recipe: Recipe, weights: str, precision: str = "float32") -> keras.Mod
 
 
 def take_over(network: keras.Model, earlier: keras.Model) -> None:
-    """Give a network the weights of an earlier one of the same form, or with a pooled head where it has places.
+    """Return a network the weights of an earlier one of the same form, or with a pooled head where it has places.
 
     What a pooled head read from averaged features, the layer of places then reads from each place.
 

@@ -1,4 +1,4 @@
-"""How well near-duplicates are found: recall on pairs made by known changes, false pairs among pictures that differ.
+"""How well near-duplicates are found: recall on pairs made by known changes, false pairs among images that differ.
 
 A perceptual hash from a library is measured on the same pairs, as the usual choice.
 """
@@ -20,7 +20,7 @@ from training.data.decoded import COMPARED_SIZE_PX, whole_thumbnail
 from training.figures import Figures
 
 N_CHANGED = 200
-# Differing bits of 64 up to which the library's documentation and most users take two pictures for the same.
+# Differing bits of 64 up to which the library's documentation and most users take two images for the same.
 HASH_BITS = 8
 
 Pixels = NDArray[np.uint8]
@@ -45,9 +45,9 @@ class FalsePairs(Figures):
 
 
 def check_recall(read: Sequence[Pixels], seed: int = 0) -> dict[str, Recall]:
-    """Give, per known change, the share of pictures that are still found to be the same: ours, and the library's.
+    """Give, per known change, the share of images that are still found to be the same: ours, and the library's.
 
-    read: pictures as they were read, uint8 (height, width).
+    read: images as they were read, uint8 (height, width).
     """
     chosen = np.random.default_rng(seed).permutation(len(read))[:N_CHANGED]
     found: dict[str, Recall] = {}
@@ -71,7 +71,7 @@ def check_false_pairs(
 ) -> FalsePairs:
     """Return the share of pairs that are called the same though they are of different classes, so of other patients.
 
-    classes: what the first source of each picture, a series of numbered slices, says of it.
+    classes: what the first source of each image, a series of numbered slices, says of it.
     """
     random, names = np.random.default_rng(seed), np.array(classes)
     order = random.permutation(len(read))
@@ -92,7 +92,7 @@ def _described(pixels: Pixels) -> NDArray[np.float32]:
 
 
 def _same_hash(one: Pixels, other: Pixels) -> bool:
-    """Whether a perceptual hash takes two pictures, or one and the other's mirror image, for the same."""
+    """Whether a perceptual hash takes two images, or one and the other's mirror image, for the same."""
     first = imagehash.phash(Image.fromarray(one))
     return any(
         first - imagehash.phash(Image.fromarray(np.ascontiguousarray(turned))) <= HASH_BITS

@@ -1,7 +1,7 @@
-"""Look for copies that thumbnails miss, by the features of a trained network: what they share is what a picture shows.
+"""Look for copies that thumbnails miss, by the features of a trained network: what they share is what an image shows.
 
 The features are those that the network's gate takes, averaged over places and scaled as the gate scales them. How alike
-two pictures of different patients can be is measured on numbered slices of different classes; only pairs that are more
+two images of different patients can be is measured on numbered slices of different classes; only pairs that are more
 alike than all of those count.
 """
 
@@ -46,7 +46,7 @@ class Likeness(Figures):
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """A published network with a gate, as what tells pictures apart."""
+    """A published network with a gate, as what tells images apart."""
 
     classifier: Classifier
     gate: AnyGate
@@ -63,7 +63,7 @@ class Embedding:
         return cls(classifier, read_gate(gate, card.parent)) if gate else None
 
     def look(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Give a row of length 1 for each preprocessed picture, float32 (n, n_channels), and its distance by the gate.
+        """Return a row of length 1 for each preprocessed image, float32 (n, n_channels), and its distance by the gate.
 
         pixels: uint8 (n, size, size).
         """
@@ -78,7 +78,7 @@ class Embedding:
     def check(self, rows: NDArray[np.float32], classes: Sequence[str | None], read: Sequence[Pixels]) -> Likeness:
         """Measure the likeness that no two patients reach, and what is found above it.
 
-        rows: of all pictures; classes: what the first source says of each numbered slice, None elsewhere; read:
+        rows: of all images; classes: what the first source says of each numbered slice, None elsewhere; read:
         images as they were read, to be changed in known ways.
         """
         numbered = np.flatnonzero([name is not None for name in classes])
@@ -96,7 +96,7 @@ class Embedding:
         return Likeness(Asked(card.name, card.version, card.sha256), threshold, n_pairs // 2, recall)
 
     def _recall(self, read: Sequence[Pixels], change: Callable[[Pixels], Pixels], threshold: float) -> float:
-        """Give the share of pictures that are found again after a change."""
+        """Return the share of images that are found again after a change."""
         chosen = np.random.default_rng(0).permutation(len(read))[:N_CHANGED]
         size = self.classifier.card.input_size_px
         pairs = []

@@ -1,4 +1,4 @@
-"""Fit the gate that tells what is no brain MRI, and measure how often it is wrong on either side."""
+"""Fit the gate that tells what is not a brain MRI, and measure how often it is wrong on either side."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -23,18 +23,18 @@ from training.measure.passes import answers_of
 from training.measure.trust import group_folds
 
 _SUFFIXES = {".png", ".jpg", ".jpeg"}
-# Few enough for a small file. More bring the training pictures nearer to the plane, and the outsiders as well.
+# Few enough for a small file. More bring the training images nearer to the plane, and the outsiders as well.
 N_DIRECTIONS = 32
-# Pictures that span the plane: some dozens for each direction.
+# Images that span the plane: some dozens for each direction.
 N_FOR_PLANE = 1500
-# At least this share of the validation pictures is let through, of all forms together.
+# At least this share of the validation images is let through, of all forms together.
 LET_THROUGH = 0.99
 # What is taken off as the skull, as a share of the side: by itself, and before the brain is extracted.
 _SHELL = 0.07
 _EXTRACTED_SHELL = (0.06, 0.12)
 # Tissue darker than this share of what is left counts as fluid, which extraction takes off with the skull.
 _DARK_SHARE = (0.1, 0.45)
-# Extraction that leaves less of the picture than this has failed.
+# Extraction that leaves less of the image than this has failed.
 _SMALLEST_BRAIN = 0.02
 
 
@@ -42,7 +42,7 @@ _SMALLEST_BRAIN = 0.02
 class FittedGate:
     """A gate and what its bound was chosen between.
 
-    inside: float32 (n, 3), distances of the validation pictures as they are, without skull, and extracted;
+    inside: float32 (n, 3), distances of the validation images as they are, without skull, and extracted;
     outside: float32 (m,), of the outsiders. In mean squared deviations or odds, not in shares of the bound.
     unseen: the share of each kind that is let through by a linear gate fitted without it; empty for the other gate.
     """
@@ -104,7 +104,7 @@ def without_skulls(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def extracted_brains(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """Give what brain extraction leaves of each head, preprocessed: uint8 (n, size, size).
+    """Return what brain extraction leaves of each head, preprocessed: uint8 (n, size, size).
 
     It takes off the skull and the fluid around the brain, so that the outline follows the folds. Dark tissue
     that brighter tissue encloses stays. Where that leaves almost nothing, the skull alone is taken off.
@@ -145,7 +145,7 @@ def require_outsiders(outsiders: Path) -> None:
     """Check a folder of outsiders before anything is computed.
 
     Raises:
-        DataError: it has no pictures of the kinds that choose the bound.
+        DataError: it has no images of the kinds that choose the bound.
     """
     if not any(any((outsiders / kind).glob("*.png")) for kind in TUNING_KINDS):
         raise DataError(
@@ -187,7 +187,7 @@ def largest_distance(inside: NDArray[np.float32], outside: NDArray[np.float32]) 
 def refused_by_other_groups(
     inside: NDArray[np.float32], outside: NDArray[np.float32], groups: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Tell which brain MRI is refused, a tenth of the groups after another by the bound that the nine others choose.
+    """Return which brain MRI is refused, a tenth of the groups after another by the bound that the nine others choose.
 
     inside: float32 (n, 3), distances as FittedGate has them, of these groups, int64 (n,); outside: float32 (m,).
     Returns bool (n, 3).
@@ -257,7 +257,7 @@ def _accepted(kinds: list[KindFigures]) -> tuple[float, int]:
 
 
 def outsider_pixels(folder: Path, input_size_px: int) -> tuple[NDArray[np.uint8], int]:
-    """Preprocess the pictures of a kind: uint8 (n, size, size), and how many were refused before the network."""
+    """Preprocess the images of a kind: uint8 (n, size, size), and how many were refused before the network."""
     pixels, n_refused = [], 0
     for file in sorted(file for file in folder.glob("*") if file.suffix in _SUFFIXES):
         try:

@@ -1,4 +1,4 @@
-"""Run a classifier over many preprocessed pictures, through the code that serves it."""
+"""Run a classifier over many preprocessed images, through the code that serves it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _BATCH = 32
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What was said of n pictures.
+    """What was said of n images.
 
     probabilities: float32, (n, n_classes), as the network gives them; gate_features: float32, (n, channels), None
     where the model's card names no gate; distances: float32, (n,), 0 where it has none.
@@ -30,9 +30,9 @@ def answers_of(
     pixels: NDArray[np.uint8],
     look: Callable[[int, NDArray[np.float32]], None] | None = None,
 ) -> Answers:
-    """Classify preprocessed pictures, uint8 (n, size, size).
+    """Classify preprocessed images, uint8 (n, size, size).
 
-    look: called with each picture's place and its feature maps, which are too large to be kept.
+    look: called with each image's place and its feature maps, which are too large to be kept.
     """
     probabilities, gate_features, distances = [], [], []
     for start in tqdm(range(0, len(pixels), _BATCH), desc="classifying", unit="batch"):

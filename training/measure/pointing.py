@@ -1,4 +1,4 @@
-"""Whether heat maps point at the lesion: compared with the boxes of pictures that the network did not learn from."""
+"""Whether heat maps point at the lesion: compared with the boxes of images that the network did not learn from."""
 
 from dataclasses import dataclass
 
@@ -27,7 +27,7 @@ class PointingFigures(Figures):
 
 
 class Pointing:
-    """Gathers, picture by picture, where the evidence for the true class lies."""
+    """Gathers, image by image, where the evidence for the true class lies."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Pointing:
         self.energies = np.full(len(labels), np.nan, np.float32)
 
     def look(self, place: int, feature_maps: NDArray[np.float32]) -> None:
-        """Measure one picture; one without a box is passed over."""
+        """Measure one image; one without a box is passed over."""
         if np.isnan(self._boxes[place, 0]):
             return
         evidence = Explainer(self._classifier).evidence(feature_maps, self._class_names[self._labels[place]])

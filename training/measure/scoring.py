@@ -138,7 +138,7 @@ def gate_of(card: ModelCard) -> dict[str, str | float] | None:
 
 
 def predictions_table(scoring: Scoring) -> str:
-    """Give one CSV row per picture: file name, true and predicted class, probabilities, whether it is in training."""
+    """Return one CSV row per image: file name, true and predicted class, probabilities, whether it is in training."""
     table = io.StringIO()
     columns = ["name", "true_class", "predicted_class", *(f"p_{c}" for c in scoring.class_names), "in_training"]
     writer = csv.writer(table, lineterminator="\n")

@@ -20,17 +20,17 @@ N_BINS = 15
 SELECTIVE_ERROR = 0.02
 # The margin for it, as the confidence of a binomial bound: few wrong answers among few can be luck.
 _CONFIDENCE = 0.9
-# The error allowed for copies of them in a changed look: pictures from elsewhere are answered less well than from here.
+# The error allowed for copies of them in a changed look: images from elsewhere are answered less well than from here.
 SHIFTED_ERROR = 0.05
-# As many parts of the validation pictures are measured with numbers that the others chose.
+# As many parts of the validation images are measured with numbers that the others chose.
 _N_FOLDS = 10
 # A bound that no probability reaches, not even one that is rounded to 1.
 NEVER = 2.0
-# The operating point leaves this share of the pictures without tumor alone.
+# The operating point leaves this share of the images without tumor alone.
 SPECIFICITY = 0.95
 # Bounds have four decimals.
 _STEPS = 10_000
-# Pictures that are all read right would ask for ever lower temperatures, until nothing is left between 0 and 1.
+# Images that are all read right would ask for ever lower temperatures, until nothing is left between 0 and 1.
 _LOG_TEMPERATURES = (-1.0, 3.0)
 
 
@@ -96,7 +96,7 @@ class TrustFigures(Figures):
 def choose_decision(
     labels: NDArray[np.int64], raw: NDArray[np.float32], healthy: int, shifted: NDArray[np.float32] | None = None
 ) -> Decision:
-    """Choose temperature, operating point and the bound of certainty on validation pictures.
+    """Choose temperature, operating point and the bound of certainty on validation images.
 
     raw: float32, (n, n_classes), probabilities as the network gives them; shifted: the same of copies in a changed
     look, which count as much for the temperature; healthy: the label of "no tumor".
@@ -116,7 +116,7 @@ def choose_decision(
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Pictures and how sure a network is of them.
+    """Images and how sure a network is of them.
 
     labels: int64, (n,); probabilities: float32, (n, n_classes); may_answer: bool, (n,); error: the share of the certain
     answers that may be wrong.
@@ -145,9 +145,9 @@ def fit_temperature(
 
 
 def operating_point(has_tumor: NDArray[np.bool_], tumor_probability: NDArray[np.float32]) -> float:
-    """Give the probability of a tumor from which SPECIFICITY of the pictures without one are left alone, or more.
+    """Return the probability of a tumor from which SPECIFICITY of the images without one are left alone, or more.
 
-    With four decimals, above 0 and at most 1/2, which comes first; with few pictures, all of them are left alone.
+    With four decimals, above 0 and at most 1/2, which comes first; with few images, all of them are left alone.
     """
     healthy = np.sort(tumor_probability[~has_tumor].astype(np.float64))
     if not healthy.size:
@@ -166,7 +166,7 @@ def agreement(probabilities: NDArray[np.float32], decision: Decision, healthy: i
 
 
 def certainty_bound(judged: Sequence[Judged]) -> float:
-    """Give the lowest highest-probability from which on few enough of the answers are wrong, in each of some sets.
+    """Return the lowest highest-probability from which on few enough of the answers are wrong, in each of some sets.
 
     It leaves a margin: the upper bound of the share, by the binomial distribution with _CONFIDENCE, stays below. That
     is no guarantee: thresholds are many, and slices of one patient depend on each other. NEVER where there are too few
@@ -235,13 +235,13 @@ def cross_fitted(
 
 
 def group_folds(groups: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Give the places that choose and those that are measured, a tenth of the groups after another; int64 each."""
+    """Return the places that choose and those that are measured, a tenth of the groups after another; int64 each."""
     folds = GroupKFold(min(_N_FOLDS, len(np.unique(groups))))
     yield from folds.split(groups, groups=groups)
 
 
 def certain_answers(probabilities: NDArray[np.float32], decision: Decision, healthy: int) -> NDArray[np.bool_]:
-    """Tell which answers are certain, as `Prediction` does where the gate lets them: bool (n,)."""
+    """Return which answers are certain, as `Prediction` does where the gate lets them: bool (n,)."""
     if decision.certain_tumor_from is not None:
         tumor = 1 - probabilities[:, healthy]
         kinds = np.delete(probabilities, healthy, axis=1).max(axis=1)

@@ -1,4 +1,4 @@
-"""Look for what spoils a measurement: copies across splits, contradicting labels, files that are no brain MRI."""
+"""Look for what spoils a measurement: copies across splits, contradicting labels, files that are not brain MRI."""
 
 import argparse
 import csv
@@ -90,7 +90,7 @@ def _counts(decoded: Decoded) -> dict[str, int]:
 
 
 def _across_splits(decoded: Decoded, pairs: Pairs) -> dict[str, int]:
-    """How many pictures of one side have a near-duplicate on another: "A in B"."""
+    """How many images of one side have a near-duplicate on another: "A in B"."""
     seen: dict[str, set[int]] = {}
     for first, second in zip(pairs.first.tolist(), pairs.second.tolist(), strict=True):
         for one, other in ((first, second), (second, first)):
@@ -116,7 +116,7 @@ def _conflicts(decoded: Decoded, pairs: Pairs, lesions: Sequence[Lesion | None])
 
 
 def _seen_by(network: Embedding | None, decoded: Decoded) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Give the network's rows and distances; none and zeros without a network."""
+    """Return the network's rows and distances; none and zeros without a network."""
     if network is None:
         return np.zeros((0, 0), np.float32), np.zeros(len(decoded.pixels), np.float32)
     size = network.classifier.card.input_size_px
@@ -129,7 +129,7 @@ def _by_network(
     network: Embedding, rows: NDArray[np.float32], decoded: Decoded, described: NDArray[np.float32],
     lesions: Sequence[Lesion | None],
 ) -> tuple[ByNetwork, Pairs]:  # fmt: skip
-    """Give what the network's features find, and the pairs among it that thumbnails miss, the most alike first."""
+    """Return what the network's features find, and the pairs among it that thumbnails miss, the most alike first."""
     classes = [lesion.class_name if lesion else None for lesion in lesions]
     likeness_found = network.check(rows, classes, _read(decoded, _spread(decoded)))
     found = pairs_above(likeness_found.threshold, len(rows), lambda block: rows[block] @ rows.T)
@@ -169,7 +169,7 @@ def _read(decoded: Decoded, places: NDArray[np.int64]) -> list[NDArray[np.uint8]
 
 
 def _pairs_table(decoded: Decoded, found: Mapping[str, Pairs], contents: Sequence[str]) -> str:
-    """Give a row per pair; found: the pairs by what found them, whose likenesses do not compare."""
+    """Return a row per pair; found: the pairs by what found them, whose likenesses do not compare."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["first", "second", "first_class", "second_class", "likeness", "identical", "found_by"])

@@ -68,7 +68,7 @@ _BASE_WEIGHTS = {
     },
     "Xception": {"title": "Xception trained on ImageNet by the authors of Keras", "licence": "MIT"},
 }
-# By the fingerprint of the 2870 pictures of the official Training folder, with the labels of either task.
+# By the fingerprint of the 2870 images of the official Training folder, with the labels of either task.
 _KNOWN_DATA = {
     "da074ccf875f5bf883cd7e0bcbd20607f5cbcd49b53a7eb55964cef0121ec346": "sartaj",
     "178cad6fc35a97627371e5d9f3068d5533f0e18a817b29eab172775b007f23f1": "sartaj",

@@ -69,10 +69,10 @@ def run(options: argparse.Namespace) -> None:
 
 
 def explore(sources: Sources, task: str, out: Path, seed: int) -> None:
-    """Write summary.json, report.html and its pictures into a folder.
+    """Write summary.json, report.html and its images into a folder.
 
     Raises:
-        DataError: the folders hold no readable pictures.
+        DataError: the folders hold no readable images.
     """
     found = sources.find(task)
     looks, unreadable = look_at_all(found.pictures)
@@ -87,7 +87,7 @@ def explore(sources: Sources, task: str, out: Path, seed: int) -> None:
 
 
 def look_at_all(pictures: Sequence[Picture]) -> tuple[list[Look], list[str]]:
-    """Read every picture; give what was seen, and one sentence per picture that could not be read."""
+    """Read every image; give what was seen, and one sentence per image that could not be read."""
     looks, unreadable = [], []
     for picture in tqdm(pictures, desc="reading", unit="picture"):
         try:

@@ -1,6 +1,6 @@
 """Compare two trainings on the slices that neither was trained on.
 
-Two runs with different validation pictures cannot be compared by their validation figures. Here each slice that both
+Two runs with different validation images cannot be compared by their validation figures. Here each slice that both
 held out counts once, if neither was trained on a copy of it. The interval of the difference draws whole groups, because
 slices of a group are alike; how much another training of the same recipe would differ is not in it.
 """
@@ -32,7 +32,7 @@ from training.steps.card_of_run import card_of_run, load
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One network: the table of its pictures, and what it says of those that it held out, float32 (n_classes,)."""
+    """One network: the table of its images, and what it says of those that it held out, float32 (n_classes,)."""
 
     task: str
     input_size_px: int
@@ -126,7 +126,7 @@ def _summary(
 
 
 def _held_out(folds: Sequence[Fold], decoded: Decoded, copies: Copies) -> dict[int, NDArray[np.float32]]:
-    """Give what is said of each picture of which the training of its network held no copy, by place."""
+    """Return what is said of each image of which the training of its network held no copy, by place."""
     answers = {}
     for fold in folds:
         rows = [fold.rows.get(picture.name) for picture in decoded.pictures]
@@ -142,7 +142,7 @@ def _groups(sides: Sequence[Sequence[Fold]], decoded: Decoded, copies: Copies) -
     groups = np.arange(len(decoded.pictures))
     for folds in sides:
         rows = {name: row for fold in folds for name, row in fold.rows.items()}
-        # A picture that only the other side knows stands for itself.
+        # An image that only the other side knows stands for itself.
         of_side = [rows[p.name].group if p.name in rows else -1 - i for i, p in enumerate(decoded.pictures)]
         _, first, member_of = np.unique(of_side, return_index=True, return_inverse=True)
         groups = joined(groups, (first[member_of].astype(np.int64), np.arange(len(of_side))))

@@ -1,6 +1,6 @@
 """Train a recipe several times, each time without some groups or without a collection, and score what was left out.
 
-A single test set of 394 pictures leaves four points of doubt. Here every slice is scored once, by a network that saw
+A single test set of 394 images leaves four points of doubt. Here every slice is scored once, by a network that saw
 neither it nor its copies; what stands in the training of its network after all is not counted.
 """
 
@@ -36,7 +36,7 @@ from training.steps.card_of_run import card_of_run
 from training.steps.train import groups_of, train, usable_images
 from training.studies.folds_by_source import folds_by_source
 
-# With fewer pictures of a class nothing can be learned about it.
+# With fewer images of a class nothing can be learned about it.
 LEAST_OF_A_CLASS = 50
 _WITHOUT = "without-"
 # What a fold leaves out.
@@ -178,9 +178,9 @@ def measure(
 def by_collection_left_out(
     labels: NDArray[np.int64], groups: NDArray[np.int64], collections: NDArray[np.str_]
 ) -> list[tuple[str, Split]]:
-    """Leave out one collection after another, and from training all that is in a group with a picture of it.
+    """Leave out one collection after another, and from training all that is in a group with an image of it.
 
-    A collection is passed over where too few pictures of a class are left to learn from.
+    A collection is passed over where too few images of a class are left to learn from.
 
     labels, groups: int64 (n,).
 
@@ -303,7 +303,7 @@ def _table(
     decoded: Decoded, collections: NDArray[np.str_], raw: NDArray[np.float32], scored: NDArray[np.int64],
     class_names: tuple[str, ...],
 ) -> str:  # fmt: skip
-    """Every held-out picture with its probabilities, not calibrated, and whether the figures count it."""
+    """Every held-out image with its probabilities, not calibrated, and whether the figures count it."""
     counted = np.isin(np.arange(len(raw)), scored)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")

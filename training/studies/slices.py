@@ -1,4 +1,4 @@
-"""Write the slices of volumes as pictures of a class, to score a network on heads of other sources."""
+"""Write the slices of volumes as images of a class, to score a network on heads of other sources."""
 
 import argparse
 from collections.abc import Sequence
@@ -80,7 +80,7 @@ def _read(file: Path) -> MriVolume:
 
 
 def _cut(volume: MriVolume, plane: str, file: Path) -> MriVolume:
-    """Give the volume in slices of a plane, as MriVolume describes it."""
+    """Return the volume in slices of a plane, as MriVolume describes it."""
     if plane == volume.plane:
         return volume
     try:

@@ -83,7 +83,7 @@ class GuardedThreadWorker(ThreadWorker):
             time.sleep(_NO_FILES_SECONDS)
 
     def enqueue_req(self, conn: Any) -> None:
-        """Give a connection a thread when it has sent something; until then it waits in the main loop."""
+        """Return a connection a thread when it has sent something; until then it waits in the main loop."""
         if self.cfg.is_ssl:
             super().enqueue_req(conn)
         elif isinstance(conn.sock, GuardedSocket):

@@ -14,7 +14,7 @@ from training.errors import DataError
 
 
 def test_boxes_follow_the_crop_to_the_head(tmp_path: Path) -> None:
-    # A bright head in the right lower part of a black picture; the lesion fills the head's left upper quarter.
+    # A bright head in the right lower part of a black image; the lesion fills the head's left upper quarter.
     picture = np.zeros((100, 200), np.uint8)
     picture[40:80, 120:160] = np.random.default_rng(0).integers(100, 200, (40, 40))
     file = tmp_path / "set" / "glioma" / "1.png"

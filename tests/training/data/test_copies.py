@@ -87,7 +87,7 @@ def test_image_of_the_same_slice_is_a_copy_and_one_as_alike_as_its_neighbour_is_
 
 
 def test_groups_do_not_depend_on_the_input_size_of_the_network(tmp_path: Path) -> None:
-    # Pictures about as much alike as the bound between two groups, which fine grain tips to one side or the other.
+    # Images about as much alike as the bound between two groups, which fine grain tips to one side or the other.
     random, base = (
         np.random.default_rng(0),
         np.asarray(Image.fromarray(smooth_pictures(1)[0]).resize((150, 150)), float),

@@ -19,7 +19,7 @@ def test_groups_never_stand_on_both_sides_of_a_split() -> None:
     split = draw_split(labels, groups, 0.2, 1, "abc")
     assert not set(groups[split.training]) & set(groups[split.validation])
     assert sorted([*split.training, *split.validation]) == list(range(180))
-    # A fifth of 60 pictures per class, in groups of three.
+    # A fifth of 60 images per class, in groups of three.
     assert np.bincount(labels[split.validation]).tolist() == [12, 12, 12]
 
 

@@ -20,7 +20,7 @@ from training.measure.trust import (
 
 
 def overconfident(n: int = 4000, spread: float = 1.5) -> tuple[np.ndarray, np.ndarray]:
-    """Give labels drawn from known probabilities, and the same probabilities with their logits doubled."""
+    """Return labels drawn from known probabilities, and the same probabilities with their logits doubled."""
     random = np.random.default_rng(0)
     logits = random.normal(0, spread, (n, 4))
     honest = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -43,7 +43,7 @@ def test_calibration_error_falls_when_overconfidence_is_taken_back() -> None:
 def test_calibration_error_and_brier_score_counted_by_hand() -> None:
     labels = np.array([0, 0, 0, 1])
     figures = calibration(labels, np.tile(np.array([[0.8, 0.2]], np.float32), (4, 1)))
-    # Every bin holds one picture of probability 0.8: three are right, one is wrong.
+    # Every bin holds one image of probability 0.8: three are right, one is wrong.
     assert figures.expected_calibration_error == pytest.approx((3 * 0.2 + 0.8) / 4)
     assert figures.brier_score == pytest.approx((3 * 0.08 + 1.28) / 4)
 

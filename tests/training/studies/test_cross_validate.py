@@ -21,7 +21,7 @@ def test_collection_that_is_left_out_takes_its_groups_along() -> None:
     labels = np.tile(np.repeat([0, 1], 60), 3)
     collections = np.repeat(["a", "b", "c"], 120)
     groups = np.arange(360)
-    # A copy of a picture of `a` in `b`, and one of `b` in `c`.
+    # A copy of an image of `a` in `b`, and one of `b` in `c`.
     groups[130], groups[300] = groups[5], groups[200]
     folds = dict(by_collection_left_out(labels, groups, collections))
     assert list(folds) == ["without-a", "without-b", "without-c"]

@@ -34,7 +34,7 @@ def head_as(kind: str, **options: object) -> bytes:
 
 
 def named_files() -> dict[str, bytes]:
-    """Give a file of each kind that can carry a name, each with the canary in it."""
+    """Return a file of each kind that can carry a name, each with the canary in it."""
     exif = Image.Exif()
     exif[EXIF_ARTIST], exif[EXIF_COMMENT] = CANARY, CANARY
     texts = PngImagePlugin.PngInfo()
@@ -60,7 +60,7 @@ def named_files() -> dict[str, bytes]:
 
 
 def bodies() -> Iterator[tuple[str, bytes]]:
-    """Give what is sent, by a name: each file as it is, cut off, and with a byte changed; and odd forms."""
+    """Return what is sent, by a name: each file as it is, cut off, and with a byte changed; and odd forms."""
     for kind, content in named_files().items():
         assert TRACE.search(content), kind
         yield kind, part("files", content)
@@ -116,13 +116,13 @@ def answers(ask: Callable[..., bytes]) -> Iterator[tuple[str, bytes]]:
 
 
 def unpacked(answer: bytes) -> bytes:
-    """Give an answer with what its data: URLs hold."""
+    """Return an answer with what its data: URLs hold."""
     inner = re.findall(rb"data:[\w/;=.+-]*base64,([\w+/=]+)", answer)
     return answer + b"".join(base64.b64decode(content) for content in inner)
 
 
 def malformed() -> Iterator[bytes]:
-    """Give requests that break HTTP itself, so that they never reach the app."""
+    """Return requests that break HTTP itself, so that they never reach the app."""
     canary = CANARY.encode()
     yield canary + b"\r\n\r\n"
     yield b"GET /" + canary + b" HTTP/9.9\r\n\r\n"

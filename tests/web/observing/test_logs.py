@@ -88,7 +88,7 @@ def test_line_of_a_stream_comes_at_its_end_with_all_its_bytes(
 
 
 def failing(app: Flask) -> FlaskClient:
-    """Give a client of an app with an address whose view quotes a patient's name in an error within an error."""
+    """Return a client of an app with an address whose view quotes a patient's name in an error within an error."""
 
     @app.get("/fail/<path:anything>")
     def fail(anything: str) -> str:

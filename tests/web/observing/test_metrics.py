@@ -39,7 +39,7 @@ LABELS = {
 
 
 def samples_in(text: str) -> dict[tuple[str, ...], float]:
-    """Give the values by name and the labels' values, which come in the order of the labels' names."""
+    """Return the values by name and the labels' values, which come in the order of the labels' names."""
     return {
         (sample.name.removeprefix("brain_mri_"), *(sample.labels[name] for name in sorted(sample.labels))): sample.value
         for family in text_string_to_metric_families(text)
@@ -172,7 +172,7 @@ def lines_of(log: Path, pattern: str) -> list[str]:
 
 
 def folder_of(log: Path) -> Path:
-    """Give the folder of the server's metrics: it is named by the master's process."""
+    """Return the folder of the server's metrics: it is named by the master's process."""
     (master,) = lines_of(log, r"Listening at: \S+ \((\d+)\)")
     return Path("/dev/shm", f"brain-mri-metrics-{master}")
 

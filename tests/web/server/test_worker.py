@@ -34,7 +34,7 @@ BODY = b"POST /bytes HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n..."
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
-    """Give the port and the master's process id."""
+    """Return the port and the master's process id."""
     configuration = tmp_path_factory.mktemp("gunicorn") / "conf.py"
     configuration.write_text(CONFIGURATION)
     port = free_port()
@@ -57,7 +57,7 @@ def connect(port: int, sent: bytes = b"") -> socket.socket:
 
 
 def ask(port: int, path: str = "/bytes", body: bytes | None = None) -> tuple[bytes, float]:
-    """Give the answer's body, and how many seconds it took."""
+    """Return the answer's body, and how many seconds it took."""
     started = time.monotonic()
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     client.request("POST" if body is not None else "GET", path, body)
