@@ -12,11 +12,11 @@ from training.errors import TrainingError
 
 # Each in a module of its name, with `arguments(parser)` and `run(options)`.
 STEPS = {
-    "explore": "look at the data before training: report.html, summary.json and pictures",
+    "explore": "look at the data before training: report.html, summary.json and images",
     "audit": "find copies across folders, contradicting labels, what is no brain MRI",
     "train": "train a network into a run folder",
-    "calibrate": "choose, on a run's validation pictures, when its answers are certain",
-    "evaluate": "measure a run or a published model on labelled pictures",
+    "calibrate": "choose, on a run's validation images, when its answers are certain",
+    "evaluate": "measure a run or a published model on labelled images",
     "publish": "put a run's best network into model/weights with its card",
     "adopt": "make a served model of a Keras file from elsewhere",
 }
@@ -24,7 +24,7 @@ STUDIES = {
     "cross-validate": "train several times, each time without some groups; score those",
     "compare": "compare two runs or cross-validations on what both held out",
     "dissect": "what does it read? accuracy on the lesion alone, on the background alone",
-    "slices": "write the slices of NIfTI volumes as pictures of a class, for `evaluate`",
+    "slices": "write the slices of NIfTI volumes as images of a class, for `evaluate`",
     "report": "write MODEL_CARD.md, README's tables, served.json and docs/studies",
 }
 

@@ -53,7 +53,7 @@ class Audited:
         missing = [picture.name for picture, c in zip(pictures, contents, strict=True) if c not in self.contents]
         if missing:
             raise DataError(
-                f"Expected an audit of all pictures. {len(missing)} are not in it, {missing[0]} among them. "
+                f"Expected an audit of all images. {len(missing)} are not in it, {missing[0]} among them. "
                 "Run `python -m training audit` with all folders and --model, then give its folder again."
             )
         return contents

@@ -101,7 +101,7 @@ def _decode_all(
         return given.pixels, head.pixels, frame, whole_thumbnail(pixels)
 
     with ThreadPoolExecutor() as pool:
-        progress = tqdm(pool.map(decode_one, pictures), total=len(pictures), desc="decoding", unit="picture")
+        progress = tqdm(pool.map(decode_one, pictures), total=len(pictures), desc="decoding", unit="image")
         results = list(progress)
     kept = np.array([i for i, result in enumerate(results) if not isinstance(result, str)], np.int64)
     problems = tuple(result for result in results if isinstance(result, str))

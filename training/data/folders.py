@@ -79,12 +79,12 @@ def find_pictures(places: Sequence[Path], task: str, classes: Sequence[str] = ()
         else:
             search.problems.append(f"{place}: there is no such folder.")
     if not search.pictures or any(not place.exists() for place in places):
-        raise DataError(_listing("Expected folders of pictures, one per class.", search.problems))
+        raise DataError(_listing("Expected folders of images, one per class.", search.problems))
     # Tables know an image by its name, and would take one for the other.
     twice = [name for name, n in Counter(p.name for p in search.pictures).items() if n > 1]
     if twice:
         raise DataError(
-            f"Expected data folders of different names. {len(twice)} pictures have the name of another, {twice[0]} "
+            f"Expected data folders of different names. {len(twice)} images have the name of another, {twice[0]} "
             "among them. Rename a folder, or give none twice."
         )
     return Collection(tuple(search.pictures), tuple(search.problems))
@@ -97,9 +97,9 @@ def require_classes(collection: Collection, class_names: Sequence[str]) -> None:
         DataError: a class has none.
     """
     counts = collection.counts()
-    empty = [f"class {name!r} has no picture." for name in class_names if not counts.get(name)]
+    empty = [f"class {name!r} has no image." for name in class_names if not counts.get(name)]
     if empty:
-        raise DataError(_listing(f"Expected pictures of {', '.join(class_names)}.", [*empty, *collection.problems]))
+        raise DataError(_listing(f"Expected images of {', '.join(class_names)}.", [*empty, *collection.problems]))
 
 
 def require_readable(readable: Sequence[object], problems: Sequence[str]) -> None:

@@ -64,7 +64,7 @@ def gather_outsiders(out: Path, extra: dict[str, list[Path]], seed: int = 0) -> 
             Image.fromarray(picture).save(aside / kind / f"{i:03}.png")
         counts[kind] = len(pictures)
     aside.replace(out)
-    print(f"{sum(counts.values())} pictures of {sum(n > 0 for n in counts.values())} kinds in {out}: {counts}")
+    print(f"{sum(counts.values())} images of {sum(n > 0 for n in counts.values())} kinds in {out}: {counts}")
 
 
 def _check_extra(extra: dict[str, list[Path]]) -> None:

@@ -63,7 +63,7 @@ class SplitTable:
         found = tuple(p for p in pictures if p.name in self.rows)
         if len(found) != len(self.rows):
             raise DataError(
-                f"Expected the {len(self.rows)} pictures that {self.file.parent} was trained with. Found {len(found)} "
+                f"Expected the {len(self.rows)} images that {self.file.parent} was trained with. Found {len(found)} "
                 "of them. Give the data folders of its training with --data."
             )
         return found
@@ -122,6 +122,6 @@ def draw_split(
         if all(len(np.unique(labels[side])) == len(class_names) for side in (split.training, split.validation)):
             return split
     raise DataError(
-        f"Expected different pictures of every class for training and for validation. "
-        f"Received too few, or only copies, of {', '.join(few or class_names)}. Add pictures."
+        f"Expected different images of every class for training and for validation. "
+        f"Received too few, or only copies, of {', '.join(few or class_names)}. Add images."
     )

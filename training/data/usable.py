@@ -35,7 +35,7 @@ def leave_out(decoded: Decoded, unseen: Sources, audit: Path | None, task: str) 
     copies = copies_of(decoded, against)
     if audit:
         copies |= read_audit(audit).copies_of(decoded.pictures, against.pictures)
-    return decoded.without(copies, f"{copies.sum()} pictures left out as near-duplicates of {', '.join(unseen.names)}.")
+    return decoded.without(copies, f"{copies.sum()} images left out as near-duplicates of {', '.join(unseen.names)}.")
 
 
 def drop_conflicts(decoded: Decoded, lesions: Sequence[Lesion | None], task: str) -> Decoded:
@@ -65,6 +65,6 @@ def _require_left(usable: Decoded, task: str) -> None:
     missing = [name for name in CLASS_NAMES[task] if name not in left]
     if missing:
         raise DataError(
-            "Expected pictures of every class. None is left of "
-            f"{', '.join(missing)} without what cannot be read or is to stay unseen. Add pictures."
+            "Expected images of every class. None is left of "
+            f"{', '.join(missing)} without what cannot be read or is to stay unseen. Add images."
         )

@@ -44,7 +44,7 @@ def write_audit_report(
         captions = [f"{decoded.pictures[i].name}\n{decoded.pictures[i].class_name}" for i in places]
         if places:
             plots.gallery([decoded.pixels[i] for i in places], captions, out / name)
-    counted = f"{figures.n_pictures} pictures, {figures.identical_files} of them copies byte by byte."
+    counted = f"{figures.n_pictures} images, {figures.identical_files} of them copies byte by byte."
     across_sentence = "Pictures of the first with at least one near-duplicate in the second."
     as_seen = "Each pair side by side, as the network sees them."
     found = [[name, share(of.found), share(of.found_by_phash)] for name, of in figures.detector.recall.items()]

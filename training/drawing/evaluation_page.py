@@ -17,7 +17,7 @@ from training.measure.scoring import Evaluation, Scoring
 
 N_MISTAKES = 20
 _PARTS = {
-    "all": "All pictures",
+    "all": "All images",
     "not_in_training": "Pictures that do not stand in the training data",
     "also_in_training": "Pictures that also stand in the training data",
 }
@@ -95,7 +95,7 @@ def trust_sentences(evaluation: Evaluation) -> Iterable[str]:
         f"Brier score {calibrated.brier_score:.3f}."
     )
     yield (
-        f"Certain answers: {selective.coverage:.3f} of the pictures, wrong in {share(selective.error_among_certain)}. "
+        f"Certain answers: {selective.coverage:.3f} of the images, wrong in {share(selective.error_among_certain)}. "
         f"Area under the risk-coverage curve {selective.area_under_risk_coverage:.3f}."
     )
     if evaluation.model.gate:

@@ -56,7 +56,7 @@ def risk_coverage(selective: Selective, file: Path) -> None:
     axis.plot([point.coverage for point in selective.curve], [point.risk for point in selective.curve])
     if selective.error_among_certain is not None:
         axis.plot(selective.coverage, selective.error_among_certain, marker="o", color="black")
-    axis.set(xlabel="share of pictures answered", ylabel="share of wrong answers", xlim=(0, 1.02), ylim=(0, None))
+    axis.set(xlabel="share of images answered", ylabel="share of wrong answers", xlim=(0, 1.02), ylim=(0, None))
     axis.grid(alpha=0.3)
     _save(figure, file)
 
@@ -75,7 +75,7 @@ def trust(measured: dict[str, dict[str, Any]], file: Path) -> None:
         if selective["error_among_certain"] is not None:
             right.plot(selective["coverage"], selective["error_among_certain"], marker="o", color=line.get_color())
     left.set(xlabel="probability of the answer", ylabel="share of right answers", xlim=(0, 1.02), ylim=(0, 1.02))
-    right.set(xlabel="share of pictures answered", ylabel="share of wrong answers", xlim=(0, 1.02), ylim=(0, None))
+    right.set(xlabel="share of images answered", ylabel="share of wrong answers", xlim=(0, 1.02), ylim=(0, None))
     left.legend()
     for axis in (left, right):
         axis.grid(alpha=0.3)
@@ -132,7 +132,7 @@ def picture_sizes(sizes: NDArray[np.int64], file: Path) -> None:
     figure, axis = plt.subplots(figsize=(5.5, 5), layout="constrained")
     different, counts = np.unique(sizes, axis=0, return_counts=True)
     axis.scatter(different[:, 0], different[:, 1], s=8 + 4 * np.sqrt(counts), alpha=0.5)
-    axis.set(xlabel="width (px)", ylabel="height (px)", title=f"Sizes of {len(sizes)} pictures (area: how many)")
+    axis.set(xlabel="width (px)", ylabel="height (px)", title=f"Sizes of {len(sizes)} images (area: how many)")
     axis.grid(alpha=0.3)
     _save(figure, file)
 

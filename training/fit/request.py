@@ -108,7 +108,7 @@ def add_request(parser: argparse.ArgumentParser) -> None:
     add_sources(parser)
     parser.add_argument(
         "--exclude-near-duplicates-of", nargs="+", type=Path, default=[], metavar="DIR",
-        help="leave out every picture that stands here too, as itself or nearly: for a leak-free test",
+        help="leave out every image that is here too, as itself or nearly: for a leak-free test",
     )  # fmt: skip
     add_audit(parser)
     parser.add_argument("--precision", choices=["float32", "mixed_bfloat16"], default="float32",
@@ -125,7 +125,7 @@ def add_request(parser: argparse.ArgumentParser) -> None:
                         help="side of the network's square input, other than the recipe's; at least 96")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/RECIPE)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="few small pictures, few epochs: minutes, to see it work")
+    parser.add_argument("--quick", action="store_true", help="few small images, few epochs: minutes, to see it work")
 
 
 def add_audit(parser: argparse.ArgumentParser) -> None:

@@ -197,7 +197,7 @@ def _groups_table(
 
 
 def _tell(figures: AuditFigures, out: Path) -> None:
-    print(f"{figures.n_pictures} pictures, {figures.identical_files} identical files, "
+    print(f"{figures.n_pictures} images, {figures.identical_files} identical files, "
           f"{figures.near_duplicate_pairs} near-duplicate pairs, {figures.n_groups} groups")  # fmt: skip
     for problem in figures.problems:
         print(f"passed over: {problem}")

@@ -91,7 +91,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder of --model (default: runs/NAME-again)")
     add_sources(parser)
     parser.add_argument("--outsiders", type=Path, default=RUNS / "outsiders", metavar="DIR",
-                        help="pictures that are no brain MRI, for the gate; gathered there once")  # fmt: skip
+                        help="images that are not brain MRI, for the gate; gathered there once")  # fmt: skip
     parser.add_argument("--more-outsiders", nargs="*", default=[], metavar="KIND=DIR",
                         help="more of a kind to gather, as wallpapers=/usr/share/backgrounds")  # fmt: skip
     parser.add_argument("--not-brain-mri", type=Path, metavar="DIR",
@@ -141,7 +141,7 @@ def calibrate_run(
     recipe = RECIPES[card.recipe["name"]]
     split = read_run_pictures(run, sources, card)
     if len(np.unique(split.groups)) < 2:
-        raise DataError("Expected validation pictures of two groups or more. Received one: none could test its choice.")
+        raise DataError("Expected validation images of two groups or more. Received one: none could test its choice.")
     labels, healthy = split.validation.labels(card.class_names), card.class_names.index("no_tumor")
     ungated = Classifier(dataclasses.replace(card, gate=GateCard(recipe.gate_layer, "", "", 1.0)), run.network())
     met = meet(strangers, split.known, ungated) if strangers else None

@@ -60,7 +60,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     parser.add_argument("--task", choices=list(CLASS_NAMES), default=TUMOR_TYPE)
     parser.add_argument("--out", type=Path, default=RUNS / "explore", metavar="DIR")
-    parser.add_argument("--seed", type=int, default=0, help="draws the ten pictures shown")
+    parser.add_argument("--seed", type=int, default=0, help="draws the ten images shown")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -83,13 +83,13 @@ def explore(sources: Sources, task: str, out: Path, seed: int) -> None:
     _draw(looks, overview, out, seed)
     _write_report(overview, out)
     n_problems, n_sets = len(overview.problems), len(overview.identical_files)
-    print(f"{len(looks)} pictures, {n_problems} problems, {n_sets} sets of identical files: {out}/report.html")
+    print(f"{len(looks)} images, {n_problems} problems, {n_sets} sets of identical files: {out}/report.html")
 
 
 def look_at_all(pictures: Sequence[Picture]) -> tuple[list[Look], list[str]]:
     """Read every image; give what was seen, and one sentence per image that could not be read."""
     looks, unreadable = [], []
-    for picture in tqdm(pictures, desc="reading", unit="picture"):
+    for picture in tqdm(pictures, desc="reading", unit="image"):
         try:
             looks.append(_look(picture))
         except (ImageError, OSError) as error:
@@ -147,8 +147,8 @@ def _write_report(overview: Overview, out: Path) -> None:
     rows = [[split, *(of_class.get(c, 0) for c in classes)] for split, of_class in counts.items()]
     sections = [
         Section("Pictures per class", (f"Data fingerprint (SHA-256): {overview.fingerprint}",),
-                Table(["split", *classes], rows), {out / "counts.png": "Bar chart of pictures per class"}),
-        Section("Examples", pictures={out / "examples.png": "Ten pictures drawn at random, with their labels"}),
+                Table(["split", *classes], rows), {out / "counts.png": "Bar chart of images per class"}),
+        Section("Examples", pictures={out / "examples.png": "Ten images drawn at random, with their labels"}),
         Section("Sizes", (f"{len(overview.sizes)} different sizes; the most frequent:",),
                 Table(["width x height", "pictures"], list(overview.sizes.items())[:10]),
                 {out / "sizes.png": "Width against height"}),

@@ -41,7 +41,7 @@ def run_of_card(path: Path, sources: Sources, run: RunFolder) -> None:
     table = path.with_name(published_split(card.name))
     if not table.is_file():
         raise DataError(
-            f"Expected {table}, which `publish` writes. Without it nobody knows which pictures were held out."
+            f"Expected {table}, which `publish` writes. Without it nobody knows which images were held out."
         )
     classifier = load_classifier(path)
     run.path.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def _check(card: ModelCard, classifier: Classifier, sources: Sources, run: RunFo
     told = {of["fingerprint"] for of in card.training_data}
     if told not in (found, {fingerprint(split.known)}):
         raise DataError(
-            f"Expected the pictures that {card.name} {card.version} was trained with, as its card counts them. "
+            f"Expected the images that {card.name} {card.version} was trained with, as its card counts them. "
             "Received others: give the same --data."
         )
     labels = split.validation.labels(card.class_names)
@@ -99,7 +99,7 @@ def _check(card: ModelCard, classifier: Classifier, sources: Sources, run: RunFo
     ]
     if max(differences) > ALLOWED_DIFFERENCE:
         raise DataError(
-            f"Expected the validation pictures of {card.name} {card.version}: "
+            f"Expected the validation images of {card.name} {card.version}: "
             f"accuracy {expected['accuracy']:.3f} of {expected['n_pictures']}. On those found now it is "
             f"{figures.accuracy:.3f} of {figures.n_pictures}. Give the same --data and --boxes."
         )

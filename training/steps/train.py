@@ -140,7 +140,7 @@ def tell(n_pictures: dict[str, int], n_groups: int, n_validation: int, problems:
     for problem in problems:
         print(f"passed over: {problem}")
     total = sum(n_pictures.values())
-    print(f"{total} pictures {n_pictures}, {n_groups} groups, {n_validation} for validation")
+    print(f"{total} images {n_pictures}, {n_groups} groups, {n_validation} for validation")
 
 
 def starting_network(request: Request) -> keras.Model:
@@ -181,6 +181,6 @@ def finish(request: Request, material: Material, progress: Progress, seconds: fl
     metrics = summarize(material.labels[validation], probabilities, CLASS_NAMES[request.recipe.task])
     folder.write_json(folder.validation_file, metrics.plain())
     print(
-        f"validation accuracy {metrics.accuracy:.3f} on {metrics.n_pictures} pictures, "
+        f"validation accuracy {metrics.accuracy:.3f} on {metrics.n_pictures} images, "
         f"this call took {seconds / 60:.1f} minutes; the run is in {folder.path}"
     )

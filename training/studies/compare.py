@@ -88,7 +88,7 @@ def compare(one: Path, other: Path, sources: Sources, out: Path) -> Comparison:
     held_out = {key: _held_out(folds, decoded, copies) for key, folds in sides.items()}
     both = np.array(sorted(held_out["one"].keys() & held_out["other"].keys()), np.int64)
     if not both.size:
-        raise DataError(f"Expected pictures that {one} and {other} both held out. They have none in common.")
+        raise DataError(f"Expected images that {one} and {other} both held out. They have none in common.")
     places = first_copies(both, len(decoded.pictures), copies)
     class_names = CLASS_NAMES[task]
     labels = decoded.labels(class_names)[places]

@@ -193,12 +193,12 @@ def by_collection_left_out(
         training = np.flatnonzero(~np.isin(groups, groups[held_out]))
         left = np.bincount(labels[training], minlength=labels.max() + 1)
         if left.min() < LEAST_OF_A_CLASS:
-            print(f"{name} is not left out: {left.min()} pictures of a class would be left for training.")
+            print(f"{name} is not left out: {left.min()} images of a class would be left for training.")
         else:
             folds.append((f"{_WITHOUT}{name}", Split(training, np.flatnonzero(held_out))))
     if not folds:
         raise DataError(
-            f"Expected several collections, so that {LEAST_OF_A_CLASS} pictures of each class are left without one of "
+            f"Expected several collections, so that {LEAST_OF_A_CLASS} images of each class are left without one of "
             f"them. Received {', '.join(np.unique(collections))}. Give more folders with --data."
         )
     return folds
@@ -262,7 +262,7 @@ def _require_same_split(decoded: Decoded, split: Split, start: RunFolder) -> Non
     sides = {picture.name: i in held_out for i, picture in enumerate(decoded.pictures)}
     if sides != {name: row.validation for name, row in start.read_split().rows.items()}:
         raise DataError(
-            f"Expected {start.path} to be trained on and to hold out the same pictures as this fold. It has others. "
+            f"Expected {start.path} to be trained on and to hold out the same images as this fold. It has others. "
             "Give the data, --audit, --folds and --seed of that cross-validation, or another --out."
         )
 
@@ -294,7 +294,7 @@ def _trainings(trainings: Sequence[Fold], left_out: str) -> Trainings:
     chosen = any(Progress.read(run).n_averaged == 0 for run in runs)
     if chosen:
         # Without averaged weights the best epoch is kept, and the held-out images tell which that was.
-        print("The held-out pictures chose each network's epoch: the figures are a little too kind.")
+        print("The held-out images chose each network's epoch: the figures are a little too kind.")
     epochs = max(run.read_config().epochs for run in runs)
     return Trainings(left_out, len(runs), epochs, chosen or None)
 
@@ -319,7 +319,7 @@ def _table(
 
 
 def _tell(figures: CrossValidation) -> None:
-    print(f"{figures.not_counted_as_in_training} held-out pictures are not counted: training held a copy")
+    print(f"{figures.not_counted_as_in_training} held-out images are not counted: training held a copy")
     for name, of in {"all": figures.all, **figures.by_collection}.items():
         print(f"{name}: accuracy {of.with_interval} of {of.n_pictures}; {of.recalls}")
     if figures.strangers:

@@ -67,15 +67,13 @@ def dissect(model: Path, sources: Sources, out: Path) -> dict[str, Shown]:
     if folder.has_begun:
         decoded = read_run_pictures(folder, sources, card).validation
     else:
-        print("All pictures of the folders are asked about, also those that the network learned from: a run folder, as")
+        print("All images of the folders are asked about, also those that the network learned from: a run folder, as")
         print("`calibrate --model` makes it of a published card, restricts them to what was held out.")
         decoded = sources.decode(sources.find(card.task).pictures, card.input_size_px)
     lesions = sources.lesions(decoded.pictures)
     boxed = np.flatnonzero([lesion is not None for lesion in lesions])
     if not boxed.size:
-        raise DataError(
-            f"Expected pictures with boxes in {sources.boxes}. None of the {len(lesions)} pictures has one."
-        )
+        raise DataError(f"Expected images with boxes in {sources.boxes}. None of the {len(lesions)} images has one.")
     decoded = decoded.subset(boxed)
     masks = [_mask(box, card.input_size_px) for box in boxes_in_input(decoded, [lesions[i] for i in boxed])]
     labels = decoded.labels(card.class_names)

@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write the slices."""
     counts = write_slices(options.volumes, options.class_name, options.planes, options.every_mm, options.out)
-    print(f"{sum(counts.values())} pictures in {options.out / options.class_name}: {counts}")
+    print(f"{sum(counts.values())} images in {options.out / options.class_name}: {counts}")
 
 
 def write_slices(

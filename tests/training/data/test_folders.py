@@ -139,7 +139,7 @@ def test_folder_beside_training_and_testing_is_reported(tmp_path: Path) -> None:
 def test_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
     for i, name in enumerate(("one", "other")):
         write_picture(tmp_path / name / "Training" / "glioma" / "1.png", i)
-    with pytest.raises(DataError, match=r"1 pictures have the name of another, Training/glioma/1\.png"):
+    with pytest.raises(DataError, match=r"1 images have the name of another, Training/glioma/1\.png"):
         find_pictures([tmp_path / "one" / "Training", tmp_path / "other" / "Training"], "tumor_type")
 
 
@@ -147,7 +147,7 @@ def test_missing_folder_and_class_without_pictures_are_clear_errors(tmp_path: Pa
     write_picture(tmp_path / "glioma" / "1.png")
     with pytest.raises(DataError, match="nowhere: there is no such folder"):
         find_pictures([tmp_path, tmp_path / "nowhere"], "tumor_type")
-    with pytest.raises(DataError, match="'pituitary' has no picture"):
+    with pytest.raises(DataError, match="'pituitary' has no image"):
         require_classes(find_pictures([tmp_path], "tumor_type"), ("glioma", "pituitary"))
 
 

@@ -115,7 +115,7 @@ def test_run_is_not_resumed_with_images_that_were_changed(
     shutil.copytree(drawn_data, data)
     shutil.copy(data / "Training" / "no" / "1.png", data / "Training" / "no" / "2.png")
     said = refusal(capsys, *QUICK, "--resume", "--data", data, "--cache", tmp_path / "cache", "--out", run.path)
-    assert f"Expected the pictures that {run.path} began with." in said
+    assert f"Expected the images that {run.path} began with." in said
 
 
 def test_weights_that_are_not_there_are_refused(drawn_data: Path, tmp_path: Path) -> None:
