@@ -70,12 +70,17 @@ def bounds(decision: Decision, is_volume: bool, has_kinds: bool) -> Sentence:
     if yes > 1:
         return Sentence("This model is not sure of anything before it is calibrated.")
     said = {"yes": _percent(yes), "no": _percent(no)}
-    kind = decision.uncertain_below if decision.kind_from is None else decision.kind_from
-    if not has_kinds or not kind:
+    if has_kinds and decision.kind_from:
+        return Sentence(
+            "“Tumor” is said from {yes} on, “no sign of a tumor” under {no}; a kind is named if it makes up {kind} of "
+            "the tumor probability.",
+            **said, kind=_percent(decision.kind_from),
+        )  # fmt: skip
+    if not has_kinds or not decision.uncertain_below:
         return Sentence("“Tumor” is said from {yes} on, “no sign of a tumor” under {no}.", **said)
     return Sentence(
         "“Tumor” is said from {yes} on, “no sign of a tumor” under {no}; a kind is named from {kind} on.",
-        **said, kind=_percent(kind),
+        **said, kind=_percent(decision.uncertain_below),
     )  # fmt: skip
 
 
@@ -102,6 +107,10 @@ def _which_kind(answer: Answer) -> Sentence:
     )  # fmt: skip
 
 
+def _is_unjudged(answer: Answer) -> bool:
+    return isinstance(answer, VolumeSummary) and not answer.is_judged
+
+
 def _unjudged(volume: VolumeSummary) -> Sentence:
     rate = volume.decision.volume_false_alarms
     if rate is None:
@@ -115,7 +124,7 @@ def _added(first: Answer, second: Answer) -> Sentence:
     """Return how the second network's answer differs from the first one's."""
     if not second.is_brain_mri:
         return _SECOND_NOT_BRAIN
-    if isinstance(first, VolumeSummary) and not first.is_judged:
+    if _is_unjudged(first) or _is_unjudged(second):
         return NO_SENTENCE
     likely = share(second.tumor_probability)
     if first.tumor is Tumor.UNCLEAR and second.tumor is Tumor.YES:

@@ -91,6 +91,8 @@ OPEN_KIND = "Tumor likely. Which kind is unclear: glioma 90 %, meningioma 9 %."
         ),
         (volume(0.96, Decision(volume_false_alarms=0.05)), None, "Tumor likely: glioma (96 %).", Tone.SURE),
         (volume(0, Decision(volume_false_alarms=0.05)), None, "No sign of a tumor.", Tone.SURE),
+        # A second network that was not measured on volumes adds no doubt.
+        (volume(0.96, Decision(volume_false_alarms=0.05)), volume(0, BOUND), "Tumor likely: glioma (96 %).", Tone.SURE),
         (volume(0, BOUND, distance=2), None, "Not a brain MRI.", Tone.UNSURE),
     ],
 )  # fmt: skip
@@ -114,7 +116,10 @@ def test_probability_has_no_decimals_and_is_never_all_or_nothing(probability: fl
     [
         (BOUND, ["94 % on", "under 6 %", "kind is named from 94 %"]),
         (Decision(), ["50 % on", "under 50 %"]),
-        (Decision(healthy_below=0.2, certain_tumor_from=0.8, kind_from=0.7), ["80 % on", "under 20 %", "from 70 %"]),
+        (
+            Decision(healthy_below=0.2, certain_tumor_from=0.8, kind_from=0.7),
+            ["80 % on", "under 20 %", "makes up 70 % of the tumor"],
+        ),
         (Decision(uncertain_below=1.5), ["not sure of anything"]),
     ],
 )

@@ -64,6 +64,11 @@ class SliceCard:
     view: View
     thumbnail: str
 
+    @property
+    def headline(self) -> Sentence:
+        """What the first model says of this slice alone."""
+        return headline(self.answer).text
+
 
 @dataclass(frozen=True)
 class Chart:
