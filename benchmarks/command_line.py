@@ -19,14 +19,14 @@ _EPILOG = "Other commands, each with --help: engines, growth, profile. Without o
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure; return 0 when that was done, whatever came of it, and 2 when it cannot be done."""
+    """Measure; return 0 after measuring, whatever the figures, and 2 if measuring is impossible."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     command = given.pop(0) if given and given[0] in _COMMANDS else ""
     module = importlib.import_module(_COMMANDS[command])
     parser = argparse.ArgumentParser(
         f"python -m benchmarks {command}".strip(), description=module.__doc__, epilog="" if command else _EPILOG
     )
-    parser.add_argument("--quick", action="store_true", help="few and short measurements: shows only that all works")
+    parser.add_argument("--quick", action="store_true", help="few, short measurements: shows only that everything runs")
     parser.add_argument("--models", type=Path, default=WEIGHTS_FOLDER, metavar="DIR", help="cards and weights")
     parser.add_argument(
         "--cache", type=Path, default=Path("runs/benchmarks"), metavar="DIR", help="where exported networks are kept"

@@ -14,7 +14,7 @@ PICTURE = SAMPLES / "glioma.jpg"
 
 @dataclass(frozen=True)
 class Plan:
-    """What the user asked for. `quick` takes few and short measurements: it shows that all works, and nothing else."""
+    """What the user asked for. `quick` takes few and short measurements: it shows only that everything runs."""
 
     network: ServedNetwork
     quick: bool

@@ -1,4 +1,4 @@
-"""What is measured, with the bounds that were set before it was: one table."""
+"""The table of what is measured, with limits set before measuring."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,7 @@ LOWER, HIGHER = "at most", "at least"
 class Row:
     """One figure.
 
-    name: as `--only` takes it; must, aim: bounds in `unit`, to be kept to as `better` says.
+    name: as `--only` takes it; must, aim: limits in `unit`; `better` says on which side.
     """
 
     name: str
@@ -23,7 +23,7 @@ class Row:
     aim: float
 
     def verdict(self, value: float) -> str:
-        """Say which of the bounds a value keeps to."""
+        """Return which of the limits a value meets."""
         if self._keeps(value, self.aim):
             return "aim"
         return "must" if self._keeps(value, self.must) else "missed"
@@ -53,7 +53,7 @@ class Finding:
     """What was found for a row.
 
     value, p95: in the row's unit; samples: what it was made of, each with its unit in its name; notes: how it was
-    measured; facts: whatever else a reader of the JSON file may want.
+    measured; facts: further values for the JSON file.
     """
 
     row: str

@@ -1,4 +1,4 @@
-"""Measure rows, print each as soon as it is there, and write what a whole run found."""
+"""Measure rows, print each as soon as it is done, and write the results of a whole run."""
 
 import argparse
 import importlib
@@ -60,7 +60,7 @@ def run_other(
     measure: Callable[[Plan], dict[str, Any]],
     table: Callable[[dict[str, Any]], Sequence[str]],
 ) -> None:
-    """Measure something beside the rows, print it as a table, and write it beside them."""
+    """Measure something other than the rows, print it as a table, and add it to the results."""
     machine, plan = describe_machine(options.models), plan_of(options)
     measured = measure(plan)
     print("\n".join(table(measured)))
@@ -68,7 +68,7 @@ def run_other(
 
 
 def _write(options: argparse.Namespace, name: str, measured: dict[str, Any]) -> None:
-    """Replace one part of the results, and make page and plots again."""
+    """Replace one part of the results, and regenerate page and plots."""
     results = json.loads(options.out.read_text(encoding="utf-8")) if options.out.is_file() else {}
     results[name] = measured
     options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -28,11 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     missing = [path for path in options.paths if not path.exists()]
     if missing:
-        print(f"Expected files or folders. There is nothing at: {', '.join(map(str, missing))}", file=sys.stderr)
+        print(f"Nothing found at: {', '.join(map(str, missing))}", file=sys.stderr)
         return 2
     files = list(_files_of(options.paths))
     if not files:
-        print("Expected at least one file. The folders hold none.", file=sys.stderr)
+        print("The folders hold no files.", file=sys.stderr)
         return 2
     try:
         classifier = load_classifier(options.models / f"{options.model}.json")
@@ -56,7 +56,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="PATH",
         help="image, DICOM, NIfTI or other volume, zip file, or folder of these (read whole)",
     )
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="where the table goes (default: standard output)")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="file for the table (default: standard output)")
     parser.add_argument(
         "--model", default=DEFAULT_MODELS[0], metavar="NAME", help="model to use (default: %(default)s)"
     )

@@ -81,9 +81,9 @@ def answers(
     slices_per_pass: int = SLICES_PER_PASS,
     wait_seconds: float | None = None,
 ) -> Iterator[Step]:
-    """Answer readings in order, each as soon as it is ready; what cannot be answered becomes a refusal.
+    """Answer readings in order, each as soon as it is ready; files without an answer become refusals.
 
-    second: another model to ask as well. Of a volume its slices come first, so many at a time.
+    second: another model to run as well. The slices of a volume come before its summary, in batches.
     wait_seconds: how long an image, or a volume's first slices, may wait for the network.
     """
     started, asked = time.perf_counter(), _Asked(classifier, second, slices_per_pass, wait_seconds)
@@ -127,7 +127,7 @@ class _Asked:
             yield SlicesDone(volume, tuple(batch), tuple(predictions), len(kept), len(chosen))
         return summarize(kept, chosen)
 
-    # What the first model takes for no brain MRI, the second is not asked about: its own gate may be a worse one.
+    # Images that the first model refuses as not brain MRI skip the second, whose gate may be worse.
 
     def _second_of_image(self, image: MriImage, first: Prediction) -> Opinion | None:
         if self.second is None or not first.is_brain_mri:

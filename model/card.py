@@ -29,7 +29,7 @@ class Decision:
     """How probabilities become an answer. Every number was chosen on validation images; the defaults change nothing.
 
     temperature: the logits are divided by it, so that probabilities say how often an answer is right.
-    uncertain_below: an answer whose probability is lower is given as uncertain; above 1, every answer is.
+    uncertain_below: an answer whose probability is lower is called uncertain; above 1, every answer is.
     tumor_from: probability of any tumor from which an image counts as showing one.
 
     The others may be absent. healthy_below: probability of any tumor below which "no tumor" is said;
@@ -105,9 +105,9 @@ class ModelCard:
     feature_layer: the layer whose input are the feature maps of the heat map; "" where the network allows none.
     sha256: of the `.keras` file, in hexadecimal.
     training_data: one entry per data folder (title, source, licence, n_pictures per class, fingerprint).
-    decision: how probabilities become an answer; gate: how what is no brain MRI is told, None where it is not.
+    decision: how probabilities become an answer; gate: how images other than brain MRI are refused, None if not.
     metrics: what `python -m training evaluate` wrote, by data set.
-    known_answers: what the network must say of known images before it is served; empty where it is not asked.
+    known_answers: what the network must say of known images before it is served; empty where this is not checked.
     """
 
     name: str

@@ -96,7 +96,7 @@ def test_path_that_does_not_exist_gives_exit_code_2(
     tmp_path: Path, tiny_models: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main([str(tmp_path / "nowhere"), "--models", str(tiny_models)]) == 2
-    assert "nothing at" in capsys.readouterr().err
+    assert "Nothing found at" in capsys.readouterr().err
 
 
 def test_unknown_model_gives_one_line_and_exit_code_2(

@@ -1,4 +1,4 @@
-"""`python -m benchmarks engines`: engines and options beside each other, with what each changes in the answers."""
+"""`python -m benchmarks engines`: engines and options compared, and how each changes the answers."""
 
 import argparse
 import os
@@ -36,7 +36,7 @@ Passes = Callable[[Inputs], NDArray[np.float32]]
 class Engine:
     """A way to run the network: from float32 (n, side, side, 1), 0..255, to float32 (n, n_classes).
 
-    rate: images per second over at least some seconds, in batches of _BATCH, by whatever the engine does best.
+    rate: images per second over at least some seconds, in batches of _BATCH, in the engine's fastest mode.
     """
 
     name: str
@@ -77,7 +77,7 @@ def _inputs(plan: Plan, pictures: Path) -> Inputs:
 
 
 def _reference(network: ServedNetwork, inputs: Inputs) -> NDArray[np.float32]:
-    """Ask Keras on TensorFlow, on which the network was trained."""
+    """Return the answers of Keras on TensorFlow, which trained the network."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "inputs.npy")
         np.save(file, inputs)
@@ -139,7 +139,7 @@ def _of_openvino(network: ServedNetwork, name: str, options: Mapping[str, str]) 
 def _of_onnx(network: ServedNetwork, threads: int) -> Engine:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    # Its threads would otherwise go on waiting busily while others are measured.
+    # Otherwise its threads would keep spinning while others are measured.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     session = onnxruntime.InferenceSession(network.onnx_file, options, providers=["CPUExecutionProvider"])
     name = session.get_inputs()[0].name
@@ -174,7 +174,7 @@ def _one_behind_the_other(name: str, passes: Passes) -> Engine:
 
 
 def _rate(start: Callable[[], object], finish: Callable[[], object], n: int, seconds: float) -> float:
-    """Return images per second of batches of n, started one behind the other for some seconds."""
+    """Return images per second of batches of n, run one after the other for some seconds."""
     began, n_started = time.perf_counter(), 0
     while n_started < 2 or time.perf_counter() - began < seconds:
         start()

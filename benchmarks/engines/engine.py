@@ -1,4 +1,4 @@
-"""Engines alone, on an array that lies ready: nothing but the network's own work."""
+"""Engines alone, on a ready array: only the network's own work."""
 
 import os
 import time
@@ -55,7 +55,7 @@ class OnnxPicture:
 
     def __init__(self, network: ServedNetwork) -> None:
         options = onnxruntime.SessionOptions()
-        # Its threads would otherwise go on waiting busily while others are measured.
+        # Otherwise its threads would keep spinning while others are measured.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         self._session = onnxruntime.InferenceSession(network.onnx_file, options, providers=["CPUExecutionProvider"])
         self._inputs = {self._session.get_inputs()[0].name: ready_inputs(network, 1)}
@@ -66,7 +66,7 @@ class OnnxPicture:
 
 
 class ManyPictures:
-    """OpenVINO, batches one behind the other on several streams."""
+    """OpenVINO, batches one after the other on several streams."""
 
     def __init__(self, network: ServedNetwork, setting: Setting) -> None:
         self.setting = setting

@@ -1,4 +1,4 @@
-"""Export a network to TensorFlow's ways out: `python -m benchmarks.engines.exporting NETWORK.keras FORMAT FILE`."""
+"""Export a network by way of TensorFlow: `python -m benchmarks.engines.exporting NETWORK.keras FORMAT FILE`."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ import numpy as np
 def export(network_file: Path, export_format: str, file: Path) -> None:
     """Write a `.keras` file as "onnx" or "litert"."""
     network = keras.saving.load_model(network_file, compile=False)
-    # The export asks for a network that was called once.
+    # The export needs a network that was called once.
     network(np.zeros((1, *network.input_shape[1:]), np.float32))
     aside = file.with_stem(f"{file.stem}.part")
     network.export(str(aside), format=export_format, verbose=False)

@@ -13,7 +13,7 @@ from model.network.keras_import import import_keras
 
 @dataclass(frozen=True)
 class ServedNetwork:
-    """The default model of a folder, and where what is made of it is kept."""
+    """The default model of a folder, and where its exports are kept."""
 
     models: Path
     cache: Path
@@ -40,7 +40,7 @@ class ServedNetwork:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of what it takes."""
+        """Height, width and channels of its input."""
         side = self.card.input_size_px
         return (side, side, 1)
 

@@ -1,4 +1,4 @@
-"""Print what Keras on TensorFlow says, as JSON: `python -m benchmarks.engines.reference NETWORK.keras INPUTS.npy`."""
+"""Print the answers of Keras on TensorFlow as JSON: `python -m benchmarks.engines.reference NETWORK INPUTS`."""
 
 import json
 import sys

@@ -32,5 +32,5 @@ def measure(plan: Plan) -> list[Finding]:
 def _image(readings: list[Reading]) -> MriImage:
     (reading,) = readings
     if not isinstance(reading.content, MriImage):
-        raise TypeError(f"Expected an image in {PICTURE}. Received {reading.content!r}.")
+        raise TypeError(f"Expected an image in {PICTURE}, but received {reading.content!r}.")
     return reading.content

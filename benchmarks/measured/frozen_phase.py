@@ -24,7 +24,7 @@ _UNCACHED_SHARE = 10
 
 
 def measure(plan: Plan) -> list[Finding]:
-    """Measure with nothing but the head learning, and beside it the recipe as it is."""
+    """Measure with only the head learning, and the recipe as it is."""
     taken = on_tensorflow("benchmarks.measured.frozen_phase", *((48, 1, 1) if plan.quick else (400, 5, 0)))
     ratios = {
         kind: Ratio(*(Sample(tuple(rates[name])) for name in (_CACHED, _UNCACHED))) for kind, rates in taken.items()
@@ -46,7 +46,7 @@ def measure(plan: Plan) -> list[Finding]:
 
 
 def _main(n_pictures: int, n_rounds: int, quick: bool) -> None:
-    # Chooses TensorFlow, and so must not come before this process was started for it.
+    # Chooses TensorFlow, so it is imported only in the process started for it.
     from training.recipes import recipe_for
 
     recipe = recipe_for("vgg16", None, quick)

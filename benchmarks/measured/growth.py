@@ -27,7 +27,7 @@ def measure(plan: Plan) -> dict[str, Any]:
 
 
 def _by_pictures(plan: Plan) -> list[dict[str, float]]:
-    """Send ever more images in one request, to one server, so that memory that is not given back shows."""
+    """Send ever more images in one request, to one server, to show memory that is not released."""
     counts = _PICTURES[:3] if plan.quick else _PICTURES
     rows = []
     with serving.app(plan.network.models, MAX_FILES=str(max(counts))) as app:
@@ -73,7 +73,7 @@ def _resized(picture: bytes, side: int) -> bytes:
 
 
 def arguments(_: argparse.ArgumentParser) -> None:
-    """Take nothing beside what every command takes."""
+    """Add no arguments of its own."""
 
 
 def run(options: argparse.Namespace) -> None:

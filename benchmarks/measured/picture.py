@@ -1,4 +1,4 @@
-"""One image over HTTP, against the engine alone, the floor of the machine, and what one would otherwise have."""
+"""One image over HTTP, against the engine alone, the floor of the machine, and a tutorial's server."""
 
 from benchmarks.engines.engine import OnePicture, OnnxPicture
 from benchmarks.engines.floor import MatrixProduct
@@ -10,7 +10,7 @@ from benchmarks.timing import Ratio, Sample, times_in_turn
 
 
 def measure(plan: Plan) -> list[Finding]:
-    """Take everything in turn, in one loop; connections stay open, one request at a time."""
+    """Measure everything in turn, in one loop; connections stay open, one request at a time."""
     taken, product = _take(plan)
     rate = taken["matrix product"].inverse(product.operations)
     floor = rate.inverse(plan.network.operations)
@@ -43,8 +43,8 @@ def _take(plan: Plan) -> tuple[dict[str, Sample], MatrixProduct]:
         serving.app(plan.network.models) as app,
         serving.tutorial(plan.network) as other,
     ):
-        # In this order, which is turned round in every second round, answer and engine never come right behind
-        # TensorFlow or the product, whose threads go on waiting busily for a while.
+        # In this order, reversed in every second round, answer and engine never come right behind
+        # TensorFlow or the product, whose threads keep spinning for a while.
         actions = {
             "answer": Client(app.host, app.port, WITH_HEATMAP, [plan.picture]).post,
             "engine": engine.run,

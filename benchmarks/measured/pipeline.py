@@ -35,7 +35,7 @@ def measure(plan: Plan) -> list[Finding]:
 
 
 def _main(n_pictures: int, n_rounds: int, quick: bool) -> None:
-    # Chooses TensorFlow, and so must not come before this process was started for it.
+    # Chooses TensorFlow, so it is imported only in the process started for it.
     from training.recipes import recipe_for
 
     recipe = recipe_for("xception", None, quick)

@@ -20,7 +20,7 @@ from benchmarks.servers.processes import ChildError
 
 _SAMPLES_PER_SECOND = 200
 _QUICK_SECONDS = 2
-# What takes less is not worth a line.
+# Smaller shares are left out.
 LEAST_SHARE = 0.005
 
 
@@ -54,7 +54,7 @@ def folded_stacks(plan: Plan, seconds: int) -> list[str]:
     """Return one line per stack that was seen in the worker or its children, with how often it was seen.
 
     Raises:
-        ChildError: py-spy may not look into the worker.
+        ChildError: py-spy may not inspect the worker.
     """
     with serving.app(plan.network.models) as app, tempfile.TemporaryDirectory() as folder:
         client, file = Client(app.host, app.port, WITH_HEATMAP, [plan.picture]), Path(folder, "stacks.txt")
@@ -84,6 +84,5 @@ def _watch(process_id: int, seconds: int, file: Path) -> None:
     )  # fmt: skip
     if done.returncode or not file.is_file():
         raise ChildError(
-            f"Expected py-spy to look into the worker. It cannot: {done.stderr.strip()[-500:]} "
-            "Run this as root, or allow ptrace."
+            f"py-spy cannot inspect the worker: {done.stderr.strip()[-500:]} Run this as root, or allow ptrace."
         )

@@ -44,7 +44,7 @@ def closure(requirements: Path) -> set[str]:
     """
     text = requirements.read_text(encoding="utf-8")
     found: set[str] = set()
-    # Hashes, where there are any, stand on lines of their own behind a backslash.
+    # Hashes, if any, are on lines of their own after a backslash.
     waiting = [Requirement(line.rstrip(" \\")) for line in text.splitlines() if re.match(r"[A-Za-z]", line)]
     while waiting:
         wanted = waiting.pop()
@@ -60,9 +60,9 @@ def _installed(wanted: Requirement) -> importlib.metadata.Distribution:
     try:
         distribution = importlib.metadata.distribution(wanted.name)
     except importlib.metadata.PackageNotFoundError as error:
-        raise ChildError(f"Expected {wanted}. It is not installed. Run `make benchmarks`.") from error
+        raise ChildError(f"{wanted} is not installed. Run `make benchmarks`.") from error
     if not wanted.specifier.contains(distribution.version, prereleases=True):
-        raise ChildError(f"Expected {wanted}. Received version {distribution.version}. Run `make benchmarks`.")
+        raise ChildError(f"Expected {wanted}, but version {distribution.version} is installed. Run `make benchmarks`.")
     return distribution
 
 

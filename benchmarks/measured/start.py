@@ -1,4 +1,4 @@
-"""Starting the app, and the memory that it then takes."""
+"""Starting the app, and its memory."""
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor

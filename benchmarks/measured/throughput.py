@@ -33,7 +33,7 @@ def measure(plan: Plan) -> list[Finding]:
             notes=(
                 f"{N_CLIENTS} clients in one process, connections stay open, POST {PREDICTIONS.path}. "
                 f"Engine: batches of {setting.batch_size}, {setting.n_streams} streams. "
-                f"{sum(load.n_refused for load in loads)} requests were sent away (503).",
+                f"{sum(load.n_refused for load in loads)} requests were refused (503).",
             ),
             facts={"engine_pictures_per_second_tried": plan.throughputs_tried},
         )

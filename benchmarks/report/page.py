@@ -8,7 +8,7 @@ from benchmarks.report import plots
 from benchmarks.rows import BY_NAME
 
 PAGE = "benchmarks.md"
-# The plots stand beside the page, in a folder of this name.
+# Folder of the plots, next to the page.
 FOLDER = "benchmarks"
 _VERDICTS = {"aim": "aim reached", "must": "kept", "missed": "**missed**"}
 
@@ -16,7 +16,7 @@ _VERDICTS = {"aim": "aim reached", "must": "kept", "missed": "**missed**"}
 def write(results: dict[str, Any], folder: Path) -> None:
     """Write the page, and the plots of what was measured, into a folder."""
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-    lines = ["# Benchmarks", "", "Made by `python -m benchmarks`; the figures stand in benchmarks/results.json."]
+    lines = ["# Benchmarks", "", "Made by `python -m benchmarks`; the figures are in benchmarks/results.json."]
     for name, section in _SECTIONS.items():
         if name in results:
             lines += ["", *section(results[name], folder / FOLDER)]
@@ -27,10 +27,10 @@ def _rows(measured: dict[str, Any], folder: Path) -> list[str]:
     plots.bounds(measured["rows"], folder / "rows.webp")
     rows = list(measured["rows"].values())
     return [
-        "## Against the bounds", "",
+        "## Against the limits", "",
         "All in one run. A ratio is that of two medians; both were measured in turn, in one loop.", "",
         *_conditions(measured), "", *rows_table(rows), "",
-        _picture("rows.webp", "Each figure as a share of its bound"), "",
+        _picture("rows.webp", "Each figure as a share of its limit"), "",
         *_missed([name for name, row in measured["rows"].items() if row["verdict"] == "missed"]),
         "### What the figures were made of", "", *_samples_table(rows), "",
         "### How they were measured", "", *(f"- {row['title']}: {' '.join(row['notes'])}" for row in rows),
@@ -40,7 +40,7 @@ def _rows(measured: dict[str, Any], folder: Path) -> list[str]:
 def _engines(measured: dict[str, Any], _: Path) -> list[str]:
     return [
         "## Engines", "",
-        f"Made by `python -m benchmarks engines`: {measured['n_pictures']} pictures, one per pass and in batches of "
+        f"Made by `python -m benchmarks engines`: {measured['n_pictures']} images, one per pass and in batches of "
         f"{measured['batch_size']}. Differences are those from Keras on TensorFlow.", "",
         *_conditions(measured), "", *engines_table(measured),
     ]  # fmt: skip
@@ -50,7 +50,7 @@ def _growth(measured: dict[str, Any], folder: Path) -> list[str]:
     plots.growth(measured, folder / "growth.webp")
     return [
         "## Growth", "", "Made by `python -m benchmarks growth`.", "", *_conditions(measured), "",
-        _picture("growth.webp", "Time against pictures in a request, clients, and the side of the picture"), "",
+        _picture("growth.webp", "Time against images in a request, clients, and the side of the image"), "",
         *growth_tables(measured),
     ]  # fmt: skip
 
@@ -59,7 +59,7 @@ def _missed(names: Sequence[str]) -> list[str]:
     if not names:
         return []
     reasons = [f"- {BY_NAME[name].title}: {_WHY_MISSED.get(name, 'not known.')}" for name in names]
-    return ["### Why bounds are missed", "", *reasons, ""]
+    return ["### Why limits are missed", "", *reasons, ""]
 
 
 def _profile(measured: dict[str, Any], _: Path) -> list[str]:
@@ -73,7 +73,7 @@ def _profile(measured: dict[str, Any], _: Path) -> list[str]:
 
 
 def rows_table(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Return the table of the bounds."""
+    """Return the table of the limits."""
     return table(
         ("what", "median", "95th percentile", "must be", "aim", ""),
         [(r["title"], f"{_number(r['value'])} {r['unit']}", f"{_number(r['p95'])} {r['unit']}",
@@ -97,7 +97,7 @@ def engines_table(measured: dict[str, Any]) -> list[str]:
 def growth_tables(measured: dict[str, Any]) -> list[str]:
     """Return a table for each of the three things that grow."""
     heads = {
-        "pictures": {"n_pictures": "pictures in a request", "seconds": "seconds", "memory_mb": "memory (RSS), MB"},
+        "pictures": {"n_pictures": "images in a request", "seconds": "seconds", "memory_mb": "memory (RSS), MB"},
         "clients": {"n_clients": "clients", "pictures_per_second": "images/s", "median_ms": "an answer, ms",
                     "p95_ms": "95th percentile", "n_refused": "sent away (503)"},
         "sides": {"side_px": "side of the image, px", "median_ms": "an answer, ms", "p95_ms": "95th percentile"},
@@ -152,11 +152,11 @@ def _number(value: float) -> str:
 
 
 _SECTIONS = {"rows": _rows, "profile": _profile, "engines": _engines, "growth": _growth}
-# What is known of the bounds that were missed on two cores; the figures stand in the tables and in the profile.
+# Known causes of limits missed on two cores; the figures are in the tables and in the profile.
 _WHY_MISSED = {
     "picture": "the pass is so short that the steps around it count: reading in another process, preprocessing, the "
-    "heat map, gunicorn and Flask, each of a millisecond or two, one after the other. No stage of the profile is there "
-    "in vain, and none is large; a faster engine shortens the pass, and so raises the ratio.",
+    "heat map, gunicorn and Flask, each of a millisecond or two, one after the other. No stage of the profile is "
+    "superfluous or large; a faster engine shortens the pass, and so raises the ratio.",
     "throughput": "both cores are at work all the time, and each image takes its reading, preprocessing and HTTP of "
     "them besides its pass; the clients run on the same two cores.",
 }

@@ -14,12 +14,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
 _DPI = 110
-# Colours that also differ in brightness, for readers who see no hue.
+# Colours that also differ in brightness, for colour-blind readers.
 _COLOURS = {"aim": "#2a7d4f", "must": "#d9a021", "missed": "#7a1f3d"}
 
 
 def bounds(rows: Mapping[str, dict[str, Any]], file: Path) -> None:
-    """Draw how much of its bound each figure uses up: 1 is the bound, less is better, the tick is the aim."""
+    """Draw each figure as a share of its limit: 1 is the limit, less is better, the tick is the aim."""
     figure, axis = plt.subplots(figsize=(9, 0.5 * len(rows) + 1.2), layout="constrained")
     upward = list(reversed(list(rows.values())))
     for place, row in enumerate(upward):
@@ -29,7 +29,7 @@ def bounds(rows: Mapping[str, dict[str, Any]], file: Path) -> None:
         axis.plot([_share(row, row["aim"])] * 2, [place - 0.4, place + 0.4], color="black", linewidth=1.5)
     axis.axvline(1, color="grey", linestyle="--", linewidth=1)
     axis.set_yticks(range(len(rows)), [row["title"] for row in upward], fontsize=8)
-    axis.set(xlabel="share of the bound (1: just kept; less is better; black: the aim)", xscale="log")
+    axis.set(xlabel="share of the limit (1: just met; less is better; black: the aim)", xscale="log")
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     axis.xaxis.set_minor_formatter("{x:g}")
@@ -44,11 +44,11 @@ def growth(measured: dict[str, Any], file: Path) -> None:
     """Draw what grows, on logarithmic axes: a straight line that rises by one per one is proportional."""
     figure, axes = plt.subplots(2, 2, figsize=(10, 7.5), layout="constrained")
     (pictures, clients), (waiting, sides) = axes
-    _line(pictures, measured["pictures"], "n_pictures", "seconds", "pictures in a request", "s")
-    _line(clients, measured["clients"], "n_clients", "pictures_per_second", "clients", "pictures/s")
+    _line(pictures, measured["pictures"], "n_pictures", "seconds", "images in a request", "s")
+    _line(clients, measured["clients"], "n_clients", "pictures_per_second", "clients", "images/s")
     for name in ("median_ms", "p95_ms"):
         _line(waiting, measured["clients"], "n_clients", name, "clients", "an answer, ms")
-        _line(sides, measured["sides"], "side_px", name, "side of the picture, px", "an answer, ms")
+        _line(sides, measured["sides"], "side_px", name, "side of the image, px", "an answer, ms")
     for axis in (waiting, sides):
         axis.legend(["median", "95th percentile"])
     clients.set_ylim(bottom=min(row["pictures_per_second"] for row in measured["clients"]) / 3)

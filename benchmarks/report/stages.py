@@ -46,7 +46,7 @@ def _inner_first(frames: list[str]) -> list[str]:
 def count(folded: Iterable[str], kind_of: Callable[[list[str]], str]) -> Counter[str]:
     """Add up samples by kind; each line holds the frames of a stack between semicolons, a space, and a number.
 
-    What waits for work is no part of an answer, and is left out.
+    Threads that wait for work are left out.
     """
     counts: Counter[str] = Counter()
     for line in folded:

@@ -12,8 +12,8 @@ _STEPS = {
     "tree": (tree.run, "make an archive of many files from some images, 2 %% of them damaged"),
     "measure": (measure.run, "slices per second on 1 and 2 cores, start, listing; a web replica"),
     "memory": (measure.run_memory, "memory of a scan on archives of several sizes, which must not grow"),
-    "survive": (survive.run, "kill a scan again and again; every file must have one row in the end"),
-    "simulate": (fleet.run, "play a fleet whose machines fail, with the measured figures"),
+    "survive": (survive.run, "kill a scan repeatedly; every file must have one row in the end"),
+    "simulate": (fleet.run, "simulate a fleet whose machines fail, with the measured figures"),
     "page": (page.run, "write docs/scaling.md from the figures"),
 }
 

@@ -23,7 +23,7 @@ def add_figures(file: Path, step: str, figures: dict[str, Any]) -> None:
 
 
 def machine() -> str:
-    """Say what this runs on, and how busy it is: figures of a busy machine are worth less."""
+    """Return the machine and its load: figures of a busy machine are worth less."""
     found = describe_machine(WEIGHTS_FOLDER)
     return (
         f"{found['processor']}, {found['n_cores']} cores, Python {found['python']}, "

@@ -1,4 +1,4 @@
-"""Play a fleet of machines that fail, scanning 10^8 slices: how long it takes, and what failures cost."""
+"""Simulate a fleet of machines that fail, scanning 10^8 slices: how long it takes, and what failures cost."""
 
 import argparse
 import random
@@ -36,15 +36,15 @@ class Fleet:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Play all fleets with the measured figures; print and keep."""
+    """Simulate all fleets with the measured figures; print and keep."""
     simulate(options.figures)
 
 
 def simulate(figures: Path) -> None:
-    """Play all fleets with the measured figures; print and keep."""
+    """Simulate all fleets with the measured figures; print and keep."""
     measured = read_figures(figures).get("measure")
     if not measured:
-        raise SystemExit("Expected measured figures. There are none yet. Run: python -m benchmarks.scaling measure")
+        raise SystemExit("There are no measured figures yet. Run: python -m benchmarks.scaling measure")
     found = [_played(n, hours, measured) for n in MACHINES for hours in HOURS_BETWEEN_FAILURES]
     add_figures(figures, "simulate", {"n_slices": N_SLICES, "n_played": _N_PLAYED, "fleets": found})
 

@@ -103,7 +103,7 @@ def _two_digits(number: float) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Say a time in the unit in which it is easy to imagine."""
+    """Return a time in a readable unit."""
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.1f} {unit}"

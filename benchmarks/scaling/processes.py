@@ -63,7 +63,7 @@ def _rate(parts: Path) -> float:
     n_rows = [arrow().parquet.read_metadata(file).num_rows for file in files]
     seconds = files[-1].stat().st_mtime - files[0].stat().st_mtime
     if len(files) < _FEWEST_PARTS:
-        raise SystemExit(f"Expected a scan of some {_FEWEST_PARTS} s and more. Give it more --files.")
+        raise SystemExit(f"The scan must take at least {_FEWEST_PARTS} s. Add --files.")
     return float(sum(n_rows[1:]) / seconds)
 
 

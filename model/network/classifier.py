@@ -70,7 +70,7 @@ class Classifier:
             outputs.append(keras.layers.GlobalAveragePooling2D()(network.get_layer(card.gate.layer).input))
         engine = engine_of(keras.Model(network.input, outputs), has_beside, n_threads)
         self.turns = Turns(engine)
-        # Threads are started when there is something for them to do.
+        # Threads start when there is work for them.
         self._threads = ThreadPoolExecutor(len(engine.beside) or 1, card.name)
 
     @classmethod
@@ -93,7 +93,7 @@ class Classifier:
     def predict(self, images: Sequence[MriImage], timeout_seconds: float | None = None) -> list[Prediction]:
         """Classify images; the answers are in the order of the images.
 
-        Where the engine can run passes beside each other, several images share the cores: faster than in one batch,
+        Where the engine can run passes in parallel, several images share the cores: faster than in one batch,
         since one is prepared while another is in the network.
 
         Raises:
@@ -125,7 +125,7 @@ class Classifier:
                 yield [future.result() for future in ahead[0]]
                 ahead.popleft()
         finally:
-            # Nobody waits for the rest any more.
+            # No caller waits for the rest.
             for future in itertools.chain.from_iterable(ahead):
                 future.cancel()
 
@@ -158,7 +158,7 @@ class Classifier:
         return Outputs(feature_maps, probabilities, gated[0] if gated else None)
 
     def distances(self, outputs: Outputs) -> NDArray[np.float32]:
-        """Return how far images are from the training images, float32, (n,): above 1 is no brain MRI; 0 ungated."""
+        """Return how far images are from the training images, float32, (n,): above 1 is not a brain MRI; 0 ungated."""
         if self._gate is None or outputs.gate_features is None:
             return np.zeros(len(outputs.probabilities), np.float32)
         return self._gate.distances(outputs.gate_features)
@@ -194,7 +194,7 @@ def load_classifiers(folder: Path = WEIGHTS_FOLDER, names: Sequence[str] = DEFAU
     keep_memory_together()
     loaded: dict[str, Classifier] = {}
     for name in names:
-        # The first is the one that most are asked of; for the others speed under load is not worth the memory.
+        # Most requests use the first; for the others, speed under load is not worth the memory.
         loaded[name] = load_classifier(folder / f"{name}.json", has_beside=not loaded)
         give_back_memory()
     return loaded

@@ -20,8 +20,8 @@ Run = Callable[[NDArray[np.float32]], Arrays]
 class Engine:
     """Ways to run one network, on float32 inputs, (1, height, width, 1), to its outputs, each (1, ...), new arrays.
 
-    alone: with all cores for one pass, so that one image is answered as soon as can be. beside: each with its share
-    of the cores, to be used at the same time, which answers more images per second. One thread may use each at a
+    alone: all cores for one pass, for the shortest time per image. beside: each with its share
+    of the cores, to be used at the same time, for more images per second. One thread may use each at a
     time, and none of `beside` while `alone` runs, or they take the cores from each other.
     takes_batches: whether a pass takes any number of images.
     """
@@ -34,8 +34,8 @@ class Engine:
 def engine_of(network: Any, has_beside: bool = True, n_threads: int | None = None) -> Engine:
     """Make the engine of a Keras network; `beside` costs as much memory again.
 
-    On OpenVINO it is the compiled graph, in float32: on processors that can, OpenVINO computes in bfloat16 without
-    being asked, and probabilities then differ by 0.001 and more between machines. The Keras network, whose weights are
+    On OpenVINO it is the compiled graph, in float32: on processors that can, OpenVINO computes in bfloat16 by
+    default, and probabilities then differ by 0.001 and more between machines. The Keras network, whose weights are
     then in memory twice, can be dropped. n_threads: for a pass, instead of one per core; OpenVINO alone.
     """
     if import_keras().backend.backend() != "openvino":

@@ -83,7 +83,7 @@ class FeatureGrid:
     """Where the places of the feature maps lie in the network's input: place i is centred at first_px + i * step_px.
 
     Padding that is uneven, as TensorFlow's "same" is for even sizes, shifts the grid: Xception's at 160 px by 11 px. A
-    map that is only enlarged would point beside what the network saw.
+    map that is only enlarged would point next to what the network saw.
     """
 
     first_px: float

@@ -71,7 +71,7 @@ class MriVolume:
         """Return the indices of the slices to classify, int64, shape (n,), in order.
 
         A slice counts when the area brighter than air (preprocessing's threshold, but from the whole volume's grey
-        levels, so that noise beside the head does not become a head) is at least MIN_HEAD_SHARE of the largest
+        levels, so that noise next to the head does not become a head) is at least MIN_HEAD_SHARE of the largest
         slice's. Of axial slices of a known distance, those further than BRAIN_DEPTH_MM below the first are left out:
         skull base and neck. Slices without contrast are never returned: the network cannot take them. The result is
         empty only if no slice has contrast.

@@ -20,7 +20,7 @@ NIFTI_MAGICS = {348: (344, b"n+1\0", b"ni1\0"), 540: (4, b"n+2\0\r\n\x1a\n", b"n
 _HEADER_BYTES = 540
 # How MATLAB files of version 7.3, and of those before, begin. Source: MAT-File Format, MathWorks.
 MATLAB_HDF5, MATLAB_OLDER = b"MATLAB 7.3 MAT-file", b"MATLAB 5.0 MAT-file"
-# HDF5 as such, and where the names of its first groups stand.
+# HDF5 as such, and where the names of its first groups are.
 _HDF5, _MAX_HDF5_NAMES_BYTES = b"\x89HDF\r\n\x1a\n", 65_536
 _NRRD = b"NRRD000"
 _META_IMAGE = re.compile(rb"(ObjectType|ObjectSubType|Comment|NDims)[ \t]*=.*", re.DOTALL)

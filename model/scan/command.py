@@ -30,7 +30,7 @@ from model.scan.table.parts import arrow
 from model.scan.work.predictor import Effort, Predictor
 from model.scan.work.ray_engine import RayEngine
 
-# Reading from an object store waits more than it computes.
+# Reading from an object store is mostly waiting.
 _REMOTE_DECODERS = 8
 _DECODERS_PER_ACTOR = 1
 
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except (ScanError, ModelFileError) as error:
             print(error, file=sys.stderr)
         except KeyboardInterrupt:
-            print("Stopped. What is done is kept; go on with --resume.", file=sys.stderr)
+            print("Stopped. Finished rows are kept; continue with --resume.", file=sys.stderr)
         return SOME_FAILED if folder.parts.files() else NOTHING_DONE
 
 
@@ -62,13 +62,13 @@ def _parser() -> argparse.ArgumentParser:
         help="file, folder (read whole), pattern, .zip file, or address such as s3://bucket/folder",
     )  # fmt: skip
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the table and the report go")
-    parser.add_argument("--resume", action="store_true", help="go on with the scan in DIR, or begin it")
+    parser.add_argument("--resume", action="store_true", help="resume the scan in DIR, or start it")
     parser.add_argument(
         "--allow-failed", action="store_true",
-        help="exit code 0 when every file has its row, also where files failed: schedulers try again what ends with 1",
+        help="exit with 0 once every file has its row, even if some failed: schedulers restart what exits with 1",
     )  # fmt: skip
     parser.add_argument(
-        "--shard", default="0/1", metavar="i/N", help="do the i-th of N parts, i from 0; the last one merges all"
+        "--shard", default="0/1", metavar="i/N", help="scan part i of N, i from 0; the last to finish merges all"
     )
     parser.add_argument("--model", default=DEFAULT_MODELS[0], metavar="NAME", help="default: %(default)s")
     parser.add_argument(
@@ -119,7 +119,7 @@ def _open(options: argparse.Namespace) -> tuple[ScanFolder, Path]:
     """Check the request, and claim the folder.
 
     Raises:
-        ScanError, ModelFileError: something of it cannot be used.
+        ScanError, ModelFileError: part of it cannot be used.
     """
     arrow()
     shard, sources = Shard.parse(options.shard), normalized(options.sources)
@@ -135,11 +135,11 @@ def _scan(folder: ScanFolder, card_path: Path, options: argparse.Namespace) -> i
     """Do the steps.
 
     Raises:
-        ScanError, ModelFileError: the scan cannot go on.
+        ScanError, ModelFileError: the scan cannot continue.
     """
     todo = list_todo(folder)
     if not todo.n_listed and folder.request.n_shards == 1:
-        raise ScanError("Expected at least one file. The sources hold none.")
+        raise ScanError("The sources hold no files.")
     if todo.n_left:
         with _engine(card_path, options, folder.request.sources) as engine:
             work_through(folder, engine, todo, options.checkpoint_seconds)
@@ -155,7 +155,7 @@ def _engine(card_path: Path, options: argparse.Namespace, sources: Sequence[str]
         options.seconds_per_file,
     )  # fmt: skip
     if options.engine == "ray":
-        # An actor takes one core; on it, one process decodes while the network waits for nothing.
+        # An actor takes one core; one process decodes on it while the network computes.
         effort = dataclasses.replace(effort, n_decoders=options.decoders or _DECODERS_PER_ACTOR)
         with RayEngine(card_path, effort, options.address) as cluster:
             yield cluster

@@ -10,6 +10,6 @@ class MissingPackage(ScanError):
 
     def __init__(self, package: str, requirements: str) -> None:
         super().__init__(
-            f"Expected the package {package}, which only this command needs. It is not installed. "
+            f"This command needs the package {package}, which is not installed. "
             f"Install it with: pip install -r {requirements}"
         )

@@ -28,7 +28,7 @@ from model.scan.table.report import REPORT, write_report
 
 # A part is written once it has so many rows.
 ROWS_PER_PART = 5000
-# Between lines of progress where nobody watches a terminal: a log of ten days must stay readable.
+# Seconds between lines of progress outside a terminal: a log of ten days must stay readable.
 _LOG_SECONDS = 10.0
 ALL_DONE, SOME_FAILED, NOTHING_DONE = 0, 1, 2
 
@@ -55,7 +55,7 @@ class Todo:
 
 
 def list_todo(folder: ScanFolder) -> Todo:
-    """List the sources, and take out of the table what has to be made again.
+    """List the sources, and remove from the table what must be computed again.
 
     Raises:
         ScanError: a source cannot be listed, or the list cannot be written.
@@ -72,8 +72,8 @@ def list_todo(folder: ScanFolder) -> Todo:
                 shown.update(len(unit.files))
         done.drop_stale()
     except OSError as error:
-        raise ScanError(f"The sources cannot be listed, or the list not be kept: {error}. Then --resume.") from error
-    notes = [f"{done.n_stale} changed or unreadable, made again"] if done.n_stale else []
+        raise ScanError(f"The sources cannot be listed, or the list cannot be kept: {error}. Then --resume.") from error
+    notes = [f"{done.n_stale} changed or unreadable, to be done again"] if done.n_stale else []
     notes += [f"{done.n_gone} no longer there, rows kept"] if done.n_gone else []
     print(f"{n_listed} files, {n_listed - n_left} done before{''.join(f', {n}' for n in notes)}.", file=sys.stderr)
     return Todo(folder.todo, n_listed, n_left)
@@ -94,7 +94,7 @@ def work_through(folder: ScanFolder, engine: Engine, todo: Todo, checkpoint_seco
             n_done += n_files
             shown.update(n_files)
     if n_done != todo.n_left:
-        raise ScanError(f"Expected rows of {todo.n_left} files. The engine gave {n_done}. Go on with --resume.")
+        raise ScanError(f"Expected rows of {todo.n_left} files, but received {n_done}. Continue with --resume.")
 
 
 class _Writer:
@@ -121,8 +121,8 @@ class _Writer:
                 self._parts.add(rows)
             except OSError as error:
                 raise ScanError(
-                    f"Expected room for more rows. They cannot be written: {error.strerror}. What was written before "
-                    "is whole. Make room, then go on with --resume."
+                    f"Rows cannot be written: {error.strerror}. Earlier rows are complete. "
+                    "Make room, then continue with --resume."
                 ) from error
         self._since = time.monotonic()
 
@@ -147,8 +147,8 @@ def finish(folder: ScanFolder) -> tuple[int, Summary | None]:
         folder.todo.unlink(missing_ok=True)
     except OSError as error:
         raise ScanError(
-            f"Expected room for the whole table. It cannot be written: {error.strerror}. Every part of it is whole. "
-            "Make room, then go on with --resume."
+            f"The whole table cannot be written: {error.strerror}. Every part of it is complete. "
+            "Make room, then continue with --resume."
         ) from error
     return SOME_FAILED if n_failed else ALL_DONE, summary
 

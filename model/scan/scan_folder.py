@@ -91,8 +91,7 @@ class ScanFolder:
         known = _request(file)
         if known.layout != self.request.layout:
             raise ScanError(
-                f"Expected a folder of this version's scans. {self.path} holds one of another version. "
-                "Choose another folder with --out."
+                f"{self.path} holds a scan of another version of this program. Choose another folder with --out."
             )
         differing = [
             f"{field.name}: {getattr(known, field.name)} there, {getattr(self.request, field.name)} now"
@@ -101,12 +100,11 @@ class ScanFolder:
         ]
         if differing:
             raise ScanError(
-                f"Expected a folder of the same scan. {self.path} holds another one ({'; '.join(differing)}). "
-                "Choose another folder with --out."
+                f"{self.path} holds another scan ({'; '.join(differing)}). Choose another folder with --out."
             )
         if not may_resume and (self._marker.is_file() or self.parts.files()):
             raise ScanError(
-                f"Expected an empty folder. {self.path} holds rows of this scan. Go on with it with --resume, or "
+                f"{self.path} already holds rows of this scan. Continue it with --resume, or "
                 "choose another folder with --out."
             )
 
@@ -118,9 +116,7 @@ class ScanFolder:
 
 
 def _not_writable(path: Path, error: OSError) -> ScanError:
-    return ScanError(
-        f"Expected a folder to write into at {path}. Received: {error.strerror}. Choose another with --out."
-    )
+    return ScanError(f"Cannot write to {path}: {error.strerror}. Choose another folder with --out.")
 
 
 def _request(file: Path) -> Request:
@@ -129,9 +125,7 @@ def _request(file: Path) -> Request:
         read: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
         return Request(**read)
     except (ValueError, TypeError) as error:
-        raise ScanError(
-            f"Expected the request of a scan in {file}. It cannot be read. Choose another --out."
-        ) from error
+        raise ScanError(f"Cannot read the request of a scan in {file}. Choose another folder with --out.") from error
 
 
 def _claim(file: Path) -> TextIO:
@@ -150,8 +144,8 @@ def _claim(file: Path) -> TextIO:
     except BlockingIOError as error:
         handle.close()
         raise ScanError(
-            f"Expected to be alone at this part of the scan. Another process works on it ({file}). "
-            "Wait for its end, or give each job its own --shard."
+            f"Another process works on this part of the scan ({file}). "
+            "Wait until it ends, or give each job its own --shard."
         ) from error
     except OSError:
         # A file system without locks.

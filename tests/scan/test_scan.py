@@ -244,7 +244,7 @@ def test_missing_source_and_empty_folder_give_exit_code_2(
 ) -> None:
     arguments = ["--out", str(tmp_path / "out"), "--models", str(tiny_models)]
     assert main([str(tmp_path / "nowhere"), *arguments]) == 2
-    assert "nothing at" in capsys.readouterr().err
+    assert "Nothing found at" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
     assert main([str(tmp_path / "empty"), *arguments]) == 2
 

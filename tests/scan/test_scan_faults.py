@@ -195,7 +195,7 @@ def test_scan_that_exists_is_not_begun_anew_without_resume(
     assert main(arguments) == 2
     assert "--resume" in capsys.readouterr().err
     assert main([*arguments, "--resume", "--model", "vgg16"]) == 2
-    assert "another one (model: xception there, vgg16 now" in capsys.readouterr().err
+    assert "another scan (model: xception there, vgg16 now" in capsys.readouterr().err
 
 
 def test_two_processes_never_work_on_one_shard(tmp_path: Path, tiny_models: Path) -> None:
@@ -207,7 +207,7 @@ def test_two_processes_never_work_on_one_shard(tmp_path: Path, tiny_models: Path
     with ScanFolder(tmp_path / "out", request, Shard(), may_resume=True):
         done = scan(tmp_path / "in", "--out", tmp_path / "out", "--resume", models=tiny_models)
     assert done.returncode == 2
-    assert "alone" in done.stderr
+    assert "Another process works on this part of the scan" in done.stderr
 
 
 # A full disk
@@ -271,7 +271,10 @@ def test_files_that_changed_since_are_made_again_and_no_others(
     write_slices(tmp_path / "in" / "new", 1, seed=9)
     capsys.readouterr()
     assert main(arguments) == 0
-    assert "12 files, 9 done before, 2 changed or unreadable, made again, 1 no longer there" in capsys.readouterr().err
+    assert (
+        "12 files, 9 done before, 2 changed or unreadable, to be done again, 1 no longer there"
+        in capsys.readouterr().err
+    )
     after = {row["path"]: row for row in rows_of(out)}
     assert len(after) == len(ids_in_parts(out)) == 13
     changed = {Path(path).name for path, row in before.items() if after[path] != row}

@@ -26,7 +26,7 @@ from model.processes.core_dumps import forbid_core_dumps
 from model.processes.pipes import limit_memory, private_output, receive, send
 from model.reading.dicom.header import PIXEL_TAGS, damage_translated, damaged, read_dataset, with_usual_values
 
-# A file that takes longer is given up. The largest that is let through, 64 million voxels, takes some seconds.
+# Time limit for one file. The largest that is let through, 64 million voxels, takes some seconds.
 SECONDS_PER_FILE = 20
 # Address space of the child, in bytes: libraries take about 1 GB of it before anything is decoded.
 MAX_MEMORY_BYTES = 4_000_000_000
@@ -85,7 +85,7 @@ class Decoder:
 
 
 def _ask(child: subprocess.Popen[bytes], content: bytes) -> bytearray | None:
-    """Send a file and give the answer, None where the child ended over it."""
+    """Send a file and return the answer, None if the child ended over it."""
     if not (child.stdin and child.stdout):
         return None
     try:

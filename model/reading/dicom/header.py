@@ -42,7 +42,7 @@ PIXEL_TAGS = (
     *HEADER_TAGS, *_PALETTE_TAGS, "PlanarConfiguration", "ModalityLUTSequence", "PixelData", "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths",
 )  # fmt: skip
-# In an enhanced multi-frame file these stand in a macro of the frame's or the shared functional groups.
+# In an enhanced multi-frame file these are in a macro of the frame's or the shared functional groups.
 # Source: DICOM PS3.3, C.7.6.16.2.
 _MACROS = {
     "ImagePositionPatient": "PlanePositionSequence",
@@ -122,7 +122,7 @@ class Header:
         return self.rows * self.columns * self.n_frames
 
     def frames(self) -> list[Frame]:
-        """Return the frames in stored order; to be called once their number was found bearable.
+        """Return the frames in stored order; the caller has checked their number.
 
         Raises:
             UnreadableImage: the file describes another number of frames than it holds.
@@ -230,7 +230,7 @@ def damaged() -> UnreadableImage:
 
 
 def _frame(groups: list[Dataset], dataset: Dataset, has_position: bool = True) -> Frame:
-    """Look each value up in the frame's own groups, then in the shared ones, then beside them."""
+    """Look each value up in the frame's own groups, then in the shared ones, then outside both."""
 
     def find(keyword: str) -> Any:
         for group in groups:
@@ -298,7 +298,7 @@ def _code(dataset: Dataset, keyword: str) -> str:
 def _padding(dataset: Dataset) -> tuple[int, int] | None:
     """Return the lowest and highest stored value of the padding, as pixels of this representation hold them.
 
-    Writers store it unsigned beside signed pixels, or as bytes: what counts are its bits.
+    Writers store it unsigned next to signed pixels, or as bytes: only its bits count.
     Source: DICOM PS3.3, C.7.5.1.1.2.
     """
     value, limit = (_stored(dataset, dataset.get(k)) for k in ("PixelPaddingValue", "PixelPaddingRangeLimit"))

@@ -1,4 +1,4 @@
-"""Headers of MetaImage files, `.mha`, or `.mhd` beside the voxels (`.raw`, `.zraw`).
+"""Headers of MetaImage files, `.mha`, or `.mhd` next to the voxels (`.raw`, `.zraw`).
 
 Comments and names in them are never looked at; the voxels' file is found by its size, not by its name.
 Source: https://itk.org/Wiki/ITK/MetaIO/Documentation; axes go along the chunks of TransformMatrix, as ITK reads it.

@@ -1,4 +1,4 @@
-"""Headers of NIfTI files, `.nii` and `.nii.gz`, or `.hdr` beside an `.img`, and of Analyze 7.5, which NIfTI came from.
+"""Headers of NIfTI files, `.nii` and `.nii.gz`, or `.hdr` next to an `.img`, and of Analyze 7.5, which NIfTI came from.
 
 Their free texts (descrip, aux_file, db_name, patient_id) and extensions, which may hold names, are never looked at.
 Source: NIfTI-1.1 and NIfTI-2 headers, https://nifti.nimh.nih.gov; dbh.h of ANALYZE 7.5 (Mayo Clinic).

@@ -1,4 +1,4 @@
-"""Headers of NRRD files, `.nrrd`, or `.nhdr` beside the voxels.
+"""Headers of NRRD files, `.nrrd`, or `.nhdr` next to the voxels.
 
 Comments, contents and key/value pairs, which may hold names, are never looked at.
 Source: https://teem.sourceforge.net/nrrd/format.html.

@@ -1,4 +1,4 @@
-"""Read a volume's file, and the one beside it where its voxels are in another."""
+"""Read a volume's file, and the second file if its voxels are in another."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,7 +30,7 @@ def read_volume(
 ) -> list[MriImage | MriVolume]:
     """Read a file that `volume_format` recognised: one volume, or one for each sequence of a 4-D file.
 
-    voxels: the file beside it, where there is one.
+    voxels: the second file, if there is one.
 
     Raises:
         TooManyPixels: the header claims more; nothing is decoded.

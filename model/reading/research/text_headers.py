@@ -58,7 +58,7 @@ def affine_along(vectors: Sequence[NDArray[np.float64]], space: str) -> NDArray[
 
 
 def says_where(affine: NDArray[np.float64], origin: str) -> bool:
-    """Return whether a file means its directions: those of an array and no origin are what programs write unasked."""
+    """Return whether a file means its directions: programs write those of an array and no origin by default."""
     unturned = affine[:3, :3] * np.array([[-1.0], [-1.0], [1.0]])
     is_array = np.array_equal(unturned, np.diag(np.diag(unturned))) and (np.diag(unturned) > 0).all()
     return not is_array or bool(set(origin) & set("123456789"))

@@ -31,7 +31,7 @@ class Contents(threading.local):
         """Read an input whole.
 
         Raises:
-            OSError: it cannot be read, however often one tries.
+            OSError: it cannot be read, even after all retries.
             ImageError: it is too large, or a damaged or unusual zip file.
         """
         if item.size_bytes > MAX_BYTES:
@@ -76,7 +76,7 @@ def _open_archive(address: str) -> zipfile.ZipFile:
 
 def _read_local(path: str) -> bytes:
     # Asked first: opening a device can have effects, and a named pipe waits for a writer.
-    if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - keeps names that are no UTF-8
+    if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - keeps names that are not UTF-8
         raise OSError("not an ordinary file")
     with open(path, "rb") as file:  # noqa: PTH123 - as above
         return file.read()

@@ -18,7 +18,7 @@ class Input:
     """A file that will be read.
 
     address: absolute path or address (s3://...) of the file, or of the zip file that it is in. Bytes of a local name
-    that are no UTF-8 stand in it as lone surrogates, as in Python's own paths.
+    that are not UTF-8 are lone surrogates in it, as in Python's own paths.
     member: name within the zip file, "" for a file by itself; place: its place in the zip file's directory.
     size_bytes: -1 where unknown. version: changes with the content: time of the last change, ETag or checksum.
     """
@@ -31,7 +31,7 @@ class Input:
 
     @functools.cached_property
     def id(self) -> str:
-        """32 hexadecimal digits that depend on the address alone, so that every run gives the same."""
+        """32 hexadecimal digits that depend on the address alone, the same in every run."""
         return hashlib.sha256(_as_bytes(self.full_address)).hexdigest()[: 2 * ID_BYTES]
 
     def id_of_stack(self, n_before: int) -> str:
@@ -84,7 +84,7 @@ class Shard:
             index, n_shards = -1, 0
         if not 0 <= index < n_shards:
             raise ScanError(
-                f"Expected --shard i/N with i from 0 to N - 1, as in 0/4. Received {text!r}. "
+                f"Expected --shard i/N with i from 0 to N - 1, such as 0/4, but received {text!r}. "
                 "Give every job its own i and the same N."
             )
         return cls(index, n_shards)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from model.scan.listing.inputs import Input
 
-# A DICOMDIR is the table of contents of a medium, no image.
+# A DICOMDIR is a medium's table of contents, not an image.
 _NOT_PICTURES = {"DICOMDIR"}
 _Place = tuple[int, int]
 
@@ -28,7 +28,7 @@ class FolderWalk:
             self._seen.add(place)
 
     def files(self, top: str) -> Iterator[Input]:
-        """Return the files under a folder; a folder that cannot be read is given itself, so that it gets a row."""
+        """Return the files under a folder; an unreadable folder is returned itself and so gets a row."""
         waiting = [top]
         while waiting:
             folder = waiting.pop()
@@ -67,7 +67,7 @@ class FolderWalk:
 
 
 def local_file(path: str) -> Input:
-    """Return a file with its size and time; without them where it cannot be asked, as for a link to nowhere."""
+    """Return a file with its size and time; without them where they are unknown, as for a dangling link."""
     try:
         status = os.stat(path)  # noqa: PTH116 - a Path would cost more than the call, millions of times
     except OSError:

@@ -16,7 +16,7 @@ REQUIREMENTS = "requirements/scan.txt"
 # Together with the waits between them, half a minute: longer than the usual hiccup of an object store.
 TRIES = 6
 FIRST_WAIT_SECONDS = 0.5
-# What another try does not mend.
+# Errors that no retry fixes.
 _FINAL = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 # Fields of fsspec's listings that change with a file's content; each file system has some of them.
 _VERSIONS = ("ETag", "etag", "md5Hash", "LastModified", "last_modified", "mtime", "updated", "created")
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class StoreFailure(Exception):
     """A store did not deliver part of a file, after all retries.
 
-    No OSError: `zipfile` takes those for a damaged archive, which one would pack again in vain.
+    Not an OSError: `zipfile` would report a damaged archive, and packing it again would not help.
     """
 
 
@@ -40,11 +40,11 @@ class RemoteFile(io.RawIOBase):
         self._opened = opened
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True: it can be read."""
         return True
 
     def seekable(self) -> bool:
-        """Say that it is read at any place."""
+        """Return True: it can be read at any place."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
@@ -59,7 +59,7 @@ class RemoteFile(io.RawIOBase):
         """Fill a buffer from this place on, as far as the file goes.
 
         Raises:
-            StoreFailure: the store does not give it, however often one tries.
+            StoreFailure: the store does not deliver it, even after all retries.
         """
         place, view = self.tell(), memoryview(buffer).cast("B")
 
@@ -136,7 +136,7 @@ def read_remote(system: Any, path: str) -> bytes:
     """Read a file whole.
 
     Raises:
-        OSError: it cannot be read, however often one tries.
+        OSError: it cannot be read, even after all retries.
     """
     return cast(bytes, with_retries(lambda: system.cat_file(path)))
 

@@ -13,7 +13,7 @@ from model.scan.listing.remote import file_system, is_remote, open_remote, remot
 from model.scan.listing.units import Unit, in_units
 from model.scan.listing.zip_members import is_named_zip, members
 
-# A named pipe would wait for a writer for ever, unless opened so; other systems have none.
+# A named pipe would wait for a writer forever unless opened like this; other systems have none.
 _AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 
 
@@ -26,7 +26,7 @@ def normalized(sources: Sequence[str]) -> list[str]:
     local = [source if is_remote(source) else absolute(source.removeprefix("file://")) for source in sources]
     missing = [source for source in local if not is_remote(source) and not _exists(source)]
     if missing:
-        raise ScanError(f"Expected files, folders, patterns or addresses. There is nothing at: {', '.join(missing)}")
+        raise ScanError(f"Nothing found at: {', '.join(missing)}")
     return local
 
 
@@ -37,7 +37,7 @@ def _exists(source: str) -> bool:
 def list_units(sources: Sequence[str], shard: Shard, left_out: str) -> Iterator[Unit]:
     """List a shard's units in an order that depends on the names alone.
 
-    sources: as `normalized` gives them. left_out: the folder that the scan writes into.
+    sources: as `normalized` returns them. left_out: the folder that the scan writes into.
     """
     files = _files(sources, left_out)
     # A single folder or address names nothing twice, and the ids of an archive would take gigabytes.

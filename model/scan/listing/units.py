@@ -104,7 +104,7 @@ def _with_halves_together(files: Iterable[Input]) -> Iterator[tuple[Input, ...]]
 
 
 def is_alone(file: Input) -> bool:
-    """Return whether a file can be no slice of a series: by its name, its size, or as no ordinary file."""
+    """Return whether a file cannot be a slice of a series, by its name, size or type."""
     is_odd = file.size_bytes < 0 and not file.is_remote
     return is_odd or file.size_bytes > MAX_BYTES or bool(_ALONE.search(file.full_address.lower()))
 

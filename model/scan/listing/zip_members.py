@@ -10,7 +10,7 @@ from model.reading.archives import counts, is_usual
 from model.scan.listing.inputs import Input
 from model.scan.listing.remote import StoreFailure
 
-# What zipfile and zlib answer to damaged archives.
+# What zipfile and zlib raise for damaged archives.
 DAMAGE = (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError, LookupError)
 
 
@@ -20,9 +20,9 @@ def is_named_zip(address: str) -> bool:
 
 
 def members(archive: Input, file: BinaryIO) -> Iterator[Input]:
-    """Return the files of a zip file; the zip file itself where it cannot be opened, so that it gets a row.
+    """Return the files of a zip file; the zip file itself if it cannot be opened, to get a row.
 
-    Of several files of one name all are given, the second as "name#2".
+    Of several files of one name all are returned, the second as "name#2".
     """
     try:
         with zipfile.ZipFile(file) as opened:

@@ -14,7 +14,7 @@ _Numbers = NDArray[np.uint64]
 
 
 class Done:
-    """The rows of a shard by unit, 26 bytes each; and what became of their files since.
+    """The rows of a shard by unit, 26 bytes each; and what has since happened to their files.
 
     A unit's rows are stale where one of its files has another size, time or checksum now, where a file came or went,
     and where reading one failed for a reason that may have passed.
@@ -69,7 +69,7 @@ def _numbers(table: Any) -> _Numbers:
     rows = np.zeros((table.num_rows, 3), np.uint64)
     values = zip(*(table.column(name).to_pylist() for name in _COLUMNS), strict=True)
     for i, (name, version, error_code) in enumerate(values):
-        # What could not be read is the same as nothing: it is tried again.
+        # What could not be read counts as missing: it is tried again.
         state = np.uint64(0) if error_code == UNREADABLE_FILE else _state(version)
         rows[i] = (*_halves(name), state)
     return rows

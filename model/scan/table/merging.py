@@ -1,4 +1,4 @@
-"""From the parts of all shards to one table, sorted by path, as Parquet and CSV; and to what it says in all."""
+"""From the parts of all shards to one table, sorted by path, as Parquet and CSV; and to its summary."""
 
 import importlib
 from collections import Counter
@@ -14,7 +14,7 @@ from model.safe_files import replaced
 from model.scan.table.parts import PARTS, arrow, read_part, schema
 
 TABLE, SPREADSHEET, SUMMARY = "results.parquet", "results.csv", "summary.json"
-# Rows that are sorted in memory at a time: some hundred megabytes.
+# Rows sorted in memory at a time: a few hundred megabytes.
 _ROWS_AT_ONCE = 500_000
 _DICTIONARIES_AT_ONCE = 1000
 # Bars of the histogram of tumor probabilities, each 0.05 wide.
@@ -23,7 +23,7 @@ N_BINS = 20
 
 @dataclass(frozen=True)
 class Summary:
-    """What a whole scan says.
+    """The summary of a whole scan.
 
     by_answer: rows per answer; by_error: failed rows per code; by_reason: rows without a class per reason;
     tumor_probabilities: rows per bin of equal width from 0 to 1. n_contents: different contents among readable files.
@@ -116,7 +116,7 @@ def _between(table: Any, start: str, end: str | None) -> Any:
 
 
 class _Counts:
-    """Adds up what rows say."""
+    """Adds rows up to a summary."""
 
     def __init__(self) -> None:
         self._answers: Counter[str] = Counter()

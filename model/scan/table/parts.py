@@ -1,4 +1,4 @@
-"""The table of a scan: its columns, and its parts, each of which is there whole or not at all."""
+"""The table of a scan: its columns, and its parts, each of which is complete or absent."""
 
 import contextlib
 import importlib
@@ -15,7 +15,7 @@ from model.scan.listing.inputs import Shard
 from model.scan.listing.remote import REQUIREMENTS
 
 PARTS = "parts"
-# Of a file written aside by `write_atomically`, which a kill leaves behind.
+# Pattern of `write_atomically`'s temporary files, which a kill leaves behind.
 _ASIDE = ".*.parquet.*"
 
 
@@ -70,10 +70,10 @@ class Parts:
                 file.unlink(missing_ok=True)
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Write rows as a part of their own, in one step.
+        """Write rows as a new part, in one step.
 
         Raises:
-            OSError: the disk is full or gone; nothing of the part is there then.
+            OSError: the disk is full or gone; the part is then absent.
         """
         table = arrow().Table.from_pylist(list(rows), schema=self._schema)
         write_atomically(self._folder / f"{self._shard}-{self._n:06}.parquet", encoded(table))
@@ -86,7 +86,7 @@ class Parts:
             yield file, read_part(file, columns=list(names))
 
     def keep(self, file: Path, mask: Any) -> None:
-        """Leave only those rows in a part for which the mask, bool, shape (n_rows,), is true."""
+        """Keep only the rows of a part where the mask, bool, shape (n_rows,), is true."""
         if not mask.any():
             file.unlink()
         elif not mask.all():
@@ -95,7 +95,7 @@ class Parts:
 
 
 def _sync(folder: Path) -> None:
-    """Have the folder's own table of contents on the disk, where the system can."""
+    """Flush the folder's entries to the disk, where the system can."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

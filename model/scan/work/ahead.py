@@ -1,4 +1,4 @@
-"""Work ahead of whoever reads the results, in threads."""
+"""Compute results in threads before they are read."""
 
 import queue
 import threading
@@ -14,11 +14,11 @@ _END = object()
 def ahead(
     work: Callable[[T], R], items: Iterable[T], n_threads: int, n_waiting: int, size: Callable[[T], int] = lambda _: 1
 ) -> Iterator[R]:
-    """Yield the result for each item as it gets ready; results that nobody has read have a total size of `n_waiting`.
+    """Yield the result for each item as it gets ready; unread results have a total size of `n_waiting`.
 
-    One more than there are threads are begun in any case, however large.
+    One item more than there are threads is always started, however large.
 
-    The threads are daemons, unlike those of concurrent.futures: one that waits for a store does not hold up the end.
+    The threads are daemons, unlike those of concurrent.futures: one that waits for a store does not delay the exit.
 
     Raises:
         Exception: what `work` raised.

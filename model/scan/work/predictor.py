@@ -18,9 +18,9 @@ from model.scan.listing.units import Unit
 from model.scan.work.ahead import ahead
 from model.scan.work.preparing import Prepared, PreparedUnit, Preparer
 
-# Files of units that are begun before their turn, at least: enough to bridge a slow one.
+# Least number of files to start ahead of their turn: enough to bridge a slow one.
 _FEWEST_WAITING = 32
-# What a row says that got no further.
+# Cells of a row before any result is known.
 _BLANK: Row = {"format": "", "n_slices": 0, "notes": "", "answer": "", "error_code": "", "error": ""}
 
 
@@ -29,7 +29,7 @@ class Effort:
     """How much of the machine a scan takes.
 
     n_decoders: decoding processes. batch: slices that are predicted in one pass. decoder_memory_mb: address space of a
-    decoding process. seconds_per_file: a file that takes longer is given up.
+    decoding process. seconds_per_file: time limit for one file.
     """
 
     n_decoders: int = 2
@@ -61,7 +61,7 @@ class Predictor:
     def __init__(self, classifier: Classifier, effort: Effort) -> None:
         self._classifier, self._batch = classifier, effort.batch
         memory_bytes = 1_000_000 * effort.decoder_memory_mb
-        # What a decoder has to say of a strange file goes to the scan's own log.
+        # What a decoder prints about a strange file goes to the scan's log.
         self._readers = Readers(effort.n_decoders, effort.seconds_per_file, memory_bytes, log=None)
         self._prepare, self._n_threads = Preparer(classifier.card.input_size_px, self._readers), effort.n_decoders
 
@@ -72,7 +72,7 @@ class Predictor:
         self._readers.close()
 
     def rows(self, units: Iterable[Unit]) -> Iterator[list[Row]]:
-        """Return the rows of every unit, in the order in which units get ready.
+        """Return the rows of every unit, in the order in which units are done.
 
         Raises:
             ScanError: the decoding processes do not start.

@@ -1,4 +1,4 @@
-"""Read a unit's files, have them decoded in a child process, and prepare the network's inputs."""
+"""Read a unit's files, decode them in a child process, and prepare the network's inputs."""
 
 import hashlib
 import sys
@@ -53,7 +53,7 @@ class Preparer:
         self._contents = Contents()
 
     def __call__(self, unit: Unit) -> PreparedUnit:
-        """Prepare one unit. What is wrong with a file is in the result."""
+        """Prepare one unit. Errors of files are in the result."""
         parts: list[Prepared] = []
         read: list[tuple[Input, bytes]] = []
         for file in unit.files:
@@ -69,7 +69,7 @@ class Preparer:
         return PreparedUnit(unit, parts)
 
     def require_readers(self) -> None:
-        """Try a child process on nothing, so that no file is blamed for what is wrong with all of them.
+        """Try a child process without a file, to blame no file for an error that all share.
 
         Raises:
             ScanError: it does not start.
@@ -77,7 +77,7 @@ class Preparer:
         (reading,) = self._readers.read([b""], OWN_MACHINE)
         if isinstance(reading.content, DecoderFailed):
             raise ScanError(
-                f"Expected decoding processes to start. One did not: it {reading.content.why}. "
+                f"A decoding process did not start: it {reading.content.why}. "
                 "Give them more memory (--decoder-memory-mb)."
             )
 
@@ -96,7 +96,7 @@ class Preparer:
     def _parts(self, files: Sequence[Input], contents: Sequence[bytes], is_whole: bool) -> list[Prepared]:
         sha256 = [hashlib.sha256(content).hexdigest() for content in contents]
         readings = self._read(contents)
-        # A child that a file took over can say anything, also nothing.
+        # A child that a file took over can return anything, even nothing.
         forgotten = {*range(len(files))} - {i for reading in readings for i in reading.files}
         parts = [_refused(files[i], DecoderFailed("said nothing of it"), sha256[i]) for i in sorted(forgotten)]
         for reading in readings:
@@ -121,7 +121,7 @@ class Preparer:
             return Prepared(files, cells | refused_cells(error.code, error.sentence))
 
     def _read(self, contents: Sequence[bytes]) -> list[Reading]:
-        """Read files together in a child process; those beyond its number of voxels in further turns."""
+        """Read files together in a child process; files beyond its voxel limit in further rounds."""
         readings = self._readers.read(contents, OWN_MACHINE) if contents else []
         if any(isinstance(reading.content, DecoderFailed) for reading in readings):
             readings = self._read_again(contents)
@@ -134,7 +134,7 @@ class Preparer:
     def _read_again(self, contents: Sequence[bytes]) -> list[Reading]:
         """Read each file alone, each with its own time, then all but those that fail again together.
 
-        What ended a child process may not be the file's fault.
+        The end of a child process may have had another cause than the file.
         """
         alone = [self._readers.read([content], OWN_MACHINE) for content in contents]
         if len(alone) == 1:

@@ -2,7 +2,7 @@
 
 Each actor loads the model once and takes one core, with a decoding process of its own. Ray streams the units to the
 actors, restarts those that die, and gives them their units again; the driver alone writes rows, in the same parts
-as the plain scan, so that either goes on where the other was. Ray's own checkpoints are not used: they know ids, but
+as the plain scan, so either resumes the other's scan. Ray's own checkpoints are not used: they know ids, but
 not which files have changed since.
 """
 
@@ -24,7 +24,7 @@ REQUIREMENTS = "requirements/ray.txt"
 # pass is not full.
 _PER_CALL = 64
 _TRIES = 3
-# Files that are handed to Ray at a time: each call's units are an object that Ray keeps account of.
+# Files that are handed to Ray at a time: each call's units are an object that Ray tracks.
 _PER_WAVE = 1_000_000
 # Of this machine's memory, where Ray is started here: units and rows are small.
 _OBJECT_STORE_BYTES = 300_000_000
@@ -58,10 +58,8 @@ class RayEngine:
             except Exception as error:
                 self._ray.shutdown()
                 if not remaining:
-                    raise ScanError(
-                        f"Expected a Ray cluster at {address or 'this machine'}. It cannot be joined: {error}"
-                    ) from error
-        # Its own progress and plans would stand between the lines of ours.
+                    raise ScanError(f"Cannot join the Ray cluster at {address or 'this machine'}: {error}") from error
+        # Ray's own progress lines would mix with ours.
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         context = self._data.DataContext.get_current()
         context.enable_progress_bars = False
@@ -86,7 +84,7 @@ class RayEngine:
             batch_size=None, batch_format="pyarrow", zero_copy_batch=True, num_cpus=1,
             compute=self._data.ActorPoolStrategy(size=min(n_actors, max(1, len(blocks)))),
         )  # fmt: skip
-        # A block of Ray's is what a call returned: whole units.
+        # A Ray block is what one call returned: whole units.
         for block in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
             yield block.to_pylist()
 
@@ -110,7 +108,7 @@ def _in_groups(units: Iterable[Unit], n_files: int) -> Iterator[list[Unit]]:
 
 
 class RowsOfLines:
-    """What an actor does: a predictor that lives as long as the actor."""
+    """The work of an actor: a predictor that lives as long as the actor."""
 
     def __init__(self, card_path: str, effort: Effort) -> None:
         # Ray gave this actor one core. More threads would take those of its neighbours.
