@@ -11,6 +11,7 @@ import openvino
 from numpy.typing import NDArray
 
 from benchmarks.engines.network import ServedNetwork
+from model.network.engine import graph_of
 
 # As the app computes: model.network.engine says why.
 PRECISION = "f32"
@@ -32,10 +33,8 @@ def ready_inputs(network: ServedNetwork, n: int) -> NDArray[np.float32]:
 
 def compiled(network: ServedNetwork, batch_size: int, options: dict[str, str]) -> Any:
     """Compile the network for passes of one size; options are OpenVINO's properties."""
-    core = openvino.Core()
-    graph = core.read_model(network.openvino_file)
-    graph.reshape([batch_size, *network.input_shape])
-    return core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": PRECISION, **options})
+    graph = graph_of(network.turned_network, batch_size)
+    return openvino.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": PRECISION, **options})
 
 
 class OnePicture:

@@ -9,6 +9,7 @@ from benchmarks.engines.floor import operations_per_picture
 from benchmarks.servers.processes import on_tensorflow
 from model.card import DEFAULT_MODELS, ModelCard, read_card, read_weights
 from model.network.keras_import import import_keras
+from model.network.layout import channels_first
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,9 @@ class ServedNetwork:
         return (side, side, 1)
 
     @cached_property
-    def openvino_file(self) -> Path:
-        """The network as OpenVINO's own file, probabilities alone."""
-        file = self._exported("xml")
-        if not file.is_file():
-            self.keras_network.export(str(file), format="openvino", verbose=False)
-        return file
+    def turned_network(self) -> Any:
+        """The network with its channels first, as the app runs it."""
+        return channels_first(self.keras_network)
 
     @cached_property
     def onnx_file(self) -> Path:

@@ -45,7 +45,7 @@ def engine_of(network: Any, has_beside: bool = True, n_threads: int | None = Non
     config = {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
     if n_threads:
         config["INFERENCE_NUM_THREADS"] = n_threads
-    graph = _graph(channels_first(network))
+    graph = graph_of(channels_first(network))
     alone = openvino.compile_model(graph, "CPU", {**config, "PERFORMANCE_HINT": "LATENCY"})
     n_streams = n_cores() if has_beside else 1
     if n_streams == 1:
@@ -62,15 +62,16 @@ def n_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _graph(network: Any) -> Any:
-    """Trace the network into OpenVINO's graph for one image, all in memory.
+def graph_of(network: Any, n_images: int = 1) -> Any:
+    """Trace the network into OpenVINO's graph for so many images in a pass, all in memory.
 
     `network.export` makes the same graph, but writes it: 84 MB, where the container has 64 MB of /tmp.
     """
     openvino: Any = importlib.import_module("openvino")
     keras = import_keras()
     # A fixed number of images is faster than a free one, and several go one by one as fast as in a batch.
-    given = importlib.import_module("openvino.opset16").parameter([1, *network.input_shape[1:]], openvino.Type.f32)
+    shape = [n_images, *network.input_shape[1:]]
+    given = importlib.import_module("openvino.opset16").parameter(shape, openvino.Type.f32)
     outputs = keras.tree.flatten(network(keras.ops.convert_to_tensor(given.output(0))))
     graph = openvino.Model([output.output for output in outputs], [given])
     # Weights as OpenVINO wants them are computed once here, and shared by what is compiled, not computed by each.

@@ -7,7 +7,7 @@ import numpy as np
 import openvino
 import pytest
 
-from model.network import engine
+from model.network.engine import graph_of
 from model.network.keras_import import import_keras
 from model.network.layout import channels_first
 
@@ -44,7 +44,7 @@ def turns(graph: Any) -> int:
 
 
 def test_channels_first_gives_the_same_outputs_with_fewer_turns(network: keras.Model) -> None:
-    plain, rebuilt = engine._graph(network), engine._graph(channels_first(network))
+    plain, rebuilt = graph_of(network), graph_of(channels_first(network))
     for one, other in zip(outputs(plain), outputs(rebuilt), strict=True):
         assert one.shape == other.shape
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
