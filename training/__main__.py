@@ -1,4 +1,4 @@
-"""`python -m training STEP`: each step of making a model, from a look at the data to the published weights."""
+"""`python -m training STEP`: each step from exploring the data to publishing the weights."""
 
 import sys
 

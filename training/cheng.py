@@ -1,4 +1,4 @@
-"""Cheng's collection as it comes: MATLAB 7.3 files, each with its image, label, patient and outline.
+"""Cheng's collection as published: MATLAB 7.3 files, each with an image, label, patient and outline.
 
 Source: https://doi.org/10.6084/m9.figshare.1512427.
 """
@@ -14,24 +14,24 @@ from model.errors import ImageError
 from model.reading.research.matlab import DAMAGE, stored_values
 from model.reading.sizes import MAX_PIXELS
 
-# cjdata.label, as the collection's README has it.
+# Codes of cjdata.label, from the collection's README.
 LABELS = {1: "meningioma", 2: "glioma", 3: "pituitary"}
 _SUFFIX = ".mat"
 
 
 def is_chengs(path: Path) -> bool:
-    """Return whether a file may be of this collection: by its name alone."""
+    """Return whether the file name fits this collection. The file is not opened."""
     return path.suffix.lower() == _SUFFIX
 
 
 def label_of(path: Path) -> str | None:
-    """Return the class that a file names; None where it names none."""
+    """Return the class stored in a file, or None."""
     label = _values(path, "label")
     return None if label is None or label.size != 1 else LABELS.get(int(label.flat[0]))
 
 
 def patient_of(path: Path) -> str:
-    """Return the patient that a file names, empty where it names none."""
+    """Return the patient ID stored in a file, or an empty string."""
     letters = _values(path, "PID")
     if letters is None or letters.dtype.kind not in "iu":
         return ""
@@ -39,7 +39,7 @@ def patient_of(path: Path) -> str:
 
 
 def outline_of(path: Path) -> NDArray[np.bool_] | None:
-    """Return the outline of the lesion, bool (height, width) as the image; None where there is none."""
+    """Return the lesion's outline: bool (height, width) like the image, or None."""
     mask = _values(path, "tumorMask")
     return None if mask is None else np.asarray(mask > 0)
 

@@ -10,7 +10,7 @@ from model.card import DISCLAIMER
 from model.errors import ModelFileError
 from training.errors import TrainingError
 
-# Each in a module of its name, with `arguments(parser)` and `run(options)`.
+# Each step is a module of the same name with `arguments(parser)` and `run(options)`.
 STEPS = {
     "explore": "look at the data before training: report.html, summary.json and images",
     "audit": "find copies across folders, contradicting labels, what is no brain MRI",
@@ -30,9 +30,9 @@ STUDIES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one step; return 0 when it was done and 2 when it cannot be done."""
+    """Run one step. Return 0 on success, 2 if it cannot be done."""
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # A folder may have a name that is not UTF-8.
+        # Folder names may not be UTF-8.
         sys.stdout.reconfigure(errors="backslashreplace")
     given = sys.argv[1:] if arguments is None else list(arguments)
     options = _parser(given[:2]).parse_args(given)
@@ -59,7 +59,7 @@ def _add(
 ) -> None:  # fmt: skip
     for name, sentence in sentences.items():
         parser = commands.add_parser(name, help=sentence)
-        # Only what was chosen is imported: TensorFlow takes seconds, and --help does not wait for it.
+        # Import only the chosen step: TensorFlow takes seconds, and --help need not wait for it.
         if name in chosen:
             module = importlib.import_module(f"{package}.{name.replace('-', '_')}")
             module.arguments(parser)

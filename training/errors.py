@@ -1,4 +1,4 @@
-"""What a user can mend. The command prints the message alone, without a traceback."""
+"""Errors that a user can fix. The command prints only the message, without a traceback."""
 
 
 class TrainingError(Exception):

@@ -1,4 +1,4 @@
-"""What is common to all figures: they are frozen dataclasses here, and JSON objects with the same keys in files."""
+"""Base of all figures: frozen dataclasses in Python, JSON objects with the same keys in files."""
 
 import dataclasses
 import math
@@ -8,15 +8,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Figures:
-    """A set of figures. Fields whose default is None are left out of the JSON where they are None."""
+    """A set of figures. The JSON omits fields that default to None and are None."""
 
     def plain(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
+        """Return the figures as JSON types."""
         values = {field: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {f.name: _plain(value) for f, value in values.items() if value is not None or f.default is not None}
 
     def in_words(self) -> str:
-        """Return the shares, for a line on the screen."""
+        """Return the shares as one printable line."""
         shares = {name: value for name, value in self.plain().items() if isinstance(value, float)}
         return ", ".join(f"{name} {value:.3f}" for name, value in shares.items())
 
@@ -34,5 +34,5 @@ def _plain(value: Any) -> Any:
 
 
 def share(value: float | None) -> str:
-    """Write a share with three decimals; a dash where there is none."""
+    """Return a share with three decimals, or a dash for None."""
     return "-" if value is None or math.isnan(value) else f"{value:.3f}"

@@ -1,6 +1,6 @@
-"""The collections that this project's networks know or are judged by: one row each.
+"""The collections that train or test this project's networks: one row each.
 
-What trains, what is left out together, what the card says of licences: all of it is read here.
+Training, folds of left-out sources and the licences in the card all read this table.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 class KnownSource:
     """One collection, by the name of its data folder.
 
-    planes: ax, cor, sag, or ? where it is not known; outlines: who drew the lesions' outlines, empty where nobody did;
-    fold: the sources that are left out together when networks are judged by strangers, each fold with both answers;
-    stripped: whether the skulls are taken off; findings: what else than a tumor "no tumor" may show here.
+    planes: ax, cor, sag, or ? if unknown; outlines: who drew the lesion outlines, empty if nobody did;
+    fold: sources left out together when networks are tested on unseen sources, each fold with both answers;
+    stripped: whether the skulls are removed; findings: what "no tumor" images may show besides tumors.
     """
 
     folder: str

@@ -1,4 +1,4 @@
-"""What a network answers to the self-test's images on any backend: `python -m training.parity CARD`."""
+"""A network's answers to the self-test images on any backend: `python -m training.parity CARD`."""
 
 import dataclasses
 import json
@@ -13,7 +13,7 @@ from model.network.self_test import answers_to_known_pictures
 
 
 def answers_on(backend: str, card: Path) -> list[KnownAnswer]:
-    """Load the card's network in a fresh process on a Keras backend and ask it.
+    """Load the card's network in a fresh process on a Keras backend and return its answers.
 
     Raises:
         subprocess.CalledProcessError: the network cannot be loaded or run there.
@@ -26,7 +26,7 @@ def answers_on(backend: str, card: Path) -> list[KnownAnswer]:
 
 
 def largest_difference(ones: list[KnownAnswer], others: list[KnownAnswer]) -> float:
-    """Return by how much the probabilities of two backends differ at most."""
+    """Return the largest difference between the probabilities of two backends."""
     return max(
         abs(p - other.probabilities[name])
         for one, other in zip(ones, others, strict=True)

@@ -1,4 +1,4 @@
-"""Every number of a training, each with its reason. The recipe is saved into the run and into the model card."""
+"""Every number of a training run, with its reason. The recipe is saved in the run and in the model card."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from training.feed.lesions import Synthesis
 class Recipe:
     """How one network is built and trained.
 
-    Rates are Adam's learning rates; `frozen_` fields belong to the phase on cached features of the frozen base,
-    `fine_tune_` fields to the phase in which the upper blocks of the base learn too (0 epochs: no such phase).
+    Rates are Adam's learning rates. `frozen_` fields: the phase on cached features of the frozen base. `fine_tune_`
+    fields: the phase that also trains the upper blocks of the base (0 epochs: no such phase).
     """
 
     name: str
@@ -25,46 +25,45 @@ class Recipe:
     input_size_px: int
     feature_layer: str
     augmentation: Augmentation
-    # Small enough to leave two thousand images for training, large enough for a hundred per frequent class.
+    # Small enough to leave two thousand training images, large enough for a hundred per frequent class.
     validation_share: float = 0.15
     dropout: float = 0.3
     batch_size: int = 32
-    # Copies of each image whose features are cached: the first as it is, the others augmented.
+    # Cached copies of each image: the first unchanged, the others augmented.
     frozen_views: int = 1
     frozen_epochs: int = 30
     frozen_rate: float = 1e-3
     fine_tune_epochs: int = 0
     fine_tune_rate: float = 0.0
-    # First block that learns in the fine-tuning phase; blocks before it see edges and textures, and cost most.
+    # First block that fine-tuning trains; earlier blocks see edges and textures, and cost most.
     fine_tune_from: str = ""
-    # Labels are softened by this much: some of the published labels are wrong.
+    # Label smoothing: some of the published labels are wrong.
     label_smoothing: float = 0.0
     # Epochs without a better validation loss before a phase ends.
     patience: int = 5
-    # The layer whose input tells what is not a brain MRI: late enough to know brains, early enough to see more.
+    # The gate reads this layer's input: late enough to know brains, early enough to see other things.
     gate_layer: str = ""
-    # Stride of the network's last halving; 1 leaves a finer grid of places, for small lesions and sharper heat maps.
+    # Stride of the last downsampling; 1 keeps a finer grid of places, for small lesions and sharper heat maps.
     last_stride: int = 2
     # Images per fine-tuning epoch; 0: as many as there are. Fixed, so that more data do not mean more time.
     draws_per_epoch: int = 0
-    # The weights after each of the last epochs are averaged: single epochs swing by several points.
+    # Average the weights of this many last epochs: single epochs swing by several points.
     averaged_epochs: int = 0
-    # Where the rate has fallen to at the end, as a share of its peak.
+    # Final learning rate as a share of its peak.
     last_rate_share: float = 0.02
-    # Share of the images without tumor among those drawn, None for as many as of each other class: three tumor
-    # classes against one otherwise teach false alarms.
+    # Share of tumor-free images among those drawn; None: the same number as of each other class. Three tumor classes
+    # against one otherwise teach false alarms.
     no_tumor_share: float | None = None
-    # Lesions pasted into other brains, None: images as they are, balanced by class alone.
+    # Lesions pasted into other brains; None: unchanged images, balanced only by class.
     synthesis: Synthesis | None = None
-    # Whether each place of the feature maps decides, and the image's answer is a soft maximum of its places.
+    # Whether each place of the feature maps decides; the image's answer is then a soft maximum over its places.
     decides_at_places: bool = False
-    # Weight of the loss that holds the places to the lesions' outlines.
+    # Weight of the loss that compares the places with the lesion outlines.
     places_weight: float = 0.0
 
 
-# The network and head of the first design to the letter, Adam at 1e-4, batches of 20. Two things differ: grey
-# levels are scaled as VGG16's ImageNet weights expect them (the first design divided by 255), and the augmentation is
-# this project's.
+# Exactly the network and head of the first design, Adam at 1e-4, batches of 20, with two differences: grey levels are
+# scaled as VGG16's ImageNet weights expect (the first design divided by 255), and the augmentation is this project's.
 VGG16 = Recipe(
     name="vgg16",
     task=TUMOR_PRESENCE,
@@ -93,16 +92,16 @@ XCEPTION = Recipe(
         scale=0.22,
         borrow_levels_probability=0.35,
         borrow_spectrum_probability=0.3,
-        # Half of the images keep their own contrast: it is what they are met with.
+        # Half of the images keep their own contrast, as in use.
         another_contrast=Contrast(shallow_network=0.25, tone_curve=0.2, inverted=0.05, thick=0.2, ghost=0.1),
         crop_probability=0.15,
         jpeg_probability=0.2,
-        # As often for either answer: where stripped heads come with one answer, the network learns the stripping.
+        # Equally often for either answer: otherwise a stripped skull would predict the class.
         strip_probability=0.3,
     ),
-    # The head learns together with the blocks under it, while the rate warms up.
+    # The head trains together with the blocks below it while the rate warms up.
     frozen_epochs=0,
-    # The usual range for fine-tuning with Adam is 1e-5 to 3e-4; it warms up and then falls along a cosine.
+    # The usual range for fine-tuning with Adam is 1e-5 to 3e-4; the rate warms up, then falls along a cosine.
     fine_tune_rate=2e-4,
     fine_tune_epochs=28,
     fine_tune_from="block7_sepconv1_act",
@@ -122,7 +121,7 @@ XCEPTION = Recipe(
 
 RECIPES = {recipe.name: recipe for recipe in (VGG16, XCEPTION)}
 
-# Small and short, to see every step work; such a network is good for nothing else.
+# Small and short, only to check that every step works.
 _QUICK = {
     "vgg16": {"input_size_px": 64, "frozen_views": 1, "frozen_epochs": 2},
     "xception": {
@@ -137,7 +136,7 @@ QUICK_PICTURES_PER_CLASS = 60
 
 
 def recipe_for(name: str, task: str | None, quick: bool) -> Recipe:
-    """Return the named recipe, for another task than its own where one is asked for, and shortened if quick."""
+    """Return the named recipe, for another task if one is given, and shortened if quick."""
     changes: dict[str, object] = dict(_QUICK[name]) if quick else {}
     if task:
         changes["task"] = task

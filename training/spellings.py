@@ -1,4 +1,4 @@
-"""Which class a word means that a folder or a table uses, in the spellings of this field."""
+"""Map the words that folders and tables use to class names."""
 
 import re
 import unicodedata
@@ -11,14 +11,14 @@ from training.errors import DataError
 _WORDS = {
     "glioma": "glioma gliomas gliome gliomes",
     "meningioma": "meningioma meningiomas meningiome meningiomes",
-    # An adenoma in the head is one of the pituitary gland.
+    # An adenoma in the head is a pituitary tumor.
     "pituitary": "pituitary pituitaire hypophyse hypophysaire hypophysaires adenoma adenomas adenome adenomes",
     "no_tumor": "no non not none without sans pas notumor notumour nontumor negative negatif normal normale normaux "
     "healthy sain saine sains",
 }
 _TYPES = {word: class_name for class_name, words in _WORDS.items() for word in words.split()}
 _TUMOR = {"tumor", "tumors", "tumour", "tumours", "tumeur", "tumeurs", "yes", "oui", "positive", "positif"}
-# Words that say nothing beside another.
+# Words that add nothing to another.
 _SILENT = {
     "brain",
     "brains",
@@ -43,9 +43,9 @@ ACCEPTED = {
 
 
 def class_of(spelling: str, task: str, given: Mapping[str, str]) -> str | None:
-    """Return the class of the task that a spelling means; None where it means none, or more than one.
+    """Return the class that a spelling means in the task; None if it means none, or more than one.
 
-    given: further spellings, as `plain` writes them, with their classes.
+    given: further spellings, as `plain` returns them, with their classes.
     """
     if plain(spelling) in given:
         return given[plain(spelling)]
@@ -66,10 +66,10 @@ def class_of(spelling: str, task: str, given: Mapping[str, str]) -> str | None:
 
 
 def given_classes(given: tuple[str, ...], task: str) -> dict[str, str]:
-    """Read spellings that were given as SPELLING=CLASS.
+    """Read spellings of the form SPELLING=CLASS.
 
     Raises:
-        DataError: one is of another form, or names no class of the task.
+        DataError: one has another form, or names a class outside the task.
     """
     found = {}
     for one in given:
@@ -83,6 +83,6 @@ def given_classes(given: tuple[str, ...], task: str) -> dict[str, str]:
 
 
 def plain(text: str) -> str:
-    """Return a text in lower case, without accents and without spaces around it."""
+    """Return a text in lower case, without accents or surrounding spaces."""
     parted = unicodedata.normalize("NFKD", text.strip())
     return "".join(sign for sign in parted if not unicodedata.combining(sign)).lower()

@@ -1,1 +1,1 @@
-"""1. From folders to images in groups, split."""
+"""1. From folders to grouped and split images."""

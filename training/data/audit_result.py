@@ -1,4 +1,4 @@
-"""What `python -m training audit --model` found, read again: the copies that thumbnails miss."""
+"""Read the result of `python -m training audit --model`: copies that thumbnails miss."""
 
 import csv
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ THUMBNAILS, NETWORK = "thumbnails", "network"
 
 @dataclass(frozen=True)
 class Audited:
-    """The contents (SHA-256) of the files that were audited, and the pairs that only the network's features found."""
+    """SHA-256 of the audited files, and the pairs that only the network's features found."""
 
     contents: frozenset[str]
     pairs: tuple[tuple[str, str], ...]
 
     def links(self, pictures: Sequence[Picture]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return the places of each pair of which both are among the images: int64 (n,) each.
+        """Return the indices of the pairs whose two images are both given: int64 (n,) each.
 
         Raises:
             DataError: some of the images were not audited.
@@ -38,7 +38,7 @@ class Audited:
         return both[:, 0], both[:, 1]
 
     def copies_of(self, these: Sequence[Picture], others: Sequence[Picture]) -> NDArray[np.bool_]:
-        """Return which images make a pair with one of the others: bool (n,).
+        """Return which images are paired with one of the others: bool (n,).
 
         Raises:
             DataError: some of the images were not audited.
@@ -63,7 +63,7 @@ def read_audit(folder: Path) -> Audited:
     """Read a folder that `audit` wrote.
 
     Raises:
-        DataError: it is no such folder.
+        DataError: `audit` did not write this folder.
     """
     try:
         contents = {row["name"]: row["sha256"] for row in _rows(folder / GROUPS_FILE)}

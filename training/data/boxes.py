@@ -1,4 +1,4 @@
-"""Where the lesions lie: a table of boxes by image, and the slice numbers of the series that images came from."""
+"""A table of lesion boxes and slice numbers, one row per image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _COLUMNS = ("path", "figshare_class", "figshare_slice", "x_center", "y_center", 
 
 @dataclass(frozen=True)
 class Lesion:
-    """One row of the table: the box as shares of the image's width and height, and what its first source says."""
+    """One row: the box as shares of the image's width and height, and what the original source says."""
 
     class_name: str
     slice_number: int
@@ -29,19 +29,19 @@ class Lesion:
 
 
 def read_boxes(table: Path | None) -> dict[str, Lesion]:
-    """Read the table, by path as it stands there; empty where there is no table.
+    """Return the rows by path as written in the table; empty without a table.
 
     Raises:
-        DataError: the file is missing or is no such table.
+        DataError: the file is missing or is not such a table.
     """
     return rows_by_path(table, "lesion boxes", _COLUMNS, _lesion)
 
 
 def boxes_of(table: Path | None, pictures: Sequence[Picture]) -> dict[str, Lesion]:
-    """Read the table as `read_boxes` does, and see that it is of these images.
+    """Read the table as `read_boxes` does, and check that it belongs to these images.
 
     Raises:
-        DataError: there is a table, and none of the images is in it: their neighbours would not be held together.
+        DataError: the table has none of the images, so neighbouring slices would not be kept together.
     """
     boxes = read_boxes(table)
     if table is not None and not any(lesions_of(pictures, boxes)):
@@ -53,12 +53,12 @@ def boxes_of(table: Path | None, pictures: Sequence[Picture]) -> dict[str, Lesio
 
 
 def lesions_of(pictures: Sequence[Picture], boxes: dict[str, Lesion]) -> list[Lesion | None]:
-    """Return the row of each image: the one whose path ends the image's."""
+    """Return the row of each image: the one whose path is the end of the image's path."""
     return [row_of(picture.path, boxes) for picture in pictures]
 
 
 def series_of(pictures: Sequence[Picture], boxes: dict[str, Lesion]) -> NDArray[np.int64]:
-    """Return the slice number of each image, -1 where none is known: int64 (n,)."""
+    """Return the slice number of each image, -1 if unknown: int64 (n,)."""
     return np.array([lesion.slice_number if lesion else -1 for lesion in lesions_of(pictures, boxes)], np.int64)
 
 

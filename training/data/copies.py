@@ -1,4 +1,4 @@
-"""Find images that are (nearly) the same, and number the groups that must stay on one side of a split."""
+"""Find near-duplicate images, and number the groups that must stay on one side of a split."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ from scipy.sparse.csgraph import connected_components
 from training.data.decoded import Decoded
 from training.data.image_table import ImageFacts, links_of_patients
 
-# Side of the thumbnails that are compared: fine enough to see a lesion, coarse enough to forget compression.
+# Side of the compared thumbnails: fine enough to show a lesion, coarse enough to hide compression.
 THUMBNAIL_SIZE_PX = 32
 # Above this correlation two images show the same slice: re-encoded, resized or cropped.
 SAME_SLICE = 0.98
-# Above this one they stay on one side of a validation split: takes many neighbouring slices along. At 0.90 whole sets
-# of unrelated images begin to hang together (one group of 166 in the 2870 of Sartaj), at 0.93 the largest has 15.
+# Above this one they stay on one side of a validation split, which includes many neighbouring slices. At 0.90 unrelated
+# images begin to form groups (one of 166 among Sartaj's 2870); at 0.93 the largest group has 15.
 SAME_GROUP = 0.93
-# Above this one an image is kept out of training for the sake of a test set. Between the 394 images of Sartaj's
-# Testing and the other 5221 nothing changes from 0.95 to 0.97 (351 against 338 images): copies stand apart.
+# Above this one an image is left out of training because a test set has it. Between the 394 images of Sartaj's Testing
+# and the other 5221 little changes from 0.95 to 0.97 (351 and 338 images): copies are clearly separated.
 LEFT_OUT = 0.95
-# Whole images share their black margins: of 1.5 million pairs of different patients 1660 are above 0.95 and 16 above
-# 0.97, heads none. So they count this much less.
+# Whole images share black margins: of 1.5 million pairs of different patients 1660 are above 0.95 and 16 above 0.97, of
+# heads none. This much is subtracted from their similarity.
 WHOLE_ALLOWANCE = 0.03
 _ROWS_PER_BLOCK = 1024
 _PAIR_ROWS = 512
-# Places of two images of each pair, int64 (m,) both.
+# Indices of the two images of each pair, int64 (m,) both.
 Copies = tuple[NDArray[np.int64], NDArray[np.int64]]
 # figshare has 3064 slices of 233 patients, 13 each; a block takes one to three patients.
 _SHORTEST_BLOCK, _LONGEST_BLOCK = 12, 30
@@ -35,7 +35,7 @@ _SHORTEST_BLOCK, _LONGEST_BLOCK = 12, 30
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Near-duplicates: places of two images, int64 (n,) each with first < second, and their likeness, float32."""
+    """Near-duplicates: indices of both images, int64 (n,) each with first < second, and their similarity, float32."""
 
     first: NDArray[np.int64]
     second: NDArray[np.int64]
@@ -67,7 +67,7 @@ def near_duplicates(
 
 
 def copies_of(these: Decoded, others: Decoded) -> NDArray[np.bool_]:
-    """Return which images show a slice that also stands among the others: bool (n,)."""
+    """Return which images show a slice that is also among the others: bool (n,)."""
     if not len(these.heads) or not len(others.heads):
         return np.zeros(len(these.heads), bool)
     mine, theirs = describe(these.heads, these.wholes), describe(others.heads, others.wholes)
@@ -80,7 +80,7 @@ def copies_of(these: Decoded, others: Decoded) -> NDArray[np.bool_]:
 
 
 def describe(pixels: NDArray[np.uint8], wholes: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return what images are compared by: float32 (4, n, 1024).
+    """Return the descriptions by which images are compared: float32 (4, n, 1024).
 
     Thumbnails of the preprocessed head, uint8 (n, size, size), and of the whole image, uint8 (n, 32, 32), each by
     its grey levels and by their ranks: the head finds crops, the whole what moved the head's outline, ranks any gamma.
@@ -89,7 +89,7 @@ def describe(pixels: NDArray[np.uint8], wholes: NDArray[np.uint8]) -> NDArray[np
 
 
 def likeness(one: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the likeness of all pairs of described images, also mirrored: float32 (n, m), 1 for the same image."""
+    """Return the similarity of all pairs of described images, also mirrored: float32 (n, m), 1 for the same image."""
     side = THUMBNAIL_SIZE_PX
     best = np.full((one.shape[1], other.shape[1]), -1, np.float32)
     for mine, theirs, allowance in zip(one, other, (0, 0, WHOLE_ALLOWANCE, WHOLE_ALLOWANCE), strict=True):
@@ -105,7 +105,7 @@ def find_pairs(described: NDArray[np.float32]) -> Pairs:
 
 
 def equalize(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Replace grey levels by their ranks, so that gamma, contrast and brightness no longer count; same shape."""
+    """Replace grey levels by their ranks, which removes gamma, contrast and brightness; same shape."""
     ranked = np.empty_like(pixels)
     for i, picture in enumerate(pixels):
         counts = np.bincount(picture.ravel(), minlength=256)
@@ -120,19 +120,19 @@ def group(
     links: Copies | None = None,
     facts: Sequence[ImageFacts | None] = (),
 ) -> NDArray[np.int64]:
-    """Number the groups of images that must not stand on both sides of a split: int64, shape (n,).
+    """Number the groups of images that must not be on both sides of a split: int64, shape (n,).
 
-    Near-duplicates hang together and, where their place in a series is known, so do neighbouring slices.
-    series: int64 (n,), rising slice numbers as the collection gives them, -1 where there is none; links: int64 (m,)
-    each, the places of more pairs that are known to be copies; facts: what a table says of each image, empty for none.
+    Near-duplicates share a group, and so do neighbouring slices if their numbers are known.
+    series: int64 (n,), the collection's slice numbers, rising, -1 if unknown; links: int64 (m,) each, the indices of
+    further pairs known to be copies; facts: what a table says about each image, or empty.
     """
     series = _no_series(decoded) if series is None else series
     facts = facts or [None] * len(series)
     tabled = np.array([row is not None for row in facts], bool)
     named = np.array([bool(row and row.patient) for row in facts], bool)
     rows, columns = near_duplicates(decoded.heads, decoded.heads, SAME_GROUP)
-    # Between numbered slices only copies count: the numbers already hold the neighbours together, and at the lower
-    # threshold a quarter of them would become one group. So would 2102 of the 10,621 of ten sources with a table.
+    # Between numbered slices only copies count: the numbers already keep neighbours together, and the lower threshold
+    # would put a quarter of them into one group, and 2102 of the 10,621 images of ten sources with a table.
     loose = ((series[rows] < 0) | (series[columns] < 0)) & ~tabled[rows] & ~tabled[columns]
     copied_rows, copied_columns = copies_among(decoded, series, named)
     first, others = neighbours(decoded.heads, series)
@@ -146,10 +146,10 @@ def group(
 def copies_among(
     decoded: Decoded, series: NDArray[np.int64] | None = None, named: NDArray[np.bool_] | None = None
 ) -> Copies:
-    """Return the places of all pairs that show one slice: int64 (m,) each, the first of a pair before the second.
+    """Return the indices of all pairs that show one slice: int64 (m,) each, the first of a pair before the second.
 
-    Those are the near-duplicates that `audit` lists and a test set is freed of. Between numbered slices, which lie as
-    near to each other as copies do, only the closest count, and so between images of named patients: bool (n,).
+    These are the near-duplicates that `audit` lists and that are removed before testing. Neighbouring slices can be as
+    similar as copies: between numbered slices, and between images of named patients, bool (n,), only the closest count.
     """
     numbered = (_no_series(decoded) if series is None else series) >= 0
     numbered = numbered if named is None else numbered | named
@@ -161,9 +161,9 @@ def copies_among(
 
 
 def first_copies(places: NDArray[np.int64], n: int, copies: Copies) -> NDArray[np.int64]:
-    """Keep of the given places, int64 (m,), the first of each slice, whose other images are copies.
+    """Keep the first image of each slice among the given indices, int64 (m,), and drop its copies.
 
-    copies: pairs among all n images, as `copies_among` gives them.
+    copies: pairs among all n images, as `copies_among` returns them.
     """
     among = np.full(n, -1, np.int64)
     among[places] = np.arange(len(places))
@@ -174,7 +174,7 @@ def first_copies(places: NDArray[np.int64], n: int, copies: Copies) -> NDArray[n
 
 
 def unknown_to(training: NDArray[np.int64], held_out: NDArray[np.int64], n: int, copies: Copies) -> NDArray[np.int64]:
-    """Keep of the held-out places those without a copy in training: earlier groups had some copies apart."""
+    """Keep the held-out indices without a copy in training: earlier runs split some copies."""
     rows, columns = copies
     in_training = np.zeros(n, bool)
     in_training[training] = True
@@ -185,7 +185,7 @@ def unknown_to(training: NDArray[np.int64], held_out: NDArray[np.int64], n: int,
 
 
 def joined(groups: NDArray[np.int64], copies: Copies) -> NDArray[np.int64]:
-    """Number the groups again, int64 (n,), so that copies are in one; tables of earlier runs part some."""
+    """Renumber the groups, int64 (n,), to put copies into one; tables of earlier runs split some."""
     _, first_of_group, places = np.unique(groups, return_index=True, return_inverse=True)
     members = np.arange(len(groups))
     rows = np.concatenate([members, copies[0]])
@@ -197,15 +197,15 @@ def _no_series(decoded: Decoded) -> NDArray[np.int64]:
 
 
 def _connected(rows: NDArray[np.int64], columns: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """Number what hangs together through pairs of n images: int64 (n,)."""
+    """Number the connected components of n images under these pairs: int64 (n,)."""
     graph = coo_matrix((np.ones(len(rows), bool), (rows, columns)), shape=(n, n))
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 
 
 def neighbours(pixels: NDArray[np.uint8], series: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Link the numbered slices to blocks of about a patient's size: index pairs (first of its block, member).
+    """Link the numbered slices into blocks of about one patient: index pairs (first of its block, member).
 
-    Where one patient ends is not published. A block is cut where two slices in a row are least alike.
+    The collection does not say where one patient ends. Blocks are cut between the two least similar adjacent slices.
     """
     order = np.flatnonzero(series >= 0)
     order = order[np.argsort(series[order], kind="stable")]
@@ -213,7 +213,7 @@ def neighbours(pixels: NDArray[np.uint8], series: NDArray[np.int64]) -> tuple[ND
         return order, order
     rows = thumbnails(pixels[order])
     alike = np.concatenate([(rows[1:] * rows[:-1]).sum(axis=1), [-1.0]])
-    # Slices that are missing in between separate as well as a change of view does.
+    # Missing slices separate two images as much as a change of view.
     alike[:-1] -= np.minimum(np.diff(series[order]) - 1, 10) * 0.05
     first = np.empty_like(order)
     start = 0
@@ -227,7 +227,7 @@ def neighbours(pixels: NDArray[np.uint8], series: NDArray[np.int64]) -> tuple[ND
 
 
 def pairs_above(threshold: float, n: int, likeness_of: Callable[[slice], NDArray[np.float32]]) -> Pairs:
-    """Return all pairs of n images that are more alike; likeness_of: of a block of them to all, float32 (block, n)."""
+    """Return all pairs above the threshold; likeness_of: similarity of a block of images to all, float32 (block, n)."""
     firsts, seconds, values = [], [], []
     for start in range(0, n, _PAIR_ROWS):
         alike = likeness_of(slice(start, start + _PAIR_ROWS))
@@ -240,6 +240,6 @@ def pairs_above(threshold: float, n: int, likeness_of: Callable[[slice], NDArray
 
 
 def side_of(decoded: Decoded, place: int) -> str:
-    """Name the collection and the split that an image stands in."""
+    """Return the collection and the split of an image, as one name."""
     picture = decoded.pictures[place]
     return f"{picture.source}/{picture.split}"

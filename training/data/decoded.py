@@ -19,8 +19,7 @@ from model.reading.one_file import read_image
 from training.data.folders import Picture, fingerprint
 
 WHOLE_SIZE_PX = 32
-# Side of the images that are compared, whatever the network's: copies, groups and so the split must not change with
-# the input's size.
+# Copies are searched at this side for every network: the split must not depend on the network's input size.
 COMPARED_SIZE_PX = 160
 
 
@@ -30,10 +29,10 @@ class Decoded:
 
     pictures: those that could be read, in the given order.
     pixels: uint8, shape (n, size, size), 0..255, one per image.
-    heads: uint8, shape (n, 160, 160): the same at one size for all networks, to find copies and groups by.
+    heads: uint8, shape (n, 160, 160): the same at a fixed size, for finding copies and groups.
     frames: int64, shape (n, 6), in px: top, bottom, left, right of the head's box, height, width of the image read.
-    wholes: uint8, shape (n, 32, 32): the whole images, not cropped to the head, to compare copies by.
-    problems: one sentence per image that could not be read, or for what was dropped later.
+    wholes: uint8, shape (n, 32, 32): the whole images, not cropped to the head, for finding copies.
+    problems: one sentence for each unreadable image, and for each reason why images were dropped.
     """
 
     pictures: tuple[Picture, ...]
@@ -48,7 +47,7 @@ class Decoded:
         return np.array([class_names.index(p.class_name) for p in self.pictures], np.int64)
 
     def subset(self, indices: NDArray[np.int64]) -> "Decoded":
-        """Keep the images at the given places."""
+        """Return the images at the given indices."""
         pictures = tuple(self.pictures[i] for i in indices)
         pixels = self.pixels[indices]
         heads = pixels if self.heads is self.pixels else self.heads[indices]
@@ -61,7 +60,7 @@ class Decoded:
 
 
 def decode(pictures: Sequence[Picture], input_size_px: int, cache: Path | None = None) -> Decoded:
-    """Preprocess every readable image; from the cache folder where the same images were decoded before."""
+    """Preprocess every readable image, or read the result from the cache folder."""
     file = cache / f"decoded-{_key(pictures, input_size_px)}.npz" if cache else None
     if file and file.is_file():
         with np.load(file) as stored:
@@ -82,7 +81,7 @@ def decode(pictures: Sequence[Picture], input_size_px: int, cache: Path | None =
 
 
 def whole_thumbnail(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Reduce an image as it was read, uint8 (height, width), to uint8 (32, 32), its proportions kept."""
+    """Reduce an unprocessed image, uint8 (height, width), to uint8 (32, 32), keeping its proportions."""
     side = (WHOLE_SIZE_PX, WHOLE_SIZE_PX)
     return np.asarray(Image.fromarray(pad_to_square(pixels)).resize(side, Image.Resampling.BOX))
 

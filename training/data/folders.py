@@ -1,4 +1,4 @@
-"""Find labelled images: folders of classes, tables of paths and labels, or files that name their class."""
+"""Find labelled images: class folders, tables of paths and labels, or files that store their class."""
 
 import csv
 import hashlib
@@ -19,9 +19,9 @@ _SPLIT_NAMES = {
     **dict.fromkeys(("training", "train", "valid", "validation", "val"), TRAINING),
     **dict.fromkeys(("testing", "test"), TESTING),
 }
-# Of what is wrong with each of many files a message shows so many.
+# A message lists at most this many files.
 _SHOWN = 5
-# Folders around those of the classes, as an archive unpacks them: archive/Brain Tumor Dataset/Training.
+# Depth of folders around the class folders in an unpacked archive: archive/Brain Tumor Dataset/Training.
 _DEEPEST = 3
 # Columns of tables of images, in lower case.
 _PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "image", "image_path", "img")
@@ -33,9 +33,8 @@ _SPLIT_COLUMNS = ("split", "set", "subset")
 class Picture:
     """A labelled file.
 
-    path: absolute; name: relative to its data folder's parent, `in_utf8`, stable across machines; source: the
-    collection that it came with, which is the name of the data folder, or of its parent where the folder is called
-    Training or the like.
+    path: absolute; name: relative to the data folder's parent, `in_utf8`, the same on every machine; source: the
+    collection, named after the data folder, or after its parent if the folder is called Training or similar.
     """
 
     path: Path
@@ -47,7 +46,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Collection:
-    """The images found, in a fixed order, and one sentence per thing that was passed over."""
+    """The images found, in a fixed order, and one sentence per skipped file or folder."""
 
     pictures: tuple[Picture, ...]
     problems: tuple[str, ...]
@@ -67,7 +66,7 @@ def find_pictures(places: Sequence[Path], task: str, classes: Sequence[str] = ()
     classes: further spellings of class names, each as SPELLING=CLASS.
 
     Raises:
-        DataError: a place does not exist, no image at all was found, or images of two folders have one name; the
+        DataError: a place does not exist, no image was found, or images of two folders have the same name. The
             message lists all problems.
     """
     search = _Search(task, given_classes(tuple(classes), task), [], [])
@@ -80,7 +79,7 @@ def find_pictures(places: Sequence[Path], task: str, classes: Sequence[str] = ()
             search.problems.append(f"{place}: there is no such folder.")
     if not search.pictures or any(not place.exists() for place in places):
         raise DataError(_listing("Expected folders of images, one per class.", search.problems))
-    # Tables know an image by its name, and would take one for the other.
+    # Tables identify images by name and would confuse the two.
     twice = [name for name, n in Counter(p.name for p in search.pictures).items() if n > 1]
     if twice:
         raise DataError(
@@ -103,12 +102,12 @@ def require_classes(collection: Collection, class_names: Sequence[str]) -> None:
 
 
 def require_readable(readable: Sequence[object], problems: Sequence[str]) -> None:
-    """Check that something is left of the files found.
+    """Check that at least one file is readable.
 
-    problems: one sentence for each file that cannot be read.
+    problems: one sentence for each unreadable file.
 
     Raises:
-        DataError: nothing is left.
+        DataError: no file is readable.
     """
     if not readable:
         shown = [*problems[:_SHOWN], *([f"... and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else [])]
@@ -116,19 +115,19 @@ def require_readable(readable: Sequence[object], problems: Sequence[str]) -> Non
 
 
 def folder_name(folder: Path) -> str:
-    """Return the last two parts of a folder's path, which say the same on every machine."""
+    """Return the last two parts of a folder's path, the same on every machine."""
     return in_utf8("/".join(folder.resolve().parts[-2:]))
 
 
 def fingerprint(pictures: Sequence[Picture]) -> str:
-    """SHA-256 over the labels and contents of the images, whatever their names: two equal ones mean the same data."""
+    """Return the SHA-256 of the images' labels and contents, independent of their names."""
     lines = sorted(f"{p.class_name}\t{hashlib.sha256(p.path.read_bytes()).hexdigest()}\n" for p in pictures)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class _Search:
-    """What was found so far; given: further spellings of classes."""
+    """The images and problems found so far; given: further spellings of classes."""
 
     task: str
     given: Mapping[str, str]
@@ -136,7 +135,7 @@ class _Search:
     problems: list[str]
 
     def folder(self, folder: Path) -> None:
-        """Find the folders of classes in a data folder, or in a few folders around them."""
+        """Find the class folders in a data folder, up to a few levels down."""
         tops = [folder]
         for _ in range(_DEEPEST):
             found = [top for top in tops if self._is_data(top)]
@@ -151,7 +150,7 @@ class _Search:
             self._data(folder, folder.parent)
 
     def _labelled(self, files: Sequence[Path], folder: Path) -> None:
-        """Take files that name their class themselves."""
+        """Add files that store their class."""
         for file in files:
             class_name = class_of(label_of(file) or "", self.task, self.given)
             name = _name(file, folder.parent)
@@ -189,7 +188,7 @@ class _Search:
         if not files:
             self.problems.append(f"{name}: the folder is empty.")
         for f in files:
-            # Some lay their folders the other way round: glioma/train.
+            # Some collections nest the other way round: glioma/train.
             inner = _SPLIT_NAMES.get(f.relative_to(folder).parts[0].lower(), split)
             self.pictures.append(Picture(f, _name(f, root), inner, class_name, source))
 
@@ -228,12 +227,12 @@ class _Search:
 
 
 def _read_table(table: Path) -> tuple[list[dict[str, str]], tuple[str, str, str | None]]:
-    """Return the rows of a table, and its columns of paths, labels and, where there is one, splits.
+    """Return the rows of a table, and the names of its path, label and (if present) split columns.
 
     Raises:
-        DataError: it has no such columns.
+        DataError: the path or label column is missing.
     """
-    # File names in it may be of any encoding.
+    # File names in it may have any encoding.
     text = table.read_text(encoding="utf-8-sig", errors="surrogateescape")
     head = text.partition("\n")[0]
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
@@ -255,7 +254,7 @@ def _split_of(folder: Path) -> str | None:
 
 
 def _name(path: Path, root: Path) -> str:
-    """Return the name of a file or folder: from a folder around it, or else its last parts."""
+    """Return a path relative to root, or else its last parts."""
     inner = path.relative_to(root) if path.is_relative_to(root) else Path(*path.parts[-4:])
     return in_utf8(inner.as_posix())
 

@@ -1,4 +1,4 @@
-"""What a table says of single images: patient, plane, sequence, outline of the lesion."""
+"""A table with facts about single images: patient, plane, sequence, lesion outline."""
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
@@ -16,14 +16,14 @@ from training.data.folders import Picture
 from training.errors import DataError
 
 _COLUMNS = ("path", "source", "label", "patient", "plane", "modality", "mask")
-# How a table says that it does not know.
+# Spellings of "unknown" in tables.
 _UNKNOWN = {"", "?", "unknown"}
 Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """One row. patient: with its source, empty where unknown; mask: the lesion's outline, None where there is none."""
+    """One row. patient: with its source, empty if unknown; mask: file of the lesion's outline, or None."""
 
     patient: str
     plane: str
@@ -32,17 +32,17 @@ class ImageFacts:
 
     @property
     def stripped(self) -> bool:
-        """Whether the skull is taken off."""
+        """Whether the skull has been removed."""
         return "stripped" in self.modality or "stripped" in self.patient
 
 
 def read_image_table(table: Path | None) -> dict[str, ImageFacts]:
-    """Read a table by the path of each image, as it is written there; empty where there is no table.
+    """Return the rows by image path as written in the table; empty without a table.
 
-    Masks lie relative to the table's folder.
+    Mask paths are relative to the table's folder.
 
     Raises:
-        DataError: the file is missing or is no such table.
+        DataError: the file is missing or is not such a table.
     """
     return rows_by_path(table, "images", _COLUMNS, lambda row: _facts(row, table.parent if table else Path()))
 
@@ -50,10 +50,10 @@ def read_image_table(table: Path | None) -> dict[str, ImageFacts]:
 def rows_by_path(
     table: Path | None, of_what: str, columns: Sequence[str], made: Callable[[dict[str, str]], Row]
 ) -> dict[str, Row]:
-    """Read a CSV file whose rows are of one image each, by its column `path`; empty where there is none.
+    """Read a CSV file with one row per image, keyed by its column `path`; empty without a file.
 
     Raises:
-        DataError: the file is missing, or nothing can be made of its rows.
+        DataError: the file is missing, or its rows cannot be read.
     """
     if table is None:
         return {}
@@ -68,25 +68,25 @@ def rows_by_path(
 
 
 def row_of(path: Path, rows: Mapping[str, Row]) -> Row | None:
-    """Return the row whose path ends the image's; None where there is none."""
+    """Return the row whose path is the end of the image's path, or None."""
     return next((rows[tail] for n in (4, 3, 2) if (tail := "/".join(path.parts[-n:])) in rows), None)
 
 
 def facts_of(pictures: Sequence[Picture], facts: dict[str, ImageFacts]) -> list[ImageFacts | None]:
-    """Return the row of each image: the one whose path ends the image's, or what its file says; None without."""
+    """Return the facts of each image: its row in the table, else what its file stores, else None."""
     return [row_of(picture.path, facts) or _of_file(picture.path) for picture in pictures]
 
 
 def _of_file(path: Path) -> ImageFacts | None:
     patient = patient_of(path) if is_chengs(path) else ""
-    # One source, in however many folders it lies: its patients go across them.
+    # One source for all folders: the same patients may be in several.
     return ImageFacts(f"cheng/{patient}", "", "", path) if patient else None
 
 
 def masks_of(
     pictures: Sequence[Picture], facts: Sequence[ImageFacts | None], outlines: Path | None
 ) -> list[Path | None]:
-    """Return the file of each image's outline: the one of its table, or the PNG of its path in a folder."""
+    """Return the file of each image's outline: from its table, or the PNG under the same path in `outlines`."""
     return [
         row.mask if row and row.mask else _in_folder(picture.path, outlines)
         for picture, row in zip(pictures, facts, strict=True)
@@ -94,7 +94,7 @@ def masks_of(
 
 
 def links_of_patients(facts: Sequence[ImageFacts | None]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return pairs that hold the images of each patient together: int64 (m,) each."""
+    """Return index pairs that link the images of each patient: int64 (m,) each."""
     last: dict[str, int] = {}
     pairs = []
     for i, row in enumerate(facts):
@@ -107,12 +107,12 @@ def links_of_patients(facts: Sequence[ImageFacts | None]) -> tuple[NDArray[np.in
 
 
 def outline_in_input(mask: Path, frame: NDArray[np.int64], size_px: int) -> NDArray[np.bool_]:
-    """Return an outline where the network sees it: bool (size, size).
+    """Return an outline in the network's input: bool (size, size).
 
-    frame: int64 (6,), top, bottom, left, right of the head's box, height, width of the image as it was read.
+    frame: int64 (6,), top, bottom, left, right of the head's box, height, width of the image as read.
 
     Raises:
-        DataError: the file is no image.
+        DataError: the file is not an image.
     """
     top, bottom, left, right, height, width = frame.tolist()
     try:

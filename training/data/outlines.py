@@ -1,4 +1,4 @@
-"""Outlines of lesions in the network's input, one bit per pixel: ten thousand at 208 px take 54 MB."""
+"""Lesion outlines in the network's input, one bit per pixel: ten thousand at 208 px take 54 MB."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Outlines:
 
     @classmethod
     def of(cls, masks: Sequence[NDArray[np.bool_] | None], side_px: int) -> "Outlines":
-        """Pack masks of shape (side, side); one without a pixel counts as none."""
+        """Pack masks of shape (side, side); an empty mask counts as none."""
         drawn = [mask for mask in masks if mask is not None and mask.any()]
         n_bytes = -(-(side_px**2) // 8)
         packed = np.array([np.packbits(mask) for mask in drawn], np.uint8).reshape(len(drawn), n_bytes)
@@ -30,11 +30,11 @@ class Outlines:
         return self.rows >= 0
 
     def subset(self, indices: NDArray[np.int64]) -> "Outlines":
-        """Keep the images at the given places."""
+        """Return the outlines of the images at the given indices."""
         return Outlines(self.packed, self.rows[indices], self.side_px)
 
     def __getitem__(self, i: int) -> NDArray[np.float32] | None:
-        """Return an image's outline, float32 (side, side), 0 or 1; None where it has none."""
+        """Return an image's outline, float32 (side, side), 0 or 1, or None."""
         if self.rows[i] < 0:
             return None
         bits = np.unpackbits(self.packed[self.rows[i]], count=self.side_px**2)
@@ -42,7 +42,7 @@ class Outlines:
 
 
 def ellipse_in(box: NDArray[np.float32], side_px: int) -> NDArray[np.bool_] | None:
-    """Return the ellipse within a box of shares (top, bottom, left, right), bool (side, side); None for one of NaN."""
+    """Return the ellipse in a box of shares (top, bottom, left, right): bool (side, side), or None for a NaN box."""
     if np.isnan(box).any():
         return None
     top, bottom, left, right = box * side_px

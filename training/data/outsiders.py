@@ -1,8 +1,8 @@
-"""Images that are not brain MRI, to choose the gate's threshold on and to measure it on: a folder per kind.
+"""Images that are not brain MRI, for choosing and measuring the gate's threshold: a folder per kind.
 
-Everything is drawn here or comes with installed packages, so that the collection can be made again anywhere; it is not
-kept in the repository. Half of the kinds choose, the other half only measure: a gate that merely learnt the first
-half's looks shows it on the second.
+All images are drawn here or come with installed packages, so anyone can rebuild the collection; it is not in the
+repository. Half of the kinds choose the threshold, the other half only measure it: a gate that merely learned the
+looks of the first half fails on the second.
 """
 
 import io
@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter
 
 from training.errors import DataError
 
-# What each half must stand for: photographs, text, drawings, noise and medical images are on both sides.
+# Both halves have photographs, text, drawings, noise and medical images.
 TUNING_KINDS = ("wallpapers", "documents", "noise", "shapes", "digits", "x_ray_and_ct")
 TEST_KINDS = (
     "photographs", "microscopy_and_space", "charts", "textures", "gradients", "faces", "phantoms",
@@ -27,7 +27,7 @@ TEST_KINDS = (
 PER_KIND = 60
 _SIZE = 256
 
-# Files in scikit-image's own wheel; its other images would have to be downloaded.
+# Files in scikit-image's wheel; its other images need a download.
 _MICROSCOPY_AND_SPACE = (
     "ihc.png", "cell.png", "hubble_deep_field.jpg", "moon.png", "retina.jpg", "microaneurysms.png",
 )  # fmt: skip
@@ -44,7 +44,7 @@ Picture = NDArray[np.uint8]
 
 
 def gather_outsiders(out: Path, extra: dict[str, list[Path]], seed: int = 0) -> None:
-    """Write PNG files into out/KIND/, once: a folder that is there stays. `extra`: folders with more of a kind.
+    """Write PNG files into out/KIND/; an existing folder is kept. `extra`: folders with more images of a kind.
 
     Raises:
         DataError: a folder of extra images does not exist, or names an unknown kind.
@@ -79,7 +79,7 @@ def _check_extra(extra: dict[str, list[Path]]) -> None:
 
 def _extra_pictures(folders: list[Path], random: np.random.Generator) -> Iterator[Picture]:
     files = sorted(p for f in folders for p in f.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"})
-    # Wallpapers come in several sizes and shades of the same motif.
+    # Wallpapers repeat one motif in several sizes and shades.
     seen: set[bytes] = set()
     for i in random.permutation(len(files)):
         try:
@@ -162,7 +162,7 @@ def _shapes(random: np.random.Generator) -> Iterator[Picture]:
 
 
 def _phantoms(random: np.random.Generator) -> Iterator[Picture]:
-    """Discs, eggs and fruit on black: bright ovals that fill the frame as a head does, with something in them."""
+    """Discs, eggs and fruit on black: bright ovals with content, filling the frame like a head."""
     y, x = np.mgrid[-1 : 1 : _SIZE * 1j, -1 : 1 : _SIZE * 1j]
     for i in range(PER_KIND):
         radius = np.hypot(x / random.uniform(0.55, 0.9), y / random.uniform(0.7, 0.95))
@@ -244,14 +244,14 @@ def _faces(_: np.random.Generator) -> Iterator[Picture]:
 
 
 def _dicom(wanted: tuple[str, ...]) -> Callable[[np.random.Generator], Iterator[Picture]]:
-    """Images of pydicom's own files by modality; heads of MR are not among the wanted ones."""
+    """Images of pydicom's test files by modality, without MR heads."""
 
     def pictures(random: np.random.Generator) -> Iterator[Picture]:
         import pydicom
         from pydicom.data import get_testdata_files
 
         seen: set[bytes] = set()
-        # Without a network it warns of files that it would download; some of those that it has are odd on purpose.
+        # Offline, pydicom warns about files it would download; some that it ships are odd on purpose.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             files = sorted(get_testdata_files("*.dcm"))

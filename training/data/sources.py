@@ -25,10 +25,10 @@ CACHE = Path("runs/cache")
 
 @dataclass(frozen=True)
 class Sources:
-    """The folders, and what else is known of their images; None where there is nothing.
+    """The folders, and what else is known about their images; None for what is not given.
 
-    boxes: a table of lesion boxes and slice numbers; cache: where decoded images are kept; table: what is known of
-    single images; outlines: a folder of lesions' outlines, laid out as the images are; classes: further spellings of
+    boxes: a table of lesion boxes and slice numbers; cache: folder for decoded images; table: facts about single
+    images; outlines: a folder of lesion outlines with the same layout as the images; classes: further spellings of
     class names, each as SPELLING=CLASS.
     """
 
@@ -40,10 +40,10 @@ class Sources:
     classes: tuple[str, ...] = ()
 
     def find(self, task: str, *splits: str) -> Collection:
-        """Find the images under the class names of the task; of these splits, if some are named.
+        """Find the images under the class names of the task, only of the given splits if any.
 
         Raises:
-            DataError: a folder cannot be used, or the table of boxes is not of these images.
+            DataError: a folder cannot be used, or the table of boxes belongs to other images.
         """
         found = find_pictures(self.folders, task, self.classes)
         boxes_of(self.boxes, found.pictures)
@@ -53,26 +53,26 @@ class Sources:
         """Preprocess every readable image.
 
         Raises:
-            DataError: none is readable.
+            DataError: no image is readable.
         """
         decoded = decode(pictures, input_size_px, self.cache)
         require_readable(decoded.pictures, decoded.problems)
         return decoded
 
     def lesions(self, pictures: Sequence[Picture]) -> list[Lesion | None]:
-        """Return the row of each image in the table of boxes; None where it has none."""
+        """Return the row of each image in the table of boxes, or None."""
         return lesions_of(pictures, read_boxes(self.boxes))
 
     def series(self, pictures: Sequence[Picture]) -> NDArray[np.int64]:
-        """Return the slice number of each image, -1 where none is known: int64 (n,)."""
+        """Return the slice number of each image, -1 if unknown: int64 (n,)."""
         return series_of(pictures, read_boxes(self.boxes))
 
     def facts(self, pictures: Sequence[Picture]) -> list[ImageFacts | None]:
-        """Return the row of each image in the table of images; None where it has none."""
+        """Return the row of each image in the table of images, or None."""
         return facts_of(pictures, read_image_table(self.table))
 
     def outlines_of(self, decoded: Decoded) -> Outlines:
-        """Return the lesions' outlines in the network's input; where only a box is known, the ellipse in it."""
+        """Return the lesion outlines in the network's input. If only a box is known: the ellipse in it."""
         masks = masks_of(decoded.pictures, self.facts(decoded.pictures), self.outlines)
         boxes, size = boxes_in_input(decoded, self.lesions(decoded.pictures)), decoded.pixels.shape[1]
         drawn = [
@@ -83,12 +83,12 @@ class Sources:
 
     @property
     def names(self) -> list[str]:
-        """The last two parts of each folder's path, which say the same on every machine."""
+        """The last two parts of each folder's path, the same on every machine."""
         return [folder_name(folder) for folder in self.folders]
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """Ask for the folders."""
+    """Add the options for the data folders."""
     parser.add_argument(
         "--data", nargs="+", type=Path, required=True, action="extend", metavar="DIR",
         help="a folder per class, Training/ and Testing/ folders of them, or a CSV file of paths and labels; may be "
@@ -99,7 +99,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def add_sources(parser: argparse.ArgumentParser, boxes_required: bool = False) -> None:
-    """Ask for folders, boxes and cache."""
+    """Add the options for folders, tables and cache."""
     add_data(parser)
     parser.add_argument(
         "--boxes", type=Path, metavar="FILE", required=boxes_required,
@@ -113,7 +113,7 @@ def add_sources(parser: argparse.ArgumentParser, boxes_required: bool = False) -
 
 
 def sources_of(options: argparse.Namespace) -> Sources:
-    """Return what `add_sources` asked for."""
+    """Return the sources chosen by the options of `add_sources`."""
     return Sources(
         tuple(options.data), options.boxes, options.cache, options.table, options.outlines, tuple(options.classes)
     )

@@ -1,4 +1,4 @@
-"""Which images are for training and which for validation: drawn by group, and kept in a table."""
+"""Which images are for training and which for validation: drawn by group, saved in a table."""
 
 import csv
 import io
@@ -43,7 +43,7 @@ class SplitTable:
         """Read a table.
 
         Raises:
-            DataError: there is none.
+            DataError: the file does not exist.
         """
         try:
             with file.open(newline="", encoding="utf-8") as table:
@@ -55,10 +55,10 @@ class SplitTable:
         return cls(file, rows)
 
     def pictures_among(self, pictures: Sequence[Picture]) -> tuple[Picture, ...]:
-        """Keep the images of the table.
+        """Return the given images that are in the table.
 
         Raises:
-            DataError: some of the table's images are not among those given.
+            DataError: some of the table's images are missing.
         """
         found = tuple(p for p in pictures if p.name in self.rows)
         if len(found) != len(self.rows):
@@ -69,15 +69,15 @@ class SplitTable:
         return found
 
     def split_of(self, pictures: Sequence[Picture]) -> tuple[NDArray[np.int64], Split]:
-        """Return groups, int64 (n,), and split of images as the table has them."""
+        """Return the groups of images, int64 (n,), and their split, as in the table."""
         held_out = np.array([self.rows[p.name].validation for p in pictures], bool)
         groups = np.array([self.rows[p.name].group for p in pictures], np.int64)
         return groups, Split(np.flatnonzero(~held_out), np.flatnonzero(held_out))
 
     def kept_in(self, split: Split, groups: NDArray[np.int64], pictures: Sequence[Picture]) -> Split:
-        """Return a split in which every group of the table is on the side where the table has it.
+        """Return the split with every group of the table moved to its side in the table.
 
-        A group with an image that was trained on is for training: a network that learned from it is not measured on it.
+        A group with a training image goes to training: no network is measured on a group that it learned from.
         """
         rows = [self.rows.get(p.name) for p in pictures]
         learned = np.isin(groups, groups[[row is not None and not row.validation for row in rows]])
@@ -101,7 +101,7 @@ def write_split(file: Path, pictures: Sequence[Picture], groups: NDArray[np.int6
 
 
 def folds(labels: NDArray[np.int64], groups: NDArray[np.int64], n_folds: int, seed: int) -> Iterator[Split]:
-    """Draw folds of whole groups, each with about the same share of every class."""
+    """Yield folds of whole groups, each with about the same share of every class."""
     drawn = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     for training, validation in drawn.split(labels, labels, groups):
         yield Split(training, validation)
@@ -110,10 +110,10 @@ def folds(labels: NDArray[np.int64], groups: NDArray[np.int64], n_folds: int, se
 def draw_split(
     labels: NDArray[np.int64], groups: NDArray[np.int64], validation_share: float, seed: int, class_names: Sequence[str]
 ) -> Split:
-    """Draw whole groups into validation: about this share of every class, and some of every class on both sides.
+    """Draw whole groups for validation: about this share of every class, with every class on both sides.
 
     Raises:
-        DataError: there are too few different images of a class.
+        DataError: a class has too few different images.
     """
     n_groups = [len(np.unique(groups[labels == i])) for i in range(len(class_names))]
     few = [name for name, n in zip(class_names, n_groups, strict=True) if n < 2]

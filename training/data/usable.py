@@ -16,7 +16,7 @@ from training.errors import DataError
 
 
 def few_per_class(pictures: Sequence[Picture], n: int) -> tuple[Picture, ...]:
-    """Keep n images spread evenly over each class: neighbours in a folder are often the same patient."""
+    """Return n images of each class, evenly spaced: neighbours in a folder are often the same patient."""
     kept: list[Picture] = []
     for name in sorted({p.class_name for p in pictures}):
         of_class = [p for p in pictures if p.class_name == name]
@@ -25,9 +25,9 @@ def few_per_class(pictures: Sequence[Picture], n: int) -> tuple[Picture, ...]:
 
 
 def leave_out(decoded: Decoded, unseen: Sources, audit: Path | None, task: str) -> Decoded:
-    """Drop every image that is, as itself or nearly, in the folders that must stay unseen.
+    """Drop every image that has a copy or near-duplicate in the folders that must stay unseen.
 
-    audit: a folder that `audit` wrote, whose copies count as near-duplicates too.
+    audit: a folder written by `audit`; its copies count too.
     """
     if not unseen.folders:
         return decoded
@@ -39,10 +39,10 @@ def leave_out(decoded: Decoded, unseen: Sources, audit: Path | None, task: str) 
 
 
 def drop_conflicts(decoded: Decoded, lesions: Sequence[Lesion | None], task: str) -> Decoded:
-    """Drop images whose label is not the one that their first source gave them.
+    """Drop images whose label contradicts their original source.
 
     Raises:
-        DataError: a class has no image left, after this and what was dropped before.
+        DataError: a class has no image left.
     """
     conflicts = [
         lesion is not None and lesion.class_name != p.class_name and task == TUMOR_TYPE

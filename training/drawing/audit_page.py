@@ -1,4 +1,4 @@
-"""The audit as one page, with the images side by side."""
+"""Write the audit as one page, with the images side by side."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,18 +45,18 @@ def write_audit_report(
         if places:
             plots.gallery([decoded.pixels[i] for i in places], captions, out / name)
     counted = f"{figures.n_pictures} images, {figures.identical_files} of them copies byte by byte."
-    across_sentence = "Pictures of the first with at least one near-duplicate in the second."
+    across_sentence = "Images of the first with at least one near-duplicate in the second."
     as_seen = "Each pair side by side, as the network sees them."
     found = [[name, share(of.found), share(of.found_by_phash)] for name, of in figures.detector.recall.items()]
     sections = [
         Section("Pictures", (counted,),
-                Table(["folder", "pictures"], list(figures.by_folder.items()))),
+                Table(["folder", "images"], list(figures.by_folder.items()))),
         Section("Near-duplicates across folders", (across_sentence,),
-                Table(["folders", "pictures"], list(figures.across_splits.items()))),
-        _shown("The least alike pairs across folders", as_seen, galleries, "least_alike.png", out),
+                Table(["folders", "images"], list(figures.across_splits.items()))),
+        _shown("The least similar pairs across folders", as_seen, galleries, "least_alike.png", out),
         Section("Contradicting labels", figures.label_conflicts or ["None."]),
         _shown("Near-duplicates with contradicting labels", "", galleries, "conflicts.png", out),
-        _shown("Copies that only the network finds", "The most alike that thumbnails miss.", galleries,
+        _shown("Copies that only the network finds", "The most similar that thumbnails miss.", galleries,
                "by_network.png", out),
         _shown("Unlike brain MRI", "The gate would refuse these.", galleries, "suspects.png", out),
         Section("How well near-duplicates are found", (str(figures.detector.false_pairs or ""),),

@@ -1,6 +1,6 @@
-"""Write what people read of figures: of the served models from their cards, of earlier networks from docs/studies/data.
+"""Write the documents with figures: served models from their cards, earlier networks from docs/studies/data.
 
-The templates stand in training/drawing/templates and docs/studies/source; a test writes all texts again and compares.
+The templates are in training/drawing/templates and docs/studies/source. A test regenerates all texts and compares.
 """
 
 import json
@@ -33,10 +33,10 @@ _SCORES = ("n_pictures", "n_correct", "accuracy", "accuracy_interval", "balanced
 
 
 def write_documents(top: Path = TOP) -> None:
-    """Write every text and plot that is made from figures.
+    """Write every generated text and plot.
 
     Raises:
-        ModelFileError: a card is missing or is not one.
+        ModelFileError: a card is missing or is not valid.
     """
     cards = read_cards(top)
     for name, text in texts(cards, top).items():
@@ -87,7 +87,7 @@ def served_json(cards: list[ModelCard]) -> str:
         for card in cards
     ]
     text = json.dumps({"models": models}, indent=1, ensure_ascii=False)
-    # A list of numbers on one line, so that people can read the file too.
+    # Lists of numbers on one line, for readers.
     return re.sub(r"\[\s+([^\[\]{}\"]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
 
 
@@ -97,7 +97,7 @@ def _scores(metrics: dict[str, Any]) -> dict[str, Any]:
 
 
 def trust_measured(card: ModelCard) -> dict[str, dict[str, Any]]:
-    """Return what was measured of a model's trust, by the set of images; nothing where it was not calibrated."""
+    """Return a model's trust figures by set of images; empty if it was not calibrated."""
     if "trust" not in card.metrics:
         return {}
     tested = {name: of["trust"] for name, of in card.metrics.items() if "all" in of and "trust" in of}
@@ -105,17 +105,17 @@ def trust_measured(card: ModelCard) -> dict[str, dict[str, Any]]:
 
 
 def trust_plot(card: ModelCard) -> str:
-    """Name the plot of it."""
+    """Return the name of a model's trust plot."""
     return f"docs/trust-{card.name}.png"
 
 
 def _french(top: Path) -> NullTranslations:
-    """Return the translations of the cards' sentences, as the page has them."""
+    """Return the page's translations of the cards' sentences."""
     return translation("messages", top / "web" / "languages" / "translations", ["fr"], fallback=True)
 
 
 def _scorings(top: Path) -> list[list[str]]:
-    """Read the cells of the log of scorings, in its order."""
+    """Return the cells of the log of scorings, in its order."""
     lines = (top / "docs" / "scorings.md").read_text(encoding="utf-8").splitlines()
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("| 2")]
 
@@ -144,13 +144,13 @@ def _recalls(figures: dict[str, Any]) -> str:
 
 
 def _worst_recall(figures: dict[str, Any]) -> str:
-    """Name the class of which the smallest share is found."""
+    """Return the class with the lowest recall, as text."""
     of_class = {name: of["recall"] for name, of in figures["per_class"].items() if of["recall"] is not None}
     worst = min(of_class, key=of_class.__getitem__)
     return f"{worst} {_percent(of_class[worst])} of {figures['per_class'][worst]['n_pictures']}"
 
 
 def _averages(figures: dict[str, Any]) -> str:
-    """Averages over the classes say something only where there are several."""
+    """Return averages over the classes, if there are several."""
     several = sum(of["n_pictures"] > 0 for of in figures["per_class"].values()) > 1
     return f"{figures['balanced_accuracy']:.3f}; {figures['macro_f1']:.3f}" if several else "-"

@@ -1,4 +1,4 @@
-"""The evaluation as one page, with the worst mistakes and what spoke for them."""
+"""Write the evaluation as one page, with the worst mistakes and the evidence for them."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,8 +18,8 @@ from training.measure.scoring import Evaluation, Scoring
 N_MISTAKES = 20
 _PARTS = {
     "all": "All images",
-    "not_in_training": "Pictures that do not stand in the training data",
-    "also_in_training": "Pictures that also stand in the training data",
+    "not_in_training": "Images that are not in the training data",
+    "also_in_training": "Images that are also in the training data",
 }
 
 
@@ -46,7 +46,7 @@ def _draw(classifier: Classifier, scoring: Scoring, evaluation: Evaluation, out:
 
 
 def _explained(classifier: Classifier, scoring: Scoring, place: int) -> NDArray[np.uint8]:
-    """The image with the evidence for the class that was given: uint8, (size, size, 3)."""
+    """Return the image with the evidence for the predicted class: uint8, (size, size, 3)."""
     pixels = scoring.decoded.pixels[place]
     maps = classifier.predict_inputs(pixels[None, ..., None]).feature_maps[0]
     given = scoring.class_names[int(scoring.probabilities[place].argmax())]
@@ -55,7 +55,7 @@ def _explained(classifier: Classifier, scoring: Scoring, place: int) -> NDArray[
 
 
 def _worst_mistakes(scoring: Scoring) -> NDArray[np.int64]:
-    """The wrong answers, those with the least probability for the true class first."""
+    """Return the wrong answers, lowest probability of the true class first."""
     of_truth = scoring.probabilities[np.arange(len(scoring.labels)), scoring.labels]
     wrong = np.flatnonzero(scoring.probabilities.argmax(axis=1) != scoring.labels)
     return wrong[np.argsort(of_truth[wrong])][:N_MISTAKES]
@@ -68,11 +68,11 @@ def _write_page(evaluation: Evaluation, out: Path) -> None:
     sections += [
         Section("Confusion matrix", pictures={out / "confusion_matrix.png": "Confusion matrix"}),
         Section("ROC", pictures={out / "roc.png": "ROC curve of each class"}),
-        Section("Can one trust its probabilities?", list(trust_sentences(evaluation)), pictures={
+        Section("Can its probabilities be trusted?", list(trust_sentences(evaluation)), pictures={
             out / "reliability.png": "Reliability diagram", out / "risk_coverage.png": "Risk-coverage curve",
         }),
-        Section("Worst mistakes", ["As the network saw them, the surest wrong answers first."], pictures={
-            out / "mistakes.png": "Pictures that were misread",
+        Section("Worst mistakes", ["As the network saw them, most confident mistakes first."], pictures={
+            out / "mistakes.png": "Images that were misclassified",
             out / "mistakes_explained.png": "The same, with the evidence for the wrong class in colour",
         }),
     ]  # fmt: skip
@@ -80,7 +80,7 @@ def _write_page(evaluation: Evaluation, out: Path) -> None:
 
 
 def sentence(figures: Summary) -> str:
-    """Say how many answers are correct."""
+    """Return a sentence on how many answers are correct."""
     return (
         f"{figures.n_correct} of {figures.n_pictures} correct: accuracy {figures.with_interval}, "
         f"balanced accuracy {figures.balanced_accuracy:.3f}, macro F1 {figures.macro_f1:.3f}."
@@ -88,7 +88,7 @@ def sentence(figures: Summary) -> str:
 
 
 def trust_sentences(evaluation: Evaluation) -> Iterable[str]:
-    """Say how far the answers can be trusted."""
+    """Yield sentences on how far the answers can be trusted."""
     calibrated, selective = evaluation.trust.calibration, evaluation.trust.selective
     yield (
         f"Expected calibration error {calibrated.expected_calibration_error:.3f}, "
@@ -99,9 +99,9 @@ def trust_sentences(evaluation: Evaluation) -> Iterable[str]:
         f"Area under the risk-coverage curve {selective.area_under_risk_coverage:.3f}."
     )
     if evaluation.model.gate:
-        yield f"Refused as no brain MRI: {evaluation.refused_by_gate:.3f}."
+        yield f"Refused as not a brain MRI: {evaluation.refused_by_gate:.3f}."
     else:
-        yield "This model does not tell what is no brain MRI."
+        yield "This model does not refuse images other than brain MRI."
 
 
 def _class_table(figures: Summary) -> Table:
@@ -109,4 +109,4 @@ def _class_table(figures: Summary) -> Table:
         [name, f.n_pictures, share(f.precision), share(f.recall), share(f.f1), share(f.auroc)]
         for name, f in figures.per_class.items()
     ]
-    return Table(["class", "pictures", "precision", "recall", "F1", "AUROC"], rows)
+    return Table(["class", "images", "precision", "recall", "F1", "AUROC"], rows)

@@ -1,4 +1,4 @@
-"""Write one HTML page that opens alone, without a network: images are embedded."""
+"""Write one self-contained HTML page with embedded images."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Section:
-    """A heading with sentences, a table, and PNG files with their alternative texts, each of which may be absent."""
+    """A heading with optional sentences, table, and PNG files with their alternative texts."""
 
     heading: str
     sentences: Sequence[str] = ()
@@ -35,6 +35,6 @@ class Section:
 
 
 def write_page(file: Path, title: str, sections: Sequence[Section]) -> None:
-    """Write the page in one step."""
+    """Write the page atomically."""
     page = _ENVIRONMENT.get_template("page.html").render(title=title, disclaimer=DISCLAIMER, sections=sections)
     write_atomically(file, page.encode())

@@ -18,7 +18,7 @@ _DPI = 110
 
 
 def training_curves(history: Sequence[dict[str, float | str]], file: Path) -> None:
-    """Loss and accuracy per epoch; a dashed line where the fine-tuning phase begins."""
+    """Draw loss and accuracy per epoch; a dashed line marks the start of fine-tuning."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     epochs = np.arange(1, len(history) + 1)
     for axis, quantity in zip(axes, ("loss", "accuracy"), strict=True):
@@ -34,12 +34,12 @@ def training_curves(history: Sequence[dict[str, float | str]], file: Path) -> No
 
 
 def _figure(row: dict[str, float | str], side: str, quantity: str) -> float:
-    """That of the probabilities, where the network has further outputs."""
+    """Return a figure of one epoch; of the probabilities if the network has several outputs."""
     return float(row.get(f"{side}probabilities_{quantity}", row.get(f"{side}{quantity}", np.nan)))
 
 
 def reliability(calibration: Calibration, file: Path) -> None:
-    """How often answers of a probability are right; on the dashed line probabilities are what they say."""
+    """Draw how often answers of each probability are right; the dashed line is perfect calibration."""
     figure, axis = plt.subplots(figsize=(5, 5), layout="constrained")
     axis.plot([0, 1], [0, 1], linestyle="--", color="grey")
     axis.plot([b.mean_probability for b in calibration.bins], [b.share_right for b in calibration.bins], marker="o")
@@ -51,7 +51,7 @@ def reliability(calibration: Calibration, file: Path) -> None:
 
 
 def risk_coverage(selective: Selective, file: Path) -> None:
-    """Error among the answers that are given, from the surest on; the mark is the model's own bound."""
+    """Draw the error among the surest answers against their share; the mark is the model's own threshold."""
     figure, axis = plt.subplots(figsize=(6, 4), layout="constrained")
     axis.plot([point.coverage for point in selective.curve], [point.risk for point in selective.curve])
     if selective.error_among_certain is not None:
@@ -62,9 +62,9 @@ def risk_coverage(selective: Selective, file: Path) -> None:
 
 
 def trust(measured: dict[str, dict[str, Any]], file: Path) -> None:
-    """Reliability and risk-coverage of several sets of images side by side.
+    """Draw reliability and risk-coverage of several sets of images side by side.
 
-    measured: by the name of the set, `calibration` and `selective` as a published card has them.
+    measured: by name of the set, `calibration` and `selective` as in a published card.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.5), layout="constrained")
     left.plot([0, 1], [0, 1], linestyle="--", color="grey")
@@ -83,7 +83,7 @@ def trust(measured: dict[str, dict[str, Any]], file: Path) -> None:
 
 
 def confusion_matrix(matrix: NDArray[np.int64], class_names: Sequence[str], file: Path) -> None:
-    """Counts, with the share of the true class as colour; matrix: int64 (n_classes, n_classes), rows are the truth."""
+    """Draw counts, coloured by share of the true class; matrix: int64 (n_classes, n_classes), rows are the truth."""
     figure, axis = plt.subplots(
         figsize=(1.6 + 1.1 * len(class_names), 1.2 + 1.0 * len(class_names)), layout="constrained"
     )
@@ -101,7 +101,7 @@ def confusion_matrix(matrix: NDArray[np.int64], class_names: Sequence[str], file
 
 
 def roc_curves(curves: dict[str, tuple[NDArray[np.float64], NDArray[np.float64], float]], file: Path) -> None:
-    """One curve per class against all others: false-positive rates, true-positive rates, area."""
+    """Draw one curve per class against all others; curves: false-positive rates, true-positive rates, area."""
     figure, axis = plt.subplots(figsize=(5.5, 5), layout="constrained")
     for name, (false_positive, true_positive, area) in curves.items():
         axis.plot(false_positive, true_positive, label=f"{name} (AUC {area:.3f})")
@@ -113,7 +113,7 @@ def roc_curves(curves: dict[str, tuple[NDArray[np.float64], NDArray[np.float64],
 
 
 def bars_per_split(counts: dict[str, dict[str, int]], file: Path) -> None:
-    """Number of images per class, one group of bars per split."""
+    """Draw the number of images per class, one group of bars per split."""
     figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
     names = sorted({name for split in counts.values() for name in split})
     width = 0.8 / len(counts)
@@ -122,13 +122,13 @@ def bars_per_split(counts: dict[str, dict[str, int]], file: Path) -> None:
         bars = axis.bar(np.arange(len(names)) + i * width, heights, width, label=split)
         axis.bar_label(bars)
     axis.set_xticks(np.arange(len(names)) + 0.4 - width / 2, names)
-    axis.set(ylabel="pictures", title="Pictures per class and split")
+    axis.set(ylabel="images", title="Images per class and split")
     axis.legend()
     _save(figure, file)
 
 
 def picture_sizes(sizes: NDArray[np.int64], file: Path) -> None:
-    """Width against height; sizes: int64 (n, 2), width and height in pixels."""
+    """Draw width against height; sizes: int64 (n, 2), width and height in pixels."""
     figure, axis = plt.subplots(figsize=(5.5, 5), layout="constrained")
     different, counts = np.unique(sizes, axis=0, return_counts=True)
     axis.scatter(different[:, 0], different[:, 1], s=8 + 4 * np.sqrt(counts), alpha=0.5)
@@ -138,7 +138,7 @@ def picture_sizes(sizes: NDArray[np.int64], file: Path) -> None:
 
 
 def intensity_histograms(histograms: dict[str, NDArray[np.float64]], file: Path) -> None:
-    """Share of pixels per grey level and class; each histogram: float64 (256,), sum 1."""
+    """Draw the share of pixels per grey level and class; each histogram: float64 (256,), sum 1."""
     figure, axis = plt.subplots(figsize=(7, 4), layout="constrained")
     for name, shares in histograms.items():
         axis.plot(np.arange(256), shares, label=name, linewidth=1)
@@ -149,7 +149,7 @@ def intensity_histograms(histograms: dict[str, NDArray[np.float64]], file: Path)
 
 
 def gallery(pictures: Sequence[NDArray[np.uint8]], captions: Sequence[str], file: Path, columns: int = 5) -> None:
-    """Grey images, uint8 (height, width), in rows, each with its caption."""
+    """Draw grey images, uint8 (height, width), in rows, each with its caption."""
     rows = max(1, -(-len(pictures) // columns))
     figure, axes = plt.subplots(rows, columns, figsize=(2.4 * columns, 2.8 * rows), layout="constrained", squeeze=False)
     for axis in axes.flat:

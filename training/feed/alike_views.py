@@ -1,12 +1,12 @@
-"""Find heads of the same view: to lay a lesion into, and to cover one with what lies at its place in them."""
+"""Find heads of the same view, for pasting and covering lesions."""
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# Side of the thumbnails that are compared: coarse enough to forget the lesion, fine enough to tell the view.
+# Side of the compared thumbnails: coarse enough to hide the lesion, fine enough to show the view.
 _SIDE = 20
-# Among how many of the most alike one is drawn.
+# One is drawn among this many of the most similar.
 _N_DRAWN_FROM = 12
 
 
@@ -17,7 +17,7 @@ class AlikeViews:
         self._thumbnails = np.array([_thumbnail(p) for p in pixels], np.float32).reshape(-1, _SIDE * _SIDE)
 
     def draw(self, image: NDArray[np.uint8], least: float, random: np.random.Generator) -> tuple[int, bool] | None:
-        """Return the place of an image of the same view, and whether to mirror it; None where none is alike enough."""
+        """Return the index of an image of the same view and whether to mirror it; None if none is similar enough."""
         seen = _thumbnail(image)
         mirrored = seen.reshape(_SIDE, _SIDE)[:, ::-1].ravel()
         likeness = np.concatenate([self._thumbnails @ seen, self._thumbnails @ mirrored])
@@ -31,9 +31,9 @@ class AlikeViews:
 
 
 def _thumbnail(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the mean grey levels of a coarse grid, their mean taken off, of length 1: float32 (_SIDE * _SIDE,).
+    """Return the mean grey levels of a coarse grid, with mean 0 and length 1: float32 (_SIDE * _SIDE,).
 
-    The grid covers the whole image, whatever its size, so that a mirrored image has the mirrored grid.
+    The grid covers the whole image at any size, so a mirrored image has the mirrored grid.
     """
     whole = Image.fromarray(image.astype(np.float32))
     grid = np.asarray(whole.resize((_SIDE, _SIDE), Image.Resampling.BOX))

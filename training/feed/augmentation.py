@@ -1,7 +1,7 @@
 """Random changes of a preprocessed image during training; never part of the saved network.
 
-The published collections differ in look (scanner, sequence, export) more than in content, and their gliomas share one
-look: a network learns the look unless it is made unreliable. So grey levels are changed strongly, shapes mildly.
+The published collections differ more in look (scanner, sequence, export) than in content, and their gliomas share one
+look. A network learns that look unless it becomes unreliable: grey levels change strongly, shapes mildly.
 """
 
 import io
@@ -19,19 +19,19 @@ from training.feed.contrast import AIR, Contrast, change_contrast, change_detail
 class Augmentation:
     """Strengths; each image draws its own values uniformly up to them."""
 
-    # Left and right are alike for these classes. Images are never turned upside down.
+    # Left and right mean the same for these classes. Images are never flipped upside down.
     mirror_probability: float = 0.5
     rotation_degrees: float = 15.0
-    # Heads fill the frame after cropping; necks and skull caps make them fill it differently.
+    # Cropped heads fill the frame differently, depending on necks and skull caps.
     scale: float = 0.18
     shift_share: float = 0.08
     # Gamma from 1/2.2 to 2.2: the usual spread between linear and display-encoded exports.
     gamma: float = 2.2
-    # Knots of a random rising curve, mixed in: no single gamma describes another sequence.
+    # Knots of a random rising curve that is mixed in: no single gamma models another sequence.
     tone_curve_share: float = 0.5
     contrast: float = 0.35
     brightness: float = 30.0
-    # Slow change of brightness over the image, as coils cause it.
+    # Slow change of brightness over the image, as caused by coils.
     bias_field: float = 0.3
     blur_probability: float = 0.4
     blur_sigma_px: float = 1.5
@@ -39,10 +39,10 @@ class Augmentation:
     sharpen_amount: float = 1.5
     noise_probability: float = 0.4
     noise_sigma: float = 14.0
-    # Share of the side that is left before enlarging again: thumbnails from the web.
+    # Smallest share of the side after shrinking, before enlarging again: thumbnails from the web.
     low_resolution_probability: float = 0.25
     low_resolution_share: float = 0.45
-    # A rectangle filled with noise-free grey: no single spot may decide.
+    # A rectangle of uniform grey: no single spot may decide.
     erase_probability: float = 0.2
     erase_share: float = 0.25
     # The grey levels of another training image: what is bright in one sequence is dark in the next.
@@ -51,10 +51,10 @@ class Augmentation:
     borrow_spectrum_probability: float = 0.0
     # Another contrast altogether, as between T1 and T2, thick slices and ghosts.
     another_contrast: Contrast = field(default_factory=Contrast)
-    # Heads that the field of view cuts: the largest share of the image that is cut off on one side, then enlarged.
+    # Heads cut by the field of view: largest share of the image cut off on one side; the rest is enlarged.
     crop_probability: float = 0.0
     crop_share: float = 0.2
-    # The skull taken off, as many pipelines do before they share images: a shell of this share of the side.
+    # Skull removed, as in many pipelines before sharing: a shell of this share of the side.
     strip_probability: float = 0.0
     strip_share: tuple[float, float] = (0.04, 0.10)
     jpeg_probability: float = 0.0
@@ -72,10 +72,10 @@ def augment(
     partner: NDArray[np.uint8] | None = None,
     outline: NDArray[np.float32] | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Change one image of 0..255 at random: float32, (size, size), 0..255, and where its lesion's outline came to lie.
+    """Return one image of 0..255 changed at random, float32, (size, size), 0..255, and its lesion's moved outline.
 
     partner: another training image of the same shape, whose look may be borrowed; outline: float32 (size, size), 0..1.
-    The arguments stay as they were.
+    The arguments are not changed.
     """
     image, outline = _move(pixels.astype(np.float32), outline, strength, random)
     if random.random() < strength.strip_probability:
@@ -83,7 +83,7 @@ def augment(
     if partner is not None:
         image = _borrow_look(image, partner, strength, random)
     toned = change_contrast(image, strength.another_contrast, random)
-    # Other tones and then a strong gamma would leave many heads all white or all black.
+    # Changed tones followed by a strong gamma would make many heads all white or all black.
     image = _change_tones(toned, strength, random, bends=toned is image)
     image = change_detail(image, strength.another_contrast, random)
     image = _change_texture(image, strength, random)
@@ -115,12 +115,12 @@ def _move(
 
 
 def strip_skull(picture: NDArray[np.float32], share: float) -> NDArray[np.float32]:
-    """Blacken what is nearer to the head's outline than a share of the side; float32, same shape."""
+    """Blacken everything closer to the head's outline than a share of the side; float32, same shape."""
     return np.where(inside_head(picture, share), picture, 0).astype(np.float32)
 
 
 def inside_head(picture: NDArray[np.float32], share: float) -> NDArray[np.bool_]:
-    """Tell what is further inside the head than a share of the side: bool, same shape as the float32 image."""
+    """Return which pixels are deeper in the head than a share of the side: bool, same shape as the float32 image."""
     head = binary_fill_holes(gaussian_filter(picture, 1.0) > 2 * AIR)
     return distance_transform_edt(head) > share * picture.shape[0]  # type: ignore[no-any-return]
 
@@ -137,7 +137,7 @@ def _borrow_look(
 
 
 def match_levels(picture: NDArray[np.float32], partner: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the image the grey level histogram of another one, air (near black) apart; float32, same shape."""
+    """Return the image with another one's grey level histogram, except in air (near black); float32, same shape."""
     levels = np.clip(picture, 0, 255).astype(np.uint8)
     tissue, wanted = levels[levels > AIR], partner[partner > AIR]
     if not tissue.size or not wanted.size:
@@ -149,7 +149,7 @@ def match_levels(picture: NDArray[np.float32], partner: NDArray[np.uint8]) -> ND
 
 
 def match_spectrum(picture: NDArray[np.float32], partner: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the image the radial amplitude spectrum of another one, above the coarsest scales; float32, same shape."""
+    """Return the image with another one's radial amplitude spectrum above the coarsest scales; float32, same shape."""
     size = picture.shape[0]
     own = np.fft.rfft2(picture)
     radius = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]) * size
@@ -159,7 +159,7 @@ def match_spectrum(picture: NDArray[np.float32], partner: NDArray[np.float32]) -
         np.bincount(ring.ravel(), np.abs(own).ravel()) + 1
     )
     ratio = np.clip(gaussian_filter(ratio, 2.0), *_SPECTRUM_BOUNDS)
-    # The coarsest rings hold the head's outline and the lesion itself.
+    # The coarsest rings contain the head's outline and the lesion itself.
     ratio[: max(2, len(n) // 10)] = 1
     return np.fft.irfft2(own * ratio[ring], s=picture.shape).astype(np.float32)
 
@@ -167,7 +167,7 @@ def match_spectrum(picture: NDArray[np.float32], partner: NDArray[np.float32]) -
 def _change_tones(
     picture: NDArray[np.float32], strength: Augmentation, random: np.random.Generator, bends: bool
 ) -> NDArray[np.float32]:
-    """Change contrast, brightness and, where it bends, the curve of tones: float32, same shape."""
+    """Change contrast, brightness and, if `bends`, the tone curve: float32, same shape."""
     unit = picture / 255
     if bends:
         unit = _bent(unit, strength, random)

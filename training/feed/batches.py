@@ -11,7 +11,7 @@ from training.feed.devices import equal_shares
 
 
 def balanced_order(labels: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
-    """Draw as many indices as there are images, each class equally often, each image as evenly as can be."""
+    """Draw as many indices as there are images: each class equally often, each image as evenly as possible."""
     classes = np.unique(labels)
     per_class = -(-len(labels) // len(classes))
     drawn = []
@@ -23,7 +23,7 @@ def balanced_order(labels: NDArray[np.int64], random: np.random.Generator) -> ND
 
 
 class _Balanced(keras.utils.PyDataset):
-    """Batches of a new balanced order each epoch, which depends on seed and epoch alone: a resumed run agrees."""
+    """Batches in a new balanced order each epoch. It depends only on seed and epoch: resumed runs agree."""
 
     def __init__(self, labels: NDArray[np.int64], n_classes: int, batch_size: int, seed: int, first_epoch: int) -> None:
         super().__init__(workers=1, max_queue_size=4)
@@ -52,7 +52,7 @@ class _Balanced(keras.utils.PyDataset):
 
 
 class FeatureBatches(_Balanced):
-    """Cached features, float16 (views, n, ...); each image in a view drawn at random."""
+    """Batches of cached features, float16 (views, n, ...), with a random view of each image."""
 
     def __init__(self, features: NDArray[np.float16], labels: NDArray[np.int64], **settings: Any) -> None:
         self._features = features
@@ -66,7 +66,7 @@ class FeatureBatches(_Balanced):
 
 
 class AugmentedPictures(_Balanced):
-    """Preprocessed images, uint8 (n, size, size), augmented again at every turn."""
+    """Batches of preprocessed images, uint8 (n, size, size), augmented at every draw."""
 
     def __init__(
         self, pixels: NDArray[np.uint8], labels: NDArray[np.int64], strength: Augmentation, **settings: Any

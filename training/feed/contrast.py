@@ -1,6 +1,6 @@
-"""Contrasts that mean nothing: what is bright in one sequence is dark in the next, and the tumor is still one.
+"""Random contrasts: tissue that is bright in one sequence is dark in the next, and a tumor remains a tumor.
 
-The network must read shapes and differences, for no scanner, sequence or export is promised to it.
+The network must read shapes and differences, because any scanner, sequence or export may come.
 
 Source: random shallow networks over the intensities, Ouyang et al. 2021, arXiv:2111.12525.
 """
@@ -15,7 +15,7 @@ from scipy.ndimage import correlate, gaussian_filter, zoom
 AIR = 12
 # Layers of a random network, and the channels between them.
 _LAYERS, _CHANNELS = 3, 2
-# With less spread of its tissue's grey levels an image shows nothing; nor with less than half of what it had.
+# A changed image shows nothing if its tissue's grey levels spread less than this (or than half as before, if smaller).
 _LEAST_SPREAD = 30.0
 
 
@@ -24,10 +24,10 @@ class Contrast:
     """How often each change is drawn; at most one of the first three changes the tones."""
 
     shallow_network: float = 0.0
-    # Rising and falling curves; half of them upside down.
+    # Rising and falling curves, half of each.
     tone_curve: float = 0.0
     inverted: float = 0.0
-    # Thick slices and small matrices: fewer rows or columns, enlarged again; the share that may be left.
+    # Thick slices and small matrices: fewer rows or columns, enlarged again; the smallest share kept.
     thick: float = 0.0
     thick_share: float = 0.3
     # A faint second head, shifted along one axis: motion between two phase encodings.
@@ -36,7 +36,7 @@ class Contrast:
 
 
 def change_contrast(image: NDArray[np.float32], strength: Contrast, random: np.random.Generator) -> NDArray[np.float32]:
-    """Return the image, float32 (size, size), 0..255, with other tones or with its own. Air stays black."""
+    """Return the image, float32 (size, size), 0..255, with other tones or unchanged. Air stays black."""
     kind = random.random()
     if kind < strength.shallow_network:
         changed = shallow_network(image, random)
@@ -47,13 +47,13 @@ def change_contrast(image: NDArray[np.float32], strength: Contrast, random: np.r
     else:
         return image
     changed = np.clip(with_black_air(changed, image), 0, 255)
-    # Some curves leave one grey: nothing could be seen in it.
+    # Some curves map everything to one grey, which shows nothing.
     least = min(_LEAST_SPREAD, _spread(image, image) / 2)
     return changed if _spread(changed, image) >= least else image
 
 
 def change_detail(image: NDArray[np.float32], strength: Contrast, random: np.random.Generator) -> NDArray[np.float32]:
-    """Return the image, float32 (size, size), 0..255, at times with thicker slices or a ghost."""
+    """Return the image, float32 (size, size), 0..255, sometimes with thicker slices or a ghost."""
     if random.random() < strength.thick:
         image = thick(image, random.uniform(strength.thick_share, 1), int(random.integers(2)))
     if random.random() < strength.ghost:
@@ -62,13 +62,13 @@ def change_detail(image: NDArray[np.float32], strength: Contrast, random: np.ran
 
 
 def _spread(changed: NDArray[np.float32], image: NDArray[np.float32]) -> float:
-    """Return how far apart the grey levels of most of what was tissue are: neither its rim nor bright spots count."""
+    """Return the spread of the grey levels of most former tissue; its rim and bright spots do not count."""
     tissue = changed[::3, ::3][image[::3, ::3] > 2 * AIR]
     return float(np.subtract(*np.quantile(tissue, (0.85, 0.15)))) if tissue.size else 0.0
 
 
 def shallow_network(image: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
-    """Put an image through a few random small convolutions and mix the result with it: float32, same shape, 0..255."""
+    """Mix an image with its result from a few small random convolutions: float32, same shape, 0..255."""
     unit = image / np.float32(127.5) - 1
     x = unit[None]
     for layer in range(_LAYERS):
@@ -78,7 +78,7 @@ def shallow_network(image: NDArray[np.float32], random: np.random.Generator) -> 
         x = np.stack([_layer(x, kernels[o], float(random.standard_normal())) for o in range(n_out)])
         if layer < _LAYERS - 1:
             x = np.where(x > 0, x, np.float32(0.1) * x)
-    # As strong as the image was, so that the share of the mixture says what it seems to say.
+    # Scaled to the image's strength: otherwise the mixing share would mean nothing.
     changed = x[0] * (np.linalg.norm(unit) / max(float(np.linalg.norm(x[0])), 1e-6))
     share = np.float32(random.uniform(0.4, 1))
     return _stretched(share * changed + (1 - share) * unit, image)
@@ -92,7 +92,7 @@ def _layer(channels: NDArray[np.float32], kernels: NDArray[np.float32], bias: fl
 
 
 def tone_curve(image: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
-    """Put grey levels through a curve of random heights, part of it their own order so that edges survive."""
+    """Map grey levels through a curve of random heights, mixed with the original order to preserve edges."""
     levels = np.linspace(0, 1, 256, dtype=np.float32)
     knots = random.uniform(0, 1, int(random.integers(4, 9)))
     own = random.uniform(0.3, 1) * random.choice([-1, 1])
@@ -101,7 +101,7 @@ def tone_curve(image: NDArray[np.float32], random: np.random.Generator) -> NDArr
 
 
 def _stretched(changed: NDArray[np.float32], image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Map what the tissue became to nearly all of 0..255, as an export's window would; outliers are cut off."""
+    """Map the changed tissue to nearly all of 0..255, like an export's window; outliers are clipped."""
     tissue = changed[::3, ::3][image[::3, ::3] > AIR]
     if not tissue.size:
         return image
@@ -110,14 +110,14 @@ def _stretched(changed: NDArray[np.float32], image: NDArray[np.float32]) -> NDAr
 
 
 def with_black_air(changed: NDArray[np.float32], image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Keep air black, with a soft edge, where it was air in the image before."""
-    # Smoothed, so that noise in air and dark fluid in the head are not one pixel tissue and one pixel air.
+    """Blacken what was air in the original image, with a soft edge."""
+    # Smoothed: noisy air and dark fluid would otherwise alternate between air and tissue pixel by pixel.
     tissue = np.clip(gaussian_filter(image, 1.0) / AIR - 0.5, 0, 1)
     return (changed * tissue).astype(np.float32)
 
 
 def thick(image: NDArray[np.float32], share: float, axis: int) -> NDArray[np.float32]:
-    """Leave a share of the rows (axis 0) or columns (axis 1) and enlarge again: float32, same shape."""
+    """Reduce the rows (axis 0) or columns (axis 1) to a share, then enlarge again: float32, same shape."""
     shares = [share, 1.0] if axis == 0 else [1.0, share]
     small = zoom(image, shares, order=1, grid_mode=True, mode="nearest")
     back = [n / m for n, m in zip(image.shape, small.shape, strict=True)]

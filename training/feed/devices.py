@@ -1,7 +1,7 @@
-"""Share the training of one network among the devices of one machine: Keras's data parallelism, on JAX.
+"""Train one network on several devices of one machine: Keras's data parallelism, on JAX.
 
-Every device holds the whole network and takes an equal share of each batch; the gradients are averaged, so that the
-steps are those of one device. Source: https://keras.io/guides/distribution/
+Every device holds the whole network and takes an equal share of each batch. The gradients are averaged, so the steps
+are the same as on one device. Source: https://keras.io/guides/distribution/
 """
 
 import contextlib
@@ -15,15 +15,15 @@ from training.errors import TrainingError
 
 
 class DevicesError(TrainingError):
-    """Training cannot be shared; the message says what to do."""
+    """Training cannot use several devices; the message says what to do."""
 
 
 @contextlib.contextmanager
 def shared_by_devices(distribute: bool, batch_size: int) -> Iterator[None]:
-    """Keep what is built within on every device, and share each batch that is fitted among them.
+    """Copy networks built within the context to every device, and divide each fitted batch among the devices.
 
     Raises:
-        DevicesError: Keras does not run on JAX, there is one device only, or a batch has no equal shares.
+        DevicesError: Keras does not run on JAX, there is only one device, or a batch cannot be divided equally.
     """
     if not distribute:
         yield
@@ -33,9 +33,9 @@ def shared_by_devices(distribute: bool, batch_size: int) -> Iterator[None]:
 
 
 def equal_shares(indices: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Repeat the first indices at the end, so that each device gets as many: no more than there are devices.
+    """Repeat the first indices at the end, fewer than there are devices, to give each device the same number.
 
-    Within `shared_by_devices`; elsewhere the indices, int64 (n,), come back as they are.
+    Outside `shared_by_devices` the indices, int64 (n,), are returned unchanged.
     """
     distribution = keras.distribution.distribution()
     n_devices = distribution.device_mesh.devices.size if distribution else 1

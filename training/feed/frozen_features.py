@@ -1,4 +1,4 @@
-"""Run the frozen part of a network over the data once and keep what comes out."""
+"""Run the frozen part of a network over the data once and keep its features."""
 
 from pathlib import Path
 
@@ -14,10 +14,10 @@ from training.feed.augmentation import Augmentation, augment
 def cached_features(
     frozen: keras.Model, decoded: Decoded, views: int, strength: Augmentation, batch_size: int, seed: int, file: Path
 ) -> NDArray[np.float16]:
-    """Return the features of `views` copies of each image, the first as it is, the others augmented.
+    """Return the features of `views` copies of each image, the first unchanged, the others augmented.
 
-    Returns float16, shape (views, n, ...features), read from the file when it is there. Half precision is enough: the
-    features are rounded by 0.05 %, less than the image's own compression changes them.
+    float16, shape (views, n, ...features), read from the file if it exists. Half precision is enough: it rounds the
+    features by 0.05 %, less than the image's compression changes them.
     """
     if not file.is_file():
         features = np.stack([_view(frozen, decoded, view, strength, batch_size, seed) for view in range(views)])
@@ -40,7 +40,7 @@ def _view(
             inputs = np.stack(
                 [augment(p, strength, np.random.default_rng((seed, view, start + i)))[0] for i, p in enumerate(pixels)]
             )
-        # The last batch is filled up with its own images, so that all have one shape, which devices share equally.
+        # The last batch is padded with its own images: equal shapes, which devices can share equally.
         full = np.resize(inputs[..., None], (batch_size, *inputs.shape[1:], 1))
         batches.append(np.asarray(frozen.predict_on_batch(full), np.float16)[: len(inputs)])
     return np.concatenate(batches)

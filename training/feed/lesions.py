@@ -1,8 +1,8 @@
-"""Training images made from two: an outlined lesion laid into another head, and controls without one.
+"""Training images made from two: an outlined lesion pasted into another head, and controls without a lesion.
 
-In the published collections one class comes almost from one scanner, so that its look tells the class. A lesion in
-a foreign head breaks that. The seam of the pasting must not tell either: heads without tumor get patches without one
-in the same way, and some lesions are covered with what lies at their place in another head, and become "no tumor".
+In the published collections a class comes mostly from one scanner, and its look reveals the class. A lesion in another
+collection's head breaks that link. The seam must not reveal the class either: tumor-free heads get tumor-free patches
+the same way, and some lesions are covered with healthy tissue from another head and become "no tumor".
 """
 
 from dataclasses import dataclass
@@ -22,43 +22,43 @@ class Synthesis:
 
     # Share of the tumor images that are made by pasting.
     paste_probability: float = 0.45
-    # Share of the images without tumor that get a patch without one, and that are made by covering a lesion.
+    # Shares of the tumor-free images that get a tumor-free patch, and that are made by covering a lesion.
     control_probability: float = 0.3
     cover_probability: float = 0.1
-    # Least likeness of two views for pasting and for covering: coarse enough for another sequence, and fine enough
-    # that no lesion goes into a neck or a vertex.
+    # Least similarity of two views for pasting and for covering: low enough to accept another sequence, high enough
+    # to keep lesions out of necks and vertices.
     paste_likeness: float = 0.5
     cover_likeness: float = 0.8
     scale: tuple[float, float] = (0.6, 1.5)
     rotation_degrees: float = 25.0
-    # How far from its own place, or that place's mirror image, a lesion may go.
+    # How far a lesion may move from its own place, or from that place mirrored.
     jitter: float = 0.08
     contrast: tuple[float, float] = (0.6, 1.8)
-    # Lesions that are darker than what is around them where the donor's is brighter, and the reverse.
+    # Lesions made darker than their surroundings if the donor's is brighter, and the reverse.
     reversed_probability: float = 0.25
-    # Lesions that are drawn within the donor's outline instead of copied: one grey, some texture, at times a rim.
+    # Lesions drawn in the donor's outline instead of copied: one grey, some texture, sometimes a rim.
     drawn_probability: float = 0.25
     oedema_probability: float = 0.35
     feather: tuple[float, float] = (0.004, 0.016)
     # Mean difference in grey levels that a pasted lesion must make: an invisible one would teach false alarms.
     least_visible: float = 14.0
-    # Largest lesion (share of the area) that is covered.
+    # Largest lesion that is covered, as a share of the area.
     cover_largest_area: float = 0.06
 
 
-# How near to the head's outline a lesion may reach.
+# Smallest distance of a lesion from the head's outline.
 _SKULL = 0.05
 _TRIES = 6
 # No lesion becomes larger than this half of its longer side.
 _LARGEST_HALF = 0.22
-# What covers a lesion reaches this much beyond its outline: a lesion's edge left over would still be a tumor.
+# The cover extends this far beyond the lesion's outline: a visible edge would still be a tumor.
 _COVER_MARGIN = 0.035
 
 
 def paste_lesion(
     host: NDArray[np.uint8], donor: NDArray[np.uint8], outline: Image, settings: Synthesis, random: np.random.Generator
 ) -> tuple[Image, Image] | None:
-    """Lay the donor's lesion into a head; None where it finds no place in which it can be seen.
+    """Paste the donor's lesion into a head; None if it would be visible nowhere.
 
     host, donor: uint8 (size, size); outline: float32 (size, size), 0..1, the donor's lesion. Returns the image,
     float32, 0..255, and the outline of the lesion in it.
@@ -79,7 +79,7 @@ def paste_lesion(
 def paste_control(
     host: NDArray[np.uint8], other: NDArray[np.uint8], outline: Image, settings: Synthesis, random: np.random.Generator
 ) -> Image:
-    """Lay what lies within an outline in another head without tumor into a head, with a pasted lesion's seam."""
+    """Paste the tissue inside an outline of another tumor-free head into a head, with the seam of a lesion."""
     head = host.astype(np.float32)
     moved = _moved(other, outline, inside_head(head, _SKULL), settings, random)
     if moved is None:
@@ -92,7 +92,7 @@ def paste_control(
 def cover_lesion(
     image: NDArray[np.uint8], outline: Image, other: NDArray[np.uint8], settings: Synthesis, random: np.random.Generator
 ) -> Image:
-    """Lay what lies at the lesion's place in another head of the same view over it, its grey levels adapted."""
+    """Cover the lesion with the same place in another head of the same view, with adapted grey levels."""
     own = image.astype(np.float32)
     sigma = _COVER_MARGIN * len(image) / 2
     wide = np.clip(gaussian_filter(outline, sigma) * 8, 0, 1)
@@ -105,7 +105,7 @@ def _moved(
     donor: NDArray[np.uint8], outline: Image, inside: NDArray[np.bool_], settings: Synthesis,
     random: np.random.Generator,
 ) -> tuple[Image, Image] | None:  # fmt: skip
-    """Turn, scale and place donor and outline; None where most of the lesion would lie outside the head."""
+    """Rotate, scale and move donor and outline; None if most of the lesion would be outside the head."""
     size = len(outline)
     rows, columns = np.nonzero(outline > 0.5)
     if not rows.size:
@@ -141,7 +141,7 @@ def _lesion_in(head: Image, patch: Image, outline: Image, settings: Synthesis, r
 
 
 def _drawn(head: Image, outline: Image, random: np.random.Generator) -> Image:
-    """Draw a lesion of one grey with some texture, half of them with a rim."""
+    """Draw a lesion of one grey with some texture, and with a rim half of the time."""
     size = len(head)
     level = head[outline > 0.5].mean() + random.choice([-1, 1]) * random.uniform(25, 130)
     coarse = gaussian_filter(random.standard_normal((size, size), np.float32), random.uniform(1, 5))
@@ -163,12 +163,12 @@ def _with_oedema(
 
 
 def _feathered(outline: Image, settings: Synthesis, random: np.random.Generator) -> Image:
-    """Return the opacity of what is pasted, 0..1: the outline with a seam of a drawn width."""
+    """Return the opacity of the patch, 0..1: the outline with a seam of random width."""
     return np.clip(gaussian_filter(outline, random.uniform(*settings.feather) * len(outline)), 0, 1)
 
 
 def _levelled(patch: Image, head: Image, outline: Image, contrast: float) -> Image:
-    """Bring the patch's surroundings to the head's grey level there, and multiply its differences from it."""
+    """Shift the patch so that its surroundings match the head's grey level, and multiply its differences from them."""
     wide = gaussian_filter(outline, 0.02 * len(outline))
     ring = (wide > 0.08) & (outline < 0.3)
     if not ring.any():

@@ -1,4 +1,4 @@
-"""Feed fine-tuning: both answers for every look, lesions pasted and covered, outlines as the targets of places."""
+"""Batches for fine-tuning: both answers for every look, pasted and covered lesions, outlines as targets of places."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -23,9 +23,9 @@ ANY_TUMOR = -1
 
 @dataclass(frozen=True, eq=False)
 class LabelledPictures:
-    """Preprocessed images and what is known of them.
+    """Preprocessed images with labels, looks and outlines.
 
-    pixels: uint8, (n, size, size), 0..255; labels: int64, (n,), ANY_TUMOR where the kind is not known;
+    pixels: uint8, (n, size, size), 0..255; labels: int64, (n,), ANY_TUMOR if the kind is unknown;
     looks: int64, (n,), a number for each source, plane and kind of preparation; outlines: of the lesions;
     healthy: the label of "no tumor".
     """
@@ -37,13 +37,13 @@ class LabelledPictures:
     healthy: int
 
     def subset(self, indices: NDArray[np.int64]) -> "LabelledPictures":
-        """Keep the images at the given places."""
+        """Return the images at the given indices."""
         return LabelledPictures(
             self.pixels[indices], self.labels[indices], self.looks[indices], self.outlines.subset(indices), self.healthy
         )
 
     def targets(self, labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float32]:
-        """Return 1 for each class that an image may be: float32 (n, n_classes)."""
+        """Return 1 for each possible class of an image: float32 (n, n_classes)."""
         targets = np.eye(n_classes, dtype=np.float32)[labels]
         targets[labels == ANY_TUMOR] = np.arange(n_classes) != self.healthy
         return targets
@@ -51,25 +51,25 @@ class LabelledPictures:
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """One image as it is fed; outline: of its lesion, None where it is not known."""
+    """One image for the network; outline: of its lesion, None if unknown."""
 
     pixels: NDArray[np.float32]
     label: int
     outline: NDArray[np.float32] | None = None
 
 
-# Multiples of it fill the unit interval evenly.
+# Multiples of it, modulo 1, fill the unit interval evenly.
 _GOLDEN = 0.6180339887498949
 _TRIES = 4
 
 
 class MixedPictures(keras.utils.PyDataset):
-    """Batches of drawn images; what is drawn depends on seed and epoch alone, so that a resumed run agrees."""
+    """Batches of drawn images. The draw depends only on seed and epoch: resumed runs agree."""
 
     def __init__(
         self, pictures: LabelledPictures, recipe: "Recipe", grid: FeatureGrid, seed: int, first_epoch: int
     ) -> None:
-        """Draw from all of the images as the recipe has it, which must have a synthesis."""
+        """Draw from all images by the recipe, which must have a synthesis."""
         super().__init__(workers=1, max_queue_size=4)
         assert recipe.synthesis, "the recipe pastes lesions"
         self._n_classes = len(CLASS_NAMES[recipe.task])
@@ -82,14 +82,14 @@ class MixedPictures(keras.utils.PyDataset):
         labels = pictures.labels
         kinds = [k for k in (*range(self._n_classes), ANY_TUMOR) if k != pictures.healthy and (labels == k).any()]
         self._members = {k: _by_look(pictures, labels == k) for k in (*kinds, pictures.healthy)}
-        # The rarer kinds are drawn in proportion to the square root of their number.
+        # Square roots: rarer kinds are drawn more often than their share.
         self._kinds, counts = kinds, np.sqrt([(labels == k).sum() for k in kinds])
         self._kind_shares = counts / counts.sum()
         donors = {k: np.flatnonzero(pictures.outlines.known & (labels == k)) for k in kinds if k != ANY_TUMOR}
         self._donors = {k: found for k, found in donors.items() if found.size}
         self._views = [AlikeViews(pictures.pixels[members]) for members in self._members[pictures.healthy]]
         glioma = CLASS_NAMES[recipe.task].index("glioma") if "glioma" in CLASS_NAMES[recipe.task] else None
-        # A glioma reaches beyond its outline: what would be left of it uncovered must not be called healthy.
+        # A glioma extends beyond its outline: its uncovered rest must not be called healthy.
         coverable = [found for k, found in self._donors.items() if k != glioma]
         self._coverable = np.concatenate(coverable) if coverable else np.empty(0, np.int64)
 
@@ -110,9 +110,9 @@ class MixedPictures(keras.utils.PyDataset):
         self._epoch += 1
 
     def draw(self, place: int) -> Drawn:
-        """Return the image at a place of this epoch."""
+        """Return the image at one position of this epoch."""
         random = np.random.default_rng((self._seed, self._epoch, place))
-        # Spread evenly over the epoch: every stretch of images holds both answers as often as it should.
+        # Spread evenly: every stretch of the epoch has both answers in the right proportion.
         is_free = (place * _GOLDEN + random.random() * 0.01) % 1 < self._no_tumor_share
         made = self._without_tumor(random) if is_free else self._with_tumor(random)
         partner = self._pictures.pixels[int(random.integers(len(self._pictures.pixels)))]
@@ -130,7 +130,7 @@ class MixedPictures(keras.utils.PyDataset):
         return self._as_it_is(chosen)
 
     def _pasted(self, random: np.random.Generator) -> Drawn | None:
-        """Lay the lesion of a donor into a head without tumor, of a look that is drawn first."""
+        """Paste a donor's lesion into a tumor-free head. The head's look is drawn first."""
         kind = int(random.choice(list(self._donors)))
         donor = int(random.choice(self._donors[kind]))
         host = self._host(self._pictures.pixels[donor], self._synthesis.paste_likeness, random)
@@ -141,7 +141,7 @@ class MixedPictures(keras.utils.PyDataset):
         return Drawn(made[0], kind, made[1]) if made else None
 
     def _host(self, like: NDArray[np.uint8], least: float, random: np.random.Generator) -> NDArray[np.uint8] | None:
-        """Draw a look, and in it a head without tumor of the same view as an image, mirrored if need be."""
+        """Draw a look, then a tumor-free head of that look with the same view as an image, mirrored if needed."""
         members = self._members[self._pictures.healthy]
         look = int(random.choice(len(members), p=_look_shares(members)))
         found = self._views[look].draw(like, least, random)
@@ -182,10 +182,10 @@ class MixedPictures(keras.utils.PyDataset):
 def place_targets(
     outline: NDArray[np.float32] | None, target: NDArray[np.float32], healthy: int, grid: FeatureGrid
 ) -> NDArray[np.float32]:
-    """Return the weight of each class at each place: float32 (rows, columns, n_classes), 0 where nothing is known.
+    """Return the weight of each class at each place: float32 (rows, columns, n_classes), 0 if unknown.
 
-    target: float32 (n_classes,), 1 for each class that the image may be. Without tumor every place is "no tumor"; of
-    an outlined lesion half of the weight is on its places, half on those that are clear of it.
+    target: float32 (n_classes,), 1 for each possible class of the image. Without tumor every place is "no tumor". With
+    an outlined lesion half of the weight is on the lesion's places, half on places clear of it.
     """
     n = grid.n_places
     weights = np.zeros((n, n, len(target)), np.float32)
@@ -200,7 +200,7 @@ def place_targets(
 
 
 def outline_on(outline: NDArray[np.float32], grid: FeatureGrid) -> NDArray[np.float32]:
-    """Return how much of each place an outline covers, 0..1, at least one place fully: float32 (rows, columns)."""
+    """Return the share of each place under an outline, at least one place fully: float32 (rows, columns), 0..1."""
     centres, half = grid.centres_px(), grid.step_px / 2
     edges = [(max(round(c - half), 0), max(round(c + half), 1)) for c in centres]
     sums = np.pad(outline.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
@@ -214,14 +214,14 @@ def outline_on(outline: NDArray[np.float32], grid: FeatureGrid) -> NDArray[np.fl
 
 
 def _by_look(pictures: LabelledPictures, chosen: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
-    """Return the places of the chosen images, one array for each look."""
+    """Return the indices of the chosen images, one array per look."""
     return [np.flatnonzero(chosen & (pictures.looks == look)) for look in np.unique(pictures.looks[chosen])]
 
 
 def _look_shares(members: list[NDArray[np.int64]]) -> NDArray[np.float64]:
-    """Return how often each look is drawn: in proportion to the square root of its size.
+    """Return the probability of each look, in proportion to the square root of its size.
 
-    The small ones bring other looks, but their few images must not be learnt by heart.
+    Small looks add variety, but drawn too often their few images would be memorized.
     """
     roots = np.sqrt([len(of_look) for of_look in members])
     return np.asarray(roots / roots.sum())

@@ -1,7 +1,7 @@
-"""What a run remembers after each epoch, so that a killed one resumes where it was.
+"""Save a run's state after each epoch, for resuming a killed run.
 
-One file, written last and in one step, names all others. Keras' BackupAndRestore, ModelCheckpoint, EarlyStopping and
-CSVLogger each keep a state of their own, or none: a kill between two of them would count an epoch twice.
+One file, written last and atomically, names all others. Keras' BackupAndRestore, ModelCheckpoint, EarlyStopping and
+CSVLogger each keep their own state, or none: a kill between two of them would count an epoch twice.
 """
 
 import csv
@@ -24,26 +24,26 @@ FROZEN, FINE_TUNE, DONE = "frozen", "fine_tune", "done"
 
 @dataclass
 class Progress:
-    """The state of a run: the phase under way, its finished epochs, and one row of figures per epoch so far."""
+    """The state of a run: the current phase, its finished epochs, and one row of figures per epoch."""
 
     phase: str = FROZEN
     finished_epochs: int = 0
     best_validation_loss: float | None = None
     epochs_without_gain: int = 0
     weights_file: str | None = None
-    # Mean of the weights after each of the last epochs, and over how many.
+    # File with the mean of the last epochs' weights, and the number of epochs.
     average_file: str | None = None
     n_averaged: int = 0
     history: list[dict[str, float | str]] = field(default_factory=list)
 
     @classmethod
     def read(cls, run: RunFolder) -> "Progress":
-        """Read what the run left; a fresh state where it left nothing."""
+        """Read the saved state, or return a fresh one."""
         file = run.progress_file
         return cls(**json.loads(file.read_text())) if file.is_file() else cls()
 
     def write(self, run: RunFolder) -> None:
-        """Write the state and the history table, each in one step."""
+        """Write the state and the history table, each atomically."""
         run.write_json(run.progress_file, dataclasses.asdict(self))
         if self.history:
             table = io.StringIO()
@@ -53,7 +53,7 @@ class Progress:
             write_atomically(run.history_file, table.getvalue().encode())
 
     def start_phase(self, run: RunFolder, phase: str) -> None:
-        """Move on to a phase. What the last one held best stays the best to beat."""
+        """Start a phase. It must beat the best network of the previous one."""
         self.phase, self.finished_epochs, self.epochs_without_gain = phase, 0, 0
         old, self.weights_file = self.weights_file, None
         self.write(run)
@@ -68,9 +68,9 @@ class SaveEachEpoch(keras.callbacks.Callback):
         self, run: RunFolder, network: keras.Model, progress: Progress, patience: int,
         average_from: int | None = None, twin: keras.Model | None = None,
     ) -> None:  # fmt: skip
-        """Keep `network` in the run. It shares its layers with what is trained, or takes the weights of its `twin`.
+        """Save `network` in the run. It shares its layers with the trained model, or takes the weights of its `twin`.
 
-        average_from: the first epoch, counted from 0, whose weights go into the average.
+        average_from: the first averaged epoch, counted from 0.
         """
         super().__init__()
         self._run, self._network, self._progress, self._patience = run, network, progress, patience
@@ -78,11 +78,11 @@ class SaveEachEpoch(keras.callbacks.Callback):
         self._started = time.monotonic()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002 - Keras's signature
-        """Start the clock: what a recipe takes stands in its history."""
+        """Start the clock; the history records the seconds of each epoch."""
         self._started = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Write new files first and the state that names them last: a kill loses one epoch at most."""
+        """Write new files first, then the state that names them: a kill loses at most one epoch."""
         progress, figures = self._progress, {name: round(float(v), 5) for name, v in (logs or {}).items()}
         seconds = round(time.monotonic() - self._started, 1)
         progress.history.append({"phase": progress.phase, "epoch": epoch + 1, **figures, "seconds": seconds})
@@ -101,7 +101,7 @@ class SaveEachEpoch(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def _average(self, epoch: int) -> str | None:
-        """Take this epoch's weights into the average; give the name of the file that is no longer needed."""
+        """Add this epoch's weights to the average. Return the name of the file that is no longer needed."""
         progress = self._progress
         if self._average_from is None or epoch < self._average_from:
             return None

@@ -1,4 +1,4 @@
-"""What a run was made with: program versions, machine, and the state of the repository."""
+"""The environment of a run: program versions, machine, and the state of the repository."""
 
 import importlib.metadata
 import os
@@ -26,7 +26,7 @@ def describe_environment() -> dict[str, object]:
 
 
 def current_commit() -> str:
-    """Return the commit of this checkout, with "+changes" where files differ from it; "unknown" outside a checkout."""
+    """Return the commit of this checkout, with "+changes" if files differ from it; "unknown" outside a checkout."""
     top = Path(__file__).parents[2]
     try:
         commit = subprocess.run(

@@ -1,6 +1,6 @@
-"""A Keras file from elsewhere as a network of this project: grey images of 0..255 in, a softmax over the classes out.
+"""Convert a Keras file from elsewhere to this project's form: grey images of 0..255 in, a softmax over the classes out.
 
-Nothing of the file is executed: layers that hold code are refused before anything is loaded.
+No code in the file runs: files with layers that contain code are refused before loading.
 """
 
 import functools
@@ -20,7 +20,7 @@ from model.errors import ModelFileError
 from model.network.features import FeatureGrid, Head
 from training.errors import TrainingError
 
-# Factors and offsets that turn values of 0..255 into those that a network was trained on.
+# Factors and offsets that map 0..255 to the values that a network was trained on.
 # Source: keras.applications.imagenet_utils.preprocess_input.
 SCALINGS: dict[str, tuple[Any, Any]] = {
     "0..255": (1.0, 0.0),
@@ -33,7 +33,7 @@ SCALINGS: dict[str, tuple[Any, Any]] = {
     ),
 }
 _HDF5 = b"\x89HDF"
-# What Keras 2 wrote into files and Keras 3 does not know.
+# Written by Keras 2, unknown to Keras 3.
 _GONE = {
     "DepthwiseConv2D": ("groups",),
     "SeparableConv2D": ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"),
@@ -42,7 +42,7 @@ _GONE = {
 _MODELS = {"Functional", "Sequential", "Model"}
 _MODULES = {"Functional": "keras.src.models.functional", "Sequential": "keras"}
 _POOLINGS = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D, keras.layers.Flatten)
-# Layers that do nothing when a network answers.
+# Layers that do nothing at inference.
 _SILENT = (
     keras.layers.Dropout, keras.layers.SpatialDropout2D, keras.layers.GaussianNoise, keras.layers.GaussianDropout,
     keras.layers.AlphaDropout, keras.layers.ActivityRegularization,
@@ -50,17 +50,17 @@ _SILENT = (
 
 
 class ForeignError(TrainingError):
-    """The file cannot be made a network of this project."""
+    """The file cannot be converted to a network of this project."""
 
 
 def adapted(file: Path, order: Sequence[int], scaling: str, side_px: int | None = None) -> tuple[keras.Model, str]:
-    """Return a flat network of one grey input, and the layer before its head; "" where there is none for a heat map.
+    """Return a flat network with one grey input, and the layer before its head; "" if no layer allows a heat map.
 
-    order: of each class of the task, which of the file's outputs it is; a single sigmoid counts as two. scaling: of
-    SCALINGS. side_px: of the input, where the file leaves it open.
+    order: for each class of the task, the index of its output in the file; a single sigmoid counts as two outputs.
+    scaling: a key of SCALINGS. side_px: side of the input, if the file leaves it open.
 
     Raises:
-        ForeignError: it is no Keras file, holds code, or is of another form.
+        ForeignError: it is not a Keras file, contains code, or has an unsupported form.
     """
     network = _loaded(file)
     height, width, n_channels = _input_shape(network, side_px)
@@ -112,7 +112,7 @@ def _config_of(file: Path) -> dict[str, Any]:
 
 
 def _classes(config: Any) -> Iterator[tuple[str, str]]:
-    """Yield class and module of all that is to be made again from a description."""
+    """Yield class and module of every object that a description would create."""
     if isinstance(config, dict):
         if isinstance(config.get("class_name"), str):
             yield config["class_name"], str(config.get("module") or "")
@@ -133,7 +133,7 @@ def _is_known(name: str, module: str) -> bool:
 
 
 def _for_keras_3(file: Path, config: dict[str, Any], folder: Path) -> Path:
-    """Write a copy of the file whose description Keras 3 reads, also where Keras 2 wrote it."""
+    """Write a copy of the file with a description that Keras 3 can read, even if Keras 2 wrote it."""
     description = json.dumps(_in_words_of_keras_3(config))
     if not zipfile.is_zipfile(file):
         copy = folder / "network.h5"
@@ -163,7 +163,7 @@ def _in_words_of_keras_3(config: Any) -> Any:
     for name in _GONE.get(kind, ()):
         inner.pop(name, None)
     for ends in ("input_layers", "output_layers"):
-        # One input is a list of one in Keras 2, and one in Keras 3.
+        # A single input is a list of one in Keras 2, but not in Keras 3.
         if kind in _MODELS and len(inner.get(ends, ())) == 1:
             (inner[ends],) = inner[ends]
     if isinstance(inner.get("dtype"), dict):
@@ -184,12 +184,12 @@ def _input_shape(network: keras.Model, side_px: int | None) -> tuple[int, int, i
 
 
 def _inlined(network: keras.Model, given: Any) -> Any:
-    """Apply a network layer by layer, also the layers of networks in it, each made again with its weights."""
+    """Apply a network layer by layer, including nested networks, with a new copy of each layer and its weights."""
     if isinstance(network, keras.Sequential):
         for layer in network.layers:
             given = _applied(layer, given)
         return given
-    # What `network(given)` does inside; `clone_model` would cut the result off from what was given.
+    # Same as `network(given)` inside; `clone_model` would disconnect the result from `given`.
     made = network._run_through_graph(given, lambda operation: functools.partial(_applied, operation))
     (result,) = made if isinstance(made, list | tuple) else (made,)
     return result
@@ -204,7 +204,7 @@ def _applied(layer: Any, *given: Any, **options: Any) -> Any:
     is_flat = isinstance(layer, keras.layers.Flatten) and len(given[0].shape) == 2
     if isinstance(layer, (*_SILENT, keras.layers.InputLayer)) or is_flat or type(layer).__name__.startswith("Random"):
         return given[0]
-    # A layer of a network in the network may have the name of another.
+    # Layers of nested networks may have the same name.
     name = keras.backend.get_uid(layer.name)
     fresh = type(layer).from_config(layer.get_config() | {"name": f"{layer.name}_{name}", "dtype": "float32"})
     result = fresh(*given, **options)
@@ -213,7 +213,7 @@ def _applied(layer: Any, *given: Any, **options: Any) -> Any:
 
 
 def _softmax_in_order(flat: keras.Model, order: Sequence[int]) -> Any:
-    """Return the output of a last layer whose outputs are put in order, a single sigmoid as a softmax of two."""
+    """Return the output of a last layer with reordered outputs; a single sigmoid becomes a softmax of two."""
     dense, activation = flat.layers[-1], ""
     if isinstance(dense, keras.layers.Softmax):
         dense, activation = flat.layers[-2], "softmax"
@@ -241,7 +241,7 @@ def _softmax_in_order(flat: keras.Model, order: Sequence[int]) -> Any:
 
 
 def _feature_layer(flat: keras.Model) -> str:
-    """Return the pooling or flattening layer that a heat map is drawn at; "" where the layers do not allow one."""
+    """Return the pooling or flattening layer at which a heat map is drawn; "" if the layers do not allow one."""
     for layer in reversed(flat.layers):
         is_pooling = isinstance(layer, _POOLINGS)
         if is_pooling and len(layer.input.shape) == 4:
@@ -254,7 +254,7 @@ def _feature_layer(flat: keras.Model) -> str:
 
 
 def _is_plausible(grid: FeatureGrid) -> bool:
-    """Return whether places that were found by following the windows of a chain of layers fill the input."""
+    """Return whether the places computed from the layers' windows fill the input."""
     size, covered = grid.input_size_px, grid.step_px * grid.n_places
     is_centred = abs(float(grid.centres_px().mean()) - (size - 1) / 2) <= grid.step_px
     return is_centred and 0.6 * size <= covered <= 1.5 * size

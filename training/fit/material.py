@@ -1,4 +1,4 @@
-"""What a network is trained and validated on."""
+"""The images, labels and outlines that a network is trained and validated on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from training.known_sources import KNOWN_SOURCES
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """Decoded images, their labels (int64, (n,)), what else is known, and which are for training and validation."""
+    """Decoded images, their labels (int64, (n,)), outlines and looks, and the split into training and validation."""
 
     decoded: Decoded
     labels: NDArray[np.int64]
@@ -35,7 +35,7 @@ class Material:
 
 
 def looks_of(decoded: Decoded, sources: Sources) -> NDArray[np.int64]:
-    """Number the look of each image, int64 (n,): its collection, plane, and whether the skull is taken off."""
+    """Number the look of each image, int64 (n,): its collection, plane, and whether the skull is removed."""
     collections = collections_of(decoded, sources.lesions(decoded.pictures))
     looks = []
     for picture, row, collection in zip(decoded.pictures, sources.facts(decoded.pictures), collections, strict=True):
@@ -46,5 +46,5 @@ def looks_of(decoded: Decoded, sources: Sources) -> NDArray[np.int64]:
 
 
 def collections_of(decoded: Decoded, lesions: Sequence[Lesion | None]) -> NDArray[np.str_]:
-    """Name the collection of each image; slices of the numbered series are one, wherever they were found."""
+    """Return the collection of each image; slices of the numbered series are one collection in every folder."""
     return np.array(["series" if lesion else p.source for p, lesion in zip(decoded.pictures, lesions, strict=True)])

@@ -14,7 +14,7 @@ from training.recipes import Recipe
 # The channel means of ImageNet in the order blue, green, red that VGG16 was trained with.
 # Source: keras.applications.imagenet_utils, mode "caffe".
 _VGG16_MEANS = (103.939, 116.779, 123.68)
-# Batch normalisation learns nothing and keeps ImageNet's statistics: small batches of one body part would spoil them.
+# Batch normalisation is not trained and keeps ImageNet's statistics: small batches of one body part would spoil them.
 _FROZEN_LAYER = keras.layers.BatchNormalization
 
 
@@ -23,11 +23,11 @@ class WeightsError(TrainingError):
 
 
 def build(recipe: Recipe, weights: str, precision: str = "float32") -> keras.Model:
-    """Build the recipe's network with a fresh head on pretrained weights, everything but the head frozen.
+    """Return the recipe's network with a new head on pretrained weights; only the head is trainable.
 
     weights: "imagenet" (downloads), "random", the path of a `.weights.h5` file of the bare Keras application, or of a
-    `.keras` file of an earlier network of this architecture, whose head is kept too where it fits.
-    precision: a Keras dtype policy; "mixed_bfloat16" computes faster where the processor has such instructions.
+    `.keras` file of an earlier network of this architecture, whose head is kept too if it fits.
+    precision: a Keras dtype policy; "mixed_bfloat16" is faster on processors with such instructions.
     Input: float32 or uint8, (n, size, size, 1), 0..255. Output: float32, (n, n_classes).
 
     Raises:
@@ -52,9 +52,9 @@ def build(recipe: Recipe, weights: str, precision: str = "float32") -> keras.Mod
 
 
 def take_over(network: keras.Model, earlier: keras.Model) -> None:
-    """Return a network the weights of an earlier one of the same form, or with a pooled head where it has places.
+    """Copy the weights of an earlier network of the same form, or of one with a pooled head into a head of places.
 
-    What a pooled head read from averaged features, the layer of places then reads from each place.
+    A pooled head reads averaged features; the layer of places then applies the same weights at each place.
 
     Raises:
         ValueError: the weights have other shapes.
@@ -80,9 +80,9 @@ def _take_over_file(network: keras.Model, file: Path) -> None:
 
 
 def round_weights(network: keras.Model) -> None:
-    """Round every weight to half precision; the network stays float32 and its file packs to half.
+    """Round every weight to half precision. The network stays float32, but its file compresses to half the size.
 
-    Done before anything is measured, so that every figure is of the rounded network. Doing it again changes nothing.
+    Call it before measuring: every figure must be of the rounded network. A second call changes nothing.
     """
     largest = float(np.finfo(np.float16).max)
     rounded = [np.clip(w, -largest, largest).astype(np.float16).astype(np.float32) for w in network.get_weights()]
@@ -90,7 +90,7 @@ def round_weights(network: keras.Model) -> None:
 
 
 def unfreeze(network: keras.Model, first_layer: str) -> None:
-    """Let every layer from the named one on learn, but for batch normalisation."""
+    """Make every layer from the named one on trainable, except batch normalisation."""
     names = [layer.name for layer in network.layers]
     for layer in network.layers[names.index(first_layer) :]:
         layer.trainable = not isinstance(layer, _FROZEN_LAYER)
@@ -110,7 +110,7 @@ def _base(recipe: Recipe, weights: str) -> keras.Model:
 
 
 def _without_last_stride(xception: keras.Model) -> keras.Model:
-    """Take the last halving out of Xception: twice as many places in each direction, the same weights."""
+    """Remove the last downsampling from Xception: twice as many places in each direction, the same weights."""
     config = xception.get_config()
     shortcut = [layer.name for layer in xception.layers if type(layer) is keras.layers.Conv2D][-1]
     for layer in config["layers"]:

@@ -1,4 +1,4 @@
-"""Make a saved Keras network small: the same weights, packed inside the file where Keras leaves them as they are."""
+"""Compress the weights in a saved Keras file, which Keras stores uncompressed."""
 
 import io
 import zipfile
@@ -10,10 +10,10 @@ _WEIGHTS = "model.weights.h5"
 
 
 def compact(network_file: Path) -> None:
-    """Pack the weights of a `.keras` file, losslessly; Keras reads it as before.
+    """Compress the weights of a `.keras` file without loss; Keras reads it as before.
 
-    Rounded weights have few different bytes at the same place of a number: HDF5's shuffle brings these together, so
-    that gzip packs them better than it would the file.
+    Rounded weights have few different bytes at the same position of a number. HDF5's shuffle groups these bytes, and
+    gzip then packs them better than the unchanged file.
     """
     with zipfile.ZipFile(network_file) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}

@@ -1,4 +1,4 @@
-"""The two phases of a training: the head on cached features, then the upper blocks on changing images."""
+"""The two phases of training: the head on cached features, then the upper blocks on augmented images."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,13 +21,13 @@ from training.fit.request import Request
 from training.fit.run_folder import RunFolder
 from training.recipes import Recipe
 
-# Validation images whose loss is looked at after each epoch: it chooses nothing where weights are averaged.
+# Number of validation images for the loss after each epoch, which chooses nothing if weights are averaged.
 MOST_WATCHED = 400
 
 
 @dataclass(frozen=True, eq=False)
 class Phase:
-    """How many epochs, the peak learning rate, what is fed, and the inputs and targets of validation."""
+    """Number of epochs, peak learning rate, training batches, and the inputs and targets of validation."""
 
     epochs: int
     rate: float
@@ -36,7 +36,7 @@ class Phase:
 
 
 def train_frozen(request: Request, material: Material, network: keras.Model, progress: Progress) -> None:
-    """Train what comes after the cached layer, on features that the frozen part gave once."""
+    """Train the layers after the cached one, on features that the frozen part computed once."""
     recipe, run = request.recipe, request.run
     if recipe.frozen_epochs:
         cut = network.get_layer(recipe.cached_layer).output
@@ -49,7 +49,7 @@ def train_frozen(request: Request, material: Material, network: keras.Model, pro
 
 
 def fine_tune(request: Request, material: Material, network: keras.Model, progress: Progress) -> None:
-    """Train the upper blocks of the base too, from the best head on, with augmented images."""
+    """Train the upper blocks of the base too, starting from the best head, with augmented images."""
     recipe, run = request.recipe, request.run
     if recipe.frozen_epochs:
         network.set_weights(run.network().get_weights())
@@ -74,7 +74,7 @@ def fine_tune(request: Request, material: Material, network: keras.Model, progre
 def fine_tuning_batches(
     request: Request, material: Material, network: keras.Model, progress: Progress
 ) -> keras.utils.PyDataset:
-    """Return the batches of the remaining epochs. A resumed run, or one that starts from another, repeats no draw."""
+    """Return the batches of the remaining epochs. A run that resumes, or starts from another, never repeats a draw."""
     recipe, training = request.recipe, material.split.training
     seed, epoch = request.seed + 1, _earlier_epochs(request.start) + progress.finished_epochs
     if recipe.synthesis:
@@ -87,7 +87,7 @@ def fine_tuning_batches(
 
 
 def _earlier_epochs(start: RunFolder | None) -> int:
-    """Count the epochs whose draws were seen before this run."""
+    """Return the number of epochs of the runs that this one starts from."""
     return start.read_config().epochs if start else 0
 
 
@@ -139,7 +139,7 @@ def _settings(recipe: Recipe) -> dict[str, int]:
 def _fit(
     trainee: keras.Model, phase: Phase, request: Request, progress: Progress, saving: keras.callbacks.Callback
 ) -> None:
-    """Train one phase, from the last finished epoch on; `saving` knows what is kept."""
+    """Train one phase, starting after the last finished epoch; `saving` saves each epoch."""
     recipe = request.recipe
     if progress.finished_epochs >= phase.epochs or progress.epochs_without_gain >= recipe.patience:
         return
@@ -154,7 +154,7 @@ def _fit(
 
 
 def _compile(trainee: keras.Model, phase: Phase, recipe: Recipe) -> None:
-    """Prepare for Adam, whose rate warms up over a twentieth of the steps and then falls along a cosine."""
+    """Compile with Adam; the rate warms up over a twentieth of the steps, then falls along a cosine."""
     steps = phase.epochs * len(phase.batches)
     schedule = keras.optimizers.schedules.CosineDecay(
         0.1 * phase.rate, steps - steps // 20, alpha=recipe.last_rate_share, warmup_target=phase.rate,

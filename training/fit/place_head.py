@@ -1,7 +1,7 @@
-"""A head that decides at each place of the feature maps, and the losses that teach it.
+"""A head that decides at each place of the feature maps, and the losses for it.
 
-The network's answer is a soft maximum of its places, so that an image is called a tumor because of a place. What each
-place adds to a logit is the map of evidence itself, without any approximation.
+The network's answer is a soft maximum over its places: an image shows a tumor because some place does. The map of
+evidence is exactly what each place adds to a logit, without approximation.
 """
 
 from typing import Any
@@ -10,24 +10,24 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-# How much more a place counts than one whose logit is lower by 1, as the exponent: 0 would be a plain average.
+# Sharpness of the soft maximum: a place weighs exp(_) times one whose logit is lower by 1; 0 would be the average.
 SHARPNESS = 1.0
-# What the places' own layer is called: the logit of each kind of tumor against "no tumor".
+# Name of the places' layer: the logit of each kind of tumor against "no tumor".
 PLACES_LAYER = "places"
 
 
 def place_head(features: Any, class_names: tuple[str, ...], dropout: float, feature_layer: str) -> Any:
     """Return the class probabilities, float32 (n, n_classes), of feature maps (n, rows, columns, channels).
 
-    The input of the layer called feature_layer holds what each place adds to the logit of each kind of tumor.
-    Every layer is Keras' own, so that the saved network loads in safe mode and on every backend.
+    The input of the layer named feature_layer is what each place adds to the logit of each kind of tumor.
+    Every layer is Keras' own: the saved network loads in safe mode and on every backend.
     """
     tumors = [i for i, name in enumerate(class_names) if name != "no_tumor"]
     rows, columns = features.shape[1:3]
     x = keras.layers.SpatialDropout2D(dropout, name="place_dropout")(features)
     places = keras.layers.Conv2D(len(tumors), 1, name=PLACES_LAYER, dtype="float32")(x)
     sharpened = keras.layers.Rescaling(SHARPNESS, name="sharpened", dtype="float32")(places)
-    # Softmax over two axes is not the same layer on every backend; over the rows of a flattened map it is.
+    # Softmax over two axes differs between backends; over the rows of a flattened map it is the same.
     flat = keras.layers.Reshape((rows * columns, len(tumors)), name="flat_places")(sharpened)
     shares = keras.layers.Softmax(axis=1, name="flat_shares", dtype="float32")(flat)
     shares = keras.layers.Reshape((rows, columns, len(tumors)), name="shares")(shares)
@@ -37,7 +37,7 @@ def place_head(features: Any, class_names: tuple[str, ...], dropout: float, feat
     x = keras.layers.GlobalAveragePooling2D(name=feature_layer, dtype="float32")(weighed)
     logits = keras.layers.Dense(len(class_names), name="logits", dtype="float32")
     x = logits(x)
-    # At first each kind of tumor is its own class's logit, and "no tumor" stays at 0.
+    # Initially each kind of tumor is its class's logit, and "no tumor" is 0.
     logits.set_weights(_each_to_its_class(class_names))
     return keras.layers.Activation("softmax", dtype="float32", name="probabilities")(x)
 
@@ -45,9 +45,9 @@ def place_head(features: Any, class_names: tuple[str, ...], dropout: float, feat
 def weights_of_places(
     kernel: NDArray[np.float32], bias: NDArray[np.float32], class_names: tuple[str, ...]
 ) -> list[NDArray[np.float32]]:
-    """Return the four arrays of a place head that reads each place as a pooled head read the averaged features.
+    """Return the four arrays of a place head that applies a pooled head's weights at each place.
 
-    kernel: float32 (n_channels, n_classes); bias: float32 (n_classes,): of the pooled head's last layer.
+    kernel: float32 (n_channels, n_classes), bias: float32 (n_classes,), both of the pooled head's last layer.
     """
     healthy = class_names.index("no_tumor")
     against, offset = kernel - kernel[:, [healthy]], bias - bias[healthy]
@@ -62,16 +62,16 @@ def _each_to_its_class(class_names: tuple[str, ...]) -> list[NDArray[np.float32]
 
 
 def with_places(network: keras.Model) -> keras.Model:
-    """Return the network with a second output, "places": float32 (n, rows, columns, n_tumors), their logits."""
+    """Return the network with a second output, "places": float32 (n, rows, columns, n_tumors), the places' logits."""
     places = network.get_layer(PLACES_LAYER).output
     return keras.Model(network.input, {"probabilities": network.output, PLACES_LAYER: places})
 
 
 class SetCrossentropy(keras.losses.Loss):
-    """Minus the logarithm of the summed probability of the classes that the image may be.
+    """Minus the logarithm of the summed probability of all classes that are possible for the image.
 
-    target: float32 (n, n_classes), 1 for each class that it may be: one where its kind is known, every kind of tumor
-    where it is not. smoothing: the share of the loss that asks for an equal probability of all classes.
+    target: float32 (n, n_classes), 1 for each possible class: one if the kind is known, else every kind of tumor.
+    smoothing: the share of the loss that pulls towards equal probabilities of all classes.
     """
 
     def __init__(self, smoothing: float = 0.0) -> None:
@@ -87,11 +87,11 @@ class SetCrossentropy(keras.losses.Loss):
 
 
 class PlacesCrossentropy(keras.losses.Loss):
-    """What the outlines say of each place: a lesion of its kind, or none.
+    """Cross-entropy of each place against the outlines: a lesion of its kind, or none.
 
-    target: float32 (n, rows, columns, n_classes), each place's weight at its class; a place of which nothing is known
-    has only zeros and costs nothing. logits: float32 (n, rows, columns, n_tumors), against "no tumor".
-    no_tumor: the place of that class among the classes.
+    target: float32 (n, rows, columns, n_classes), each place's weight at its class; an unknown place has only zeros
+    and costs nothing. logits: float32 (n, rows, columns, n_tumors), against "no tumor".
+    no_tumor: the index of that class.
     """
 
     def __init__(self, no_tumor: int) -> None:

@@ -1,4 +1,4 @@
-"""What the user asked of a training: on the command line, and compared with what the run began with."""
+"""The user's request for a training run, and its comparison with how the run began."""
 
 import argparse
 import dataclasses
@@ -20,11 +20,11 @@ from training.recipes import RECIPES, Recipe, recipe_for
 
 @dataclass(frozen=True)
 class Request:
-    """A recipe, the images, where the run goes, and how it is trained.
+    """The recipe, the images, the run's folder, and how to train.
 
-    unseen: folders whose near-duplicates are not trained on; audit: a folder that `audit` wrote, whose copies count as
-    near-duplicates too; precision: the Keras dtype policy to train with; start: a run whose best network is trained
-    further, instead of one with a fresh head.
+    unseen: folders whose near-duplicates are left out of training; audit: a folder written by `audit`, whose copies
+    count as near-duplicates too; precision: the Keras dtype policy; start: a run whose best network is trained
+    further, instead of one with a new head.
     """
 
     recipe: Recipe
@@ -39,11 +39,11 @@ class Request:
     quick: bool
     # Share each batch among all devices that Keras sees.
     distribute: bool
-    # Show a bar per epoch instead of a line: for a person who watches.
+    # Show a bar per epoch instead of a line.
     bars: bool
 
     def config(self, usable: Decoded, n_groups: int, n_validation: int, problems: Sequence[str]) -> Config:
-        """Return what the run folder keeps of the request and of the images that were found usable."""
+        """Return the run's configuration: this request and the usable images."""
         counts = {name: sum(p.class_name == name for p in usable.pictures) for name in CLASS_NAMES[self.recipe.task]}
         facts = DataFacts(
             folders=self.sources.names,
@@ -68,10 +68,10 @@ class Request:
         )
 
     def require_as_begun(self) -> None:
-        """Check that a run that has begun is asked for as it was: its card tells of its first call alone.
+        """Check that a resumed run has the same options as at first: its card records only the first call.
 
         Raises:
-            DataError: the request is of another run.
+            DataError: the options differ.
         """
         if not self.run.has_begun:
             return
@@ -102,7 +102,7 @@ class Request:
 
 
 def add_request(parser: argparse.ArgumentParser) -> None:
-    """Ask for everything of a request."""
+    """Add the options of a training run."""
     parser.add_argument("--recipe", choices=list(RECIPES), required=True)
     parser.add_argument("--task", choices=list(CLASS_NAMES), help="default: the recipe's own")
     add_sources(parser)
@@ -129,7 +129,7 @@ def add_request(parser: argparse.ArgumentParser) -> None:
 
 
 def add_audit(parser: argparse.ArgumentParser) -> None:
-    """Ask for the folder of an audit."""
+    """Add the option for the folder of an audit."""
     parser.add_argument(
         "--audit", type=Path, metavar="DIR",
         help="what `audit --model` wrote: copies that only the network's features found count as near-duplicates too",
@@ -137,7 +137,7 @@ def add_audit(parser: argparse.ArgumentParser) -> None:
 
 
 def request_of(options: argparse.Namespace, default_run: str) -> Request:
-    """Return what `add_request` asked for."""
+    """Return the request chosen by the options of `add_request`."""
     return Request(
         recipe=_recipe(options),
         sources=sources_of(options),
@@ -165,7 +165,7 @@ def _recipe(options: argparse.Namespace) -> Recipe:
 
 
 def _side(given: str) -> int:
-    """Read --input-size; Xception's own least is 71 pixels, and on fewer than 96 a tumor is a few pixels wide."""
+    """Parse --input-size. Xception needs at least 71 pixels; below 96 a tumor is only a few pixels wide."""
     if not given.isdecimal() or not 96 <= int(given) <= 512:
         raise argparse.ArgumentTypeError(f"Expected a side of 96 to 512 pixels. Received {given!r}.")
     return int(given)

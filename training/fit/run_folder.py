@@ -1,6 +1,6 @@
-"""A run: the folder in which a training keeps what it is made of, how far it is, and what came of it.
+"""A run: the folder with a training's configuration, progress and results.
 
-The only place that knows how a run's files are called.
+Only this module knows the names of a run's files.
 """
 
 import dataclasses
@@ -21,13 +21,13 @@ from training.errors import DataError
 from training.fit.packing import compact
 
 RUNS = Path("runs")
-# What was read from JSON, of whatever version.
+# Parsed JSON of any version.
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What a training was given to learn from."""
+    """The images that a run was trained on."""
 
     folders: list[str]
     boxes: str | None
@@ -42,10 +42,10 @@ class DataFacts:
 
 @dataclass(frozen=True)
 class Config:
-    """How a training was asked for, as config.json keeps it.
+    """A run's options, as saved in config.json.
 
-    recipe, data and environment as they were written, by this version or an earlier one; start: SHA-256 and
-    configuration of the network that it started from; blended: how an earlier version averaged two networks.
+    recipe, data, environment: as written by this version or an earlier one; start: SHA-256 and configuration of the
+    network that it started from; blended: how an earlier version averaged two networks.
     """
 
     recipe: Json
@@ -60,7 +60,7 @@ class Config:
 
     @property
     def epochs(self) -> int:
-        """The fine-tuning epochs asked for, with those of the runs that it started from."""
+        """The requested fine-tuning epochs, including those of the runs that it started from."""
         return _epochs_of(dataclasses.asdict(self))
 
 
@@ -86,16 +86,16 @@ class RunFolder:
             path / "decision.json", path / "gate.npz", path / "trust.json",
         )  # fmt: skip
         self.reliability_file, self.risk_coverage_file = path / "reliability.png", path / "risk_coverage.png"
-        # Written by `cross-validate`: what the network says of the images that it held out.
+        # Written by `cross-validate`: the network's answers on its held-out images.
         self.probabilities_file = path / "probabilities.npy"
 
     @property
     def has_begun(self) -> bool:
-        """Whether it is settled what the run is made of."""
+        """Whether the run's configuration has been written."""
         return self.split_file.is_file()
 
     def features_file(self, side: str) -> Path:
-        """The cached features of one side of the split; deleted when they have been learned from."""
+        """The cached features of one side of the split; deleted after the frozen phase."""
         return self.path / f"features-{side}.npy"
 
     def weights_file(self, phase: str, epoch: int) -> Path:
@@ -107,10 +107,10 @@ class RunFolder:
         return self.path / f"average-{epoch}.npz"
 
     def require_empty(self) -> None:
-        """Check that the folder can become a run: what is in it would mix with the run's files.
+        """Check that the folder is empty: other files would mix with the run's.
 
         Raises:
-            DataError: it holds files.
+            DataError: it has files.
         """
         if self.path.exists() and any(self.path.iterdir()):
             raise DataError(f"Expected an empty run folder. {self.path} holds files. Choose another --out.")
@@ -118,7 +118,7 @@ class RunFolder:
     def begin(
         self, config: Config, pictures: Sequence[Picture], groups: NDArray[np.int64], split: Split
     ) -> None:  # fmt: skip
-        """Write what the run is made of: the configuration, then the table of its images. A resumed run keeps its own.
+        """Write the configuration, then the table of images. A resumed run keeps its own.
 
         Raises:
             DataError: a resumed run began with other images.
@@ -137,20 +137,20 @@ class RunFolder:
         self.write_json(self.config_file, dataclasses.asdict(config))
 
     def read_config(self) -> Config:
-        """Read the configuration, as any version wrote it."""
+        """Read the configuration of any version."""
         known = {field.name for field in dataclasses.fields(Config)}
         read: Json = json.loads(self.config_file.read_text(encoding="utf-8"))
         return Config(**{name: value for name, value in read.items() if name in known})
 
     def described(self) -> Json:
-        """Return the network and how it was trained, as the configuration of a run that starts from it keeps them."""
+        """Return the network's SHA-256 and configuration, to be saved by a run that starts from it."""
         return {"sha256": self.sha256(), "config": json.loads(self.config_file.read_text(encoding="utf-8"))}
 
     def read_split(self) -> SplitTable:
         """Read the table of the images.
 
         Raises:
-            DataError: there is none.
+            DataError: the run has no table.
         """
         return SplitTable.read(self.split_file)
 
@@ -163,16 +163,16 @@ class RunFolder:
         return keras.saving.load_model(self.network_file, compile=False)
 
     def save_network(self, network: keras.Model, packed: bool = False) -> None:
-        """Write the best network in one step; packed: as small as can be, which takes seconds."""
+        """Write the best network atomically; packed: compressed, which takes seconds."""
         aside = self.path / "best.part.keras"
-        # A new model around the same layers: a compiled one would take its optimizer's state into the file.
+        # A new model around the same layers: a compiled one would save its optimizer's state too.
         keras.Model(network.input, network.output, name=network.name).save(aside)
         if packed:
             compact(aside)
         aside.replace(self.network_file)
 
     def write_json(self, file: Path, value: object) -> None:
-        """Write one of the JSON files in one step."""
+        """Write one of the JSON files atomically."""
         write_atomically(file, json.dumps(value, indent=1).encode())
 
 

@@ -1,4 +1,4 @@
-"""The images of a finished run, found again by the table that it wrote."""
+"""Find the images of a finished run by its table."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class RunPictures:
     """A run's images.
 
     known: all of them; training, validation: the two sides, the second with each slice once; groups: int64 (n,), of
-    the validation images; n_in_training: how many of these were left away because training holds a copy.
+    the validation images; n_in_training: the number of validation images dropped because training has a copy.
     """
 
     known: tuple[Picture, ...]
@@ -33,7 +33,7 @@ class RunPictures:
 
 @dataclass(frozen=True)
 class Known(Figures):
-    """What a run knows of one collection, on either side of its split."""
+    """A run's images of one collection, on both sides of its split."""
 
     n_pictures: dict[str, int]
     fingerprint: str
@@ -44,8 +44,8 @@ def read_run_pictures(
 ) -> RunPictures:  # fmt: skip
     """Find the images of a run.
 
-    each_slice_once: of several copies of a slice one stays for validation, and none where training holds one: some were
-    uploaded twenty times, and one mistake would count as often.
+    each_slice_once: keep one of several copies of a slice for validation, and none if training has one. Some slices
+    were uploaded twenty times, and one mistake would count as often.
 
     Raises:
         DataError: some of them are not in the folders.
@@ -64,7 +64,7 @@ def read_run_pictures(
 
 
 def known_by_collection(known: Sequence[Picture]) -> dict[str, Known]:
-    """Count what a run knew, by collection: images per class for training and validation, fingerprint."""
+    """Return a run's images by collection: number per class for training and validation, fingerprint."""
     collections: dict[str, Known] = {}
     for name in sorted({p.source for p in known}):
         of_source = [p for p in known if p.source == name]

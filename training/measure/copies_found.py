@@ -1,6 +1,6 @@
-"""How well near-duplicates are found: recall on pairs made by known changes, false pairs among images that differ.
+"""Measure the search for near-duplicates: recall on images with known changes, false pairs among different images.
 
-A perceptual hash from a library is measured on the same pairs, as the usual choice.
+The usual choice, a perceptual hash from a library, is measured on the same pairs.
 """
 
 import io
@@ -20,7 +20,7 @@ from training.data.decoded import COMPARED_SIZE_PX, whole_thumbnail
 from training.figures import Figures
 
 N_CHANGED = 200
-# Differing bits of 64 up to which the library's documentation and most users take two images for the same.
+# Two images count as the same up to this many differing bits of 64, as in the library's documentation and most uses.
 HASH_BITS = 8
 
 Pixels = NDArray[np.uint8]
@@ -28,7 +28,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Recall(Figures):
-    """The share of changed images that are still found to be the same: by this code, and by the library's hash."""
+    """The share of changed images that are still recognised: by this code, and by the library's hash."""
 
     found: float
     found_by_phash: float
@@ -36,7 +36,7 @@ class Recall(Figures):
 
 @dataclass(frozen=True)
 class FalsePairs(Figures):
-    """Pairs of different classes, so of different patients, and how many of them are called the same."""
+    """Pairs of different classes, so of different patients, and how many of them are called copies."""
 
     n_pairs: int
     false_pairs: int
@@ -45,9 +45,9 @@ class FalsePairs(Figures):
 
 
 def check_recall(read: Sequence[Pixels], seed: int = 0) -> dict[str, Recall]:
-    """Give, per known change, the share of images that are still found to be the same: ours, and the library's.
+    """Return the recall of changed images by kind of change.
 
-    read: images as they were read, uint8 (height, width).
+    read: images before preprocessing, uint8 (height, width).
     """
     chosen = np.random.default_rng(seed).permutation(len(read))[:N_CHANGED]
     found: dict[str, Recall] = {}
@@ -69,9 +69,9 @@ def check_recall(read: Sequence[Pixels], seed: int = 0) -> dict[str, Recall]:
 def check_false_pairs(
     described: NDArray[np.float32], read: Sequence[Pixels], classes: Sequence[str], seed: int = 0
 ) -> FalsePairs:
-    """Return the share of pairs that are called the same though they are of different classes, so of other patients.
+    """Return the share of pairs that are called copies although their classes, and so their patients, differ.
 
-    classes: what the first source of each image, a series of numbered slices, says of it.
+    classes: the class of each image in its original source, a series of numbered slices.
     """
     random, names = np.random.default_rng(seed), np.array(classes)
     order = random.permutation(len(read))
@@ -92,7 +92,7 @@ def _described(pixels: Pixels) -> NDArray[np.float32]:
 
 
 def _same_hash(one: Pixels, other: Pixels) -> bool:
-    """Whether a perceptual hash takes two images, or one and the other's mirror image, for the same."""
+    """Return whether a perceptual hash finds two images, or one and the other's mirror image, the same."""
     first = imagehash.phash(Image.fromarray(one))
     return any(
         first - imagehash.phash(Image.fromarray(np.ascontiguousarray(turned))) <= HASH_BITS

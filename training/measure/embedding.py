@@ -1,8 +1,7 @@
-"""Look for copies that thumbnails miss, by the features of a trained network: what they share is what an image shows.
+"""Find copies that thumbnails miss, by a trained network's features, which describe what an image shows.
 
-The features are those that the network's gate takes, averaged over places and scaled as the gate scales them. How alike
-two images of different patients can be is measured on numbered slices of different classes; only pairs that are more
-alike than all of those count.
+The features are those of the network's gate, averaged over places and scaled as in the gate. Numbered slices of
+different classes show how similar images of different patients can be; only pairs above all of those count.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,13 +20,13 @@ from training.measure.copies_found import CHANGES, N_CHANGED, FalsePairs, Pixels
 from training.measure.passes import answers_of
 
 _ROWS_PER_BLOCK = 1024
-# Products of the same two rows differ by rounding with the size of the block that they are computed in.
+# The product of two rows differs by rounding, depending on the size of the computed block.
 _ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
 class Asked(Figures):
-    """Which published network was asked."""
+    """The published network that was used."""
 
     name: str
     version: str
@@ -36,7 +35,7 @@ class Asked(Figures):
 
 @dataclass(frozen=True)
 class Likeness(Figures):
-    """The likeness that no two patients reach, and how many changed images are found again above it, by change."""
+    """The similarity that no two patients reach, and the recall above it, by kind of change."""
 
     model: Asked
     threshold: float
@@ -46,14 +45,14 @@ class Likeness(Figures):
 
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """A published network with a gate, as what tells images apart."""
+    """A published network with a gate, used to compare images."""
 
     classifier: Classifier
     gate: AnyGate
 
     @classmethod
     def load(cls, card: Path) -> "Embedding | None":
-        """Load a published model; None where it has no gate.
+        """Load a published model; None if it has no gate.
 
         Raises:
             ModelFileError: card, weights or gate are missing or altered.
@@ -63,7 +62,7 @@ class Embedding:
         return cls(classifier, read_gate(gate, card.parent)) if gate else None
 
     def look(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return a row of length 1 for each preprocessed image, float32 (n, n_channels), and its distance by the gate.
+        """Return a feature row of length 1 for each preprocessed image, float32 (n, n_channels), and its gate distance.
 
         pixels: uint8 (n, size, size).
         """
@@ -76,10 +75,10 @@ class Embedding:
         return np.asarray(scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1e-6), np.float32)
 
     def check(self, rows: NDArray[np.float32], classes: Sequence[str | None], read: Sequence[Pixels]) -> Likeness:
-        """Measure the likeness that no two patients reach, and what is found above it.
+        """Measure the similarity that no two patients reach, and the recall above it.
 
-        rows: of all images; classes: what the first source says of each numbered slice, None elsewhere; read:
-        images as they were read, to be changed in known ways.
+        rows: of all images; classes: class of each numbered slice in the original source, None elsewhere; read:
+        images before preprocessing, which are changed in known ways.
         """
         numbered = np.flatnonzero([name is not None for name in classes])
         names = np.array([classes[i] for i in numbered])
@@ -96,7 +95,7 @@ class Embedding:
         return Likeness(Asked(card.name, card.version, card.sha256), threshold, n_pairs // 2, recall)
 
     def _recall(self, read: Sequence[Pixels], change: Callable[[Pixels], Pixels], threshold: float) -> float:
-        """Return the share of images that are found again after a change."""
+        """Return the share of images that are recognised after a change."""
         chosen = np.random.default_rng(0).permutation(len(read))[:N_CHANGED]
         size = self.classifier.card.input_size_px
         pairs = []
@@ -111,7 +110,7 @@ class Embedding:
 
 @dataclass(frozen=True)
 class ByNetwork(Likeness):
-    """What the network's features find besides: pairs, and those among them that thumbnails miss."""
+    """The pairs found by the network's features, and those among them that thumbnails miss."""
 
     pairs: int
     missed_by_thumbnails: int
@@ -120,7 +119,7 @@ class ByNetwork(Likeness):
 
 @dataclass(frozen=True)
 class Detector(Figures):
-    """How well copies are found; false pairs only where slices are numbered."""
+    """How well copies are found; false pairs only if slices are numbered."""
 
     recall: dict[str, Recall]
     false_pairs: FalsePairs | None = None
@@ -128,7 +127,7 @@ class Detector(Figures):
 
 @dataclass(frozen=True)
 class AuditFigures(Figures):
-    """All that is written into audit.json."""
+    """The content of audit.json."""
 
     n_pictures: int
     problems: list[str]

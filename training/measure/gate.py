@@ -1,4 +1,4 @@
-"""Fit the gate that tells what is not a brain MRI, and measure how often it is wrong on either side."""
+"""Fit the gate that refuses images other than brain MRI, and measure its errors on both sides."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -23,16 +23,16 @@ from training.measure.passes import answers_of
 from training.measure.trust import group_folds
 
 _SUFFIXES = {".png", ".jpg", ".jpeg"}
-# Few enough for a small file. More bring the training images nearer to the plane, and the outsiders as well.
+# Few enough for a small file. More would move the training images closer to the plane, but outsiders too.
 N_DIRECTIONS = 32
-# Images that span the plane: some dozens for each direction.
+# Images that span the plane: a few dozen for each direction.
 N_FOR_PLANE = 1500
-# At least this share of the validation images is let through, of all forms together.
+# At least this share of the validation images is accepted, over all forms.
 LET_THROUGH = 0.99
-# What is taken off as the skull, as a share of the side: by itself, and before the brain is extracted.
+# Thickness of the removed skull, as a share of the side: by itself, and before brain extraction.
 _SHELL = 0.07
 _EXTRACTED_SHELL = (0.06, 0.12)
-# Tissue darker than this share of what is left counts as fluid, which extraction takes off with the skull.
+# Tissue darker than this share of the rest counts as fluid, which extraction removes with the skull.
 _DARK_SHARE = (0.1, 0.45)
 # Extraction that leaves less of the image than this has failed.
 _SMALLEST_BRAIN = 0.02
@@ -40,11 +40,11 @@ _SMALLEST_BRAIN = 0.02
 
 @dataclass(frozen=True, eq=False)
 class FittedGate:
-    """A gate and what its bound was chosen between.
+    """A gate and the distances that its threshold was chosen from.
 
-    inside: float32 (n, 3), distances of the validation images as they are, without skull, and extracted;
-    outside: float32 (m,), of the outsiders. In mean squared deviations or odds, not in shares of the bound.
-    unseen: the share of each kind that is let through by a linear gate fitted without it; empty for the other gate.
+    inside: float32 (n, 3), distances of the validation images whole, without skull, and extracted;
+    outside: float32 (m,), of the outsiders. In mean squared deviations or odds, not in shares of the threshold.
+    unseen: the share of each kind that is accepted by a linear gate fitted without it; empty for the other gate.
     """
 
     gate: AnyGate
@@ -54,7 +54,7 @@ class FittedGate:
 
     @property
     def kind(self) -> str:
-        """What the card calls such a gate."""
+        """The name of this kind of gate in the card."""
         return LINEAR_GATE if isinstance(self.gate, LinearGate) else DISTANCE_GATE
 
 
@@ -62,10 +62,10 @@ def fit_gate(
     classifier: Classifier, training: NDArray[np.uint8], validation: NDArray[np.uint8],
     features: NDArray[np.float32], outsiders: Path, seed: int, organs: Path | None = None,
 ) -> FittedGate:  # fmt: skip
-    """Fit the gate to brain MRI and, where there is a folder of organs, to what is not; choose the bound between them.
+    """Fit the gate to brain MRI and, if organs are given, to other images; choose the threshold between them.
 
-    Many archives hold heads without their skull, or brains alone. Each form is a third of what spans the plane, and
-    counts as much for the bound.
+    Many archives hold heads without skull, or only brains. Each of the three forms is a third of the images that span
+    the plane, and counts equally for the threshold.
 
     training, validation: uint8 (n, size, size), preprocessed; features: float32 (n, channels), of `validation`;
     outsiders: the folder that `gather_outsiders` made; organs: a folder for each kind of medical image that is not
@@ -99,15 +99,15 @@ def _plane(spanning: NDArray[np.float32]) -> Gate:
 
 
 def without_skulls(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Take off the outer shell of each head, and preprocess what is left as serving would: uint8 (n, size, size)."""
+    """Remove the outer shell of each head, and preprocess the rest as in serving: uint8 (n, size, size)."""
     return np.stack([_preprocessed(np.where(inside_head(p.astype(np.float32), _SHELL), p, 0), p) for p in pixels])
 
 
 def extracted_brains(pixels: NDArray[np.uint8], random: np.random.Generator) -> NDArray[np.uint8]:
-    """Return what brain extraction leaves of each head, preprocessed: uint8 (n, size, size).
+    """Return each head after brain extraction, preprocessed: uint8 (n, size, size).
 
-    It takes off the skull and the fluid around the brain, so that the outline follows the folds. Dark tissue
-    that brighter tissue encloses stays. Where that leaves almost nothing, the skull alone is taken off.
+    Extraction removes the skull and the fluid around the brain; the outline follows the folds. Dark tissue enclosed
+    by brighter tissue stays. If almost nothing is left, only the skull is removed.
     """
     return np.stack([_extracted(p, random.uniform(*_EXTRACTED_SHELL), random.uniform(*_DARK_SHARE)) for p in pixels])
 
@@ -131,7 +131,7 @@ def _preprocessed(changed: NDArray[np.uint8], before: NDArray[np.uint8]) -> NDAr
     try:
         return preprocess(changed.astype(np.uint8), len(before)).pixels
     except ImageError:
-        # Nothing was left of it.
+        # Nothing is left of the image.
         return before
 
 
@@ -142,10 +142,10 @@ def _features(classifier: Classifier, pixels: NDArray[np.uint8]) -> NDArray[np.f
 
 
 def require_outsiders(outsiders: Path) -> None:
-    """Check a folder of outsiders before anything is computed.
+    """Check a folder of outsiders before computing anything.
 
     Raises:
-        DataError: it has no images of the kinds that choose the bound.
+        DataError: it has no images of the kinds that choose the threshold.
     """
     if not any(any((outsiders / kind).glob("*.png")) for kind in TUNING_KINDS):
         raise DataError(
@@ -158,7 +158,7 @@ def _features_of_kinds(classifier: Classifier, outsiders: Path, organs: Path | N
     require_outsiders(outsiders)
     folders = [outsiders / kind for kind in TUNING_KINDS]
     if organs:
-        # Each kind is measured by a gate that was fitted without it, so that none need be kept apart.
+        # Each kind is measured with a gate fitted without it: none has to be set aside.
         folders += [outsiders / kind for kind in TEST_KINDS] + _folders_of_organs(organs)
     pixels = {folder.name: outsider_pixels(folder, classifier.card.input_size_px)[0] for folder in folders}
     return {kind: _features(classifier, of_kind) for kind, of_kind in pixels.items() if len(of_kind)}
@@ -175,22 +175,21 @@ def _folders_of_organs(organs: Path) -> list[Path]:
 
 
 def largest_distance(inside: NDArray[np.float32], outside: NDArray[np.float32]) -> float:
-    """Choose the bound between the distances of brain MRI, float32 (n,) or (n, forms), and of what is none, (m,)."""
+    """Return the threshold between distances of brain MRI, float32 (n,) or (n, forms), and of other images, (m,)."""
     furthest = float(np.quantile(inside, LET_THROUGH))
     if not outside.size:
         return furthest
     nearest = float(np.quantile(outside, 1 - LET_THROUGH))
-    # Halfway on the scale of ratios; brain MRI of sources that are not here lies further out than validation.
+    # Halfway on the scale of ratios: brain MRI of other sources is further out than validation.
     return max(furthest, float(np.sqrt(furthest * nearest)))
 
 
 def refused_by_other_groups(
     inside: NDArray[np.float32], outside: NDArray[np.float32], groups: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Return which brain MRI is refused, a tenth of the groups after another by the bound that the nine others choose.
+    """Return which brain MRI is refused, each tenth of the groups by the other nine's threshold: bool (n, 3).
 
-    inside: float32 (n, 3), distances as FittedGate has them, of these groups, int64 (n,); outside: float32 (m,).
-    Returns bool (n, 3).
+    inside: float32 (n, 3), distances as in FittedGate, of these groups, int64 (n,); outside: float32 (m,).
     """
     refused = np.zeros(inside.shape, bool)
     for chosen, measured in group_folds(groups):
@@ -209,10 +208,10 @@ class KindFigures(Figures):
 
 @dataclass(frozen=True)
 class GateFigures(Figures):
-    """What is let through of what is not brain MRI, and what is refused of what is: whole, without skull, extracted.
+    """The accepted share of other images, and the refused share of brain MRI: whole, without skull, extracted.
 
-    Kinds that chose the bound are apart from those that test it, each of which is measured by a gate that did not see
-    it; brain MRI is measured by bounds of other groups.
+    Kinds that chose the threshold are separate from those that test it. Each test kind is measured with a gate that did
+    not see it, and brain MRI with thresholds from other groups.
     """
 
     kinds: dict[str, KindFigures]
@@ -225,14 +224,14 @@ class GateFigures(Figures):
     refused_extracted: float
     n_brain_mri: int
     refused_by_other_groups: bool = True
-    # The share of each kind that a gate fitted without it lets through; None where the gate was fitted to none.
+    # The share of each kind that a gate fitted without it accepts; None if the gate was fitted to none.
     unseen_kinds: dict[str, float] | None = None
 
 
 def gate_figures(
     classifier: Classifier, outsiders: Path, refused: NDArray[np.bool_], unseen: dict[str, float] | None = None
 ) -> GateFigures:
-    """Count what is let through of each kind of outsider; refused: of brain MRI, whole, bare and extracted, (n, 3)."""
+    """Count the accepted outsiders of each kind; refused: bool (n, 3), brain MRI whole, without skull, extracted."""
     shares = {kind: share for kind, share in (unseen or {}).items() if kind in TEST_KINDS}
     kinds = {
         kind: _kind_figures(classifier, outsiders, kind, shares.get(kind)) for kind in (*TUNING_KINDS, *TEST_KINDS)
@@ -257,7 +256,7 @@ def _accepted(kinds: list[KindFigures]) -> tuple[float, int]:
 
 
 def outsider_pixels(folder: Path, input_size_px: int) -> tuple[NDArray[np.uint8], int]:
-    """Preprocess the images of a kind: uint8 (n, size, size), and how many were refused before the network."""
+    """Return the preprocessed images of a kind, uint8 (n, size, size), and how many were refused before the network."""
     pixels, n_refused = [], 0
     for file in sorted(file for file in folder.glob("*") if file.suffix in _SUFFIXES):
         try:

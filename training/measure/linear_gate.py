@@ -1,4 +1,4 @@
-"""Fit the plane between brain MRI and what is not, and measure it on kinds that it was not shown."""
+"""Fit the plane between brain MRI and other images, and measure it on kinds that it was not fitted to."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,7 +13,7 @@ _C = 0.03
 
 
 def fit_linear_gate(inside: NDArray[np.float32], outside: Mapping[str, NDArray[np.float32]]) -> LinearGate:
-    """Fit a gate whose odds are bounded by 1; every kind counts as much as every other, both sides the same.
+    """Fit a gate whose threshold is odds of 1. All kinds have equal weight, and so have both sides.
 
     inside: float32 (n, channels), of brain MRI; outside: by kind, float32 (m, channels).
     """
@@ -31,10 +31,10 @@ def let_through_unseen(
     fitting: NDArray[np.float32], inside: NDArray[np.float32], outside: Mapping[str, NDArray[np.float32]],
     largest_distance: Callable[[NDArray[np.float32], NDArray[np.float32]], float],
 ) -> dict[str, float]:  # fmt: skip
-    """Return the share of each kind that is let through by a gate that was fitted without it.
+    """Return the share of each kind that is accepted by a gate fitted without it.
 
-    fitting, inside: float32 (n, channels), of brain MRI that the gates are fitted to, and that sets their thresholds;
-    largest_distance: how a threshold is chosen between the distances of both sides.
+    fitting, inside: float32 (n, channels), of brain MRI for fitting the gates, and for choosing their thresholds;
+    largest_distance: chooses a threshold between the distances of both sides.
     """
     shares = {}
     for kind, features in outside.items():

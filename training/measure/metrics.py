@@ -1,4 +1,4 @@
-"""Figures of a classifier from true labels and probabilities."""
+"""Compute a classifier's figures from true labels and probabilities."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class ClassFigures(Figures):
 
 @dataclass(frozen=True)
 class Presence(Figures):
-    """Tumor or not, at the model's own operating point; AUROC and the rest only where both sides are there."""
+    """Tumor or not, at the model's own operating point; AUROC and the rest only if both sides have images."""
 
     n_with_tumor: int
     n_without_tumor: int
@@ -40,13 +40,13 @@ class Presence(Figures):
     tumor_from: float | None = None
     auroc: float | None = None
     sensitivity_at_95_specificity: float | None = None
-    # Whether the operating point was chosen by groups that are not measured.
+    # Whether the operating point was chosen on other groups than the measured ones.
     by_other_groups: bool | None = None
 
 
 @dataclass(frozen=True)
 class Summary(Figures):
-    """All figures of a set of images; the averages are over the classes that have some."""
+    """All figures of a set of images; averages are over the classes that have images."""
 
     n_pictures: int
     n_correct: int
@@ -56,19 +56,19 @@ class Summary(Figures):
     macro_f1: float
     per_class: dict[str, ClassFigures]
     confusion_matrix: list[list[int]]
-    # Groups that were drawn for the interval of the accuracy.
+    # Number of groups drawn for the interval of the accuracy.
     n_groups: int | None = None
     tumor_presence: Presence | None = None
 
     @property
     def with_interval(self) -> str:
-        """The accuracy and its interval in words."""
+        """The accuracy and its interval as text."""
         low, high = self.accuracy_interval
         return f"{self.accuracy:.3f} ({low:.3f} to {high:.3f})"
 
     @property
     def recalls(self) -> str:
-        """The recall of each class that has images in words."""
+        """The recall of each class that has images, as text."""
         return ", ".join(f"{name} {f.recall:.3f}" for name, f in self.per_class.items() if f.recall is not None)
 
 
@@ -78,7 +78,7 @@ def summarize(
 ) -> Summary:  # fmt: skip
     """Return all figures.
 
-    labels: int64, (n,); probabilities: float32, (n, n_classes); groups: int64, (n,), of slices that are alike, for the
+    labels: int64, (n,); probabilities: float32, (n, n_classes); groups: int64, (n,), of similar slices, for the
     interval of the accuracy.
     """
     predicted = probabilities.argmax(axis=1)
@@ -111,7 +111,7 @@ def summarize(
 
 def _accuracy_interval(right: NDArray[np.bool_], groups: NDArray[np.int64] | None) -> tuple[list[float], int | None]:
     n_groups = 0 if groups is None else len(np.unique(groups))
-    # All right or all wrong: every draw is alike and tells nothing.
+    # All right or all wrong: every draw is the same.
     if groups is None or n_groups < 2 or right.all() or not right.any():
         return wilson_interval(int(right.sum()), len(right)) or [0.0, 1.0], None
     return interval_by_groups(right.astype(np.float64), groups), n_groups
@@ -141,7 +141,7 @@ def wilson_interval(n_correct: int, n: int) -> list[float] | None:
 def roc_of_each_class(
     labels: NDArray[np.int64], probabilities: NDArray[np.float32], class_names: Sequence[str]
 ) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64], float]]:
-    """Return false-positive rates, true-positive rates and area per class that has both sides."""
+    """Return false-positive rates, true-positive rates and area for each class with images on both sides."""
     curves = {}
     for i, name in enumerate(class_names):
         area = _auroc(labels == i, probabilities[:, i])

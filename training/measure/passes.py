@@ -1,4 +1,4 @@
-"""Run a classifier over many preprocessed images, through the code that serves it."""
+"""Run a classifier over many preprocessed images, through the serving code."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ _BATCH = 32
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What was said of n images.
+    """A classifier's answers for n images.
 
-    probabilities: float32, (n, n_classes), as the network gives them; gate_features: float32, (n, channels), None
-    where the model's card names no gate; distances: float32, (n,), 0 where it has none.
+    probabilities: float32, (n, n_classes), from the network; gate_features: float32, (n, channels), None
+    if the model's card names no gate; distances: float32, (n,), 0 without a gate.
     """
 
     probabilities: NDArray[np.float32]
@@ -32,7 +32,7 @@ def answers_of(
 ) -> Answers:
     """Classify preprocessed images, uint8 (n, size, size).
 
-    look: called with each image's place and its feature maps, which are too large to be kept.
+    look: called with each image's index and feature maps, which are too large to keep.
     """
     probabilities, gate_features, distances = [], [], []
     for start in tqdm(range(0, len(pixels), _BATCH), desc="classifying", unit="batch"):

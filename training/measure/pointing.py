@@ -1,4 +1,4 @@
-"""Whether heat maps point at the lesion: compared with the boxes of images that the network did not learn from."""
+"""Measure whether heat maps point at the lesion, on images with boxes that the network was not trained on."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ from training.figures import Figures
 
 @dataclass(frozen=True)
 class PointingFigures(Figures):
-    """Of images that are read right: how many have their hottest point in the box, and what share of the evidence.
+    """Over correctly classified images: how often the hottest point is in the box, and the share of evidence in it.
 
-    box_share_of_picture: what chance would give. The last two only of several networks of random weights, whose means
-    the others are.
+    box_share_of_picture: the share expected by chance. The last two are only for several networks of random weights;
+    the other figures are then their means.
     """
 
     n_pictures: int
@@ -27,7 +27,7 @@ class PointingFigures(Figures):
 
 
 class Pointing:
-    """Gathers, image by image, where the evidence for the true class lies."""
+    """Collects, image by image, where the evidence for the true class is."""
 
     def __init__(
         self,
@@ -36,13 +36,13 @@ class Pointing:
         boxes: NDArray[np.float32],
         class_names: tuple[str, ...],
     ) -> None:
-        """boxes: float32, (n, 4), top, bottom, left, right as shares of the input's side, NaN for none."""
+        """Boxes: float32, (n, 4), top, bottom, left, right as shares of the input's side, NaN for none."""
         self._classifier, self._labels, self._boxes, self._class_names = classifier, labels, boxes, class_names
         self.hits = np.zeros(len(labels), bool)
         self.energies = np.full(len(labels), np.nan, np.float32)
 
     def look(self, place: int, feature_maps: NDArray[np.float32]) -> None:
-        """Measure one image; one without a box is passed over."""
+        """Measure one image; images without a box are skipped."""
         if np.isnan(self._boxes[place, 0]):
             return
         evidence = Explainer(self._classifier).evidence(feature_maps, self._class_names[self._labels[place]])
@@ -57,7 +57,7 @@ class Pointing:
         self.energies[place] = inside.sum() / max(float(positive.sum()), 1e-12)
 
     def figures(self, right: NDArray[np.bool_]) -> PointingFigures:
-        """Return the figures of the images that count, bool (n,): those that were classified correctly."""
+        """Return the figures over the correctly classified images, right: bool (n,)."""
         counted = right & ~np.isnan(self.energies)
         if not counted.any():
             return PointingFigures(0, None, None, None)

@@ -1,4 +1,4 @@
-"""Score a network on labelled images, through the very code that serves it."""
+"""Score a network on labelled images, through the serving code."""
 
 import csv
 import dataclasses
@@ -28,11 +28,10 @@ _PARTS = ("all", "not_in_training", "also_in_training")
 
 @dataclass(frozen=True, eq=False)
 class Scoring:
-    """Images and what the network said of them.
+    """Images and the network's answers.
 
     labels: int64, (n,), the truth; probabilities: float32, (n, n_classes), calibrated; distances: float32, (n,), above
-    1 where the gate refuses; in_training: bool, (n,), whether the image is also in the training data; None where that
-    was not looked for.
+    1 if the gate refuses; in_training: bool, (n,), whether the image is also in the training data; None if not checked.
     """
 
     decoded: Decoded
@@ -45,7 +44,7 @@ class Scoring:
 
 @dataclass(frozen=True)
 class Scored(Figures):
-    """Which network was scored, and with which bounds."""
+    """The scored network and its thresholds."""
 
     name: str
     sha256: str
@@ -55,7 +54,7 @@ class Scored(Figures):
 
 @dataclass(frozen=True)
 class ScoredData(Figures):
-    """Which images it was scored on, and in which folders copies of them were looked for."""
+    """The images that it was scored on, and the folders searched for copies of them."""
 
     fingerprint: str
     folders: list[str]
@@ -64,7 +63,7 @@ class ScoredData(Figures):
 
 @dataclass(frozen=True)
 class Evaluation(Figures):
-    """All figures of a scoring; apart, where they are known, those of images that are in the training data too."""
+    """All figures of a scoring; if known, separate figures for images that are in the training data too."""
 
     model: Scored
     data: ScoredData
@@ -82,11 +81,11 @@ class Evaluation(Figures):
 
 
 def score(classifier: Classifier, sources: Sources, training: Sources, audit: Path | None = None) -> Scoring:
-    """Decode the images, run the network, and look for the images in the training data."""
+    """Decode the images, run the network, and search for the images in the training data."""
     card = classifier.card
     found = sources.find(card.task)
     testing = found.of_split(TESTING)
-    # Beside a Testing folder all others are for training, as `train` takes them.
+    # If there is a Testing folder, all others are for training, as in `train`.
     to_score = testing if testing.pictures else found
     decoded = sources.decode(to_score.pictures, card.input_size_px)
     for problem in (*found.problems, *decoded.problems):
@@ -105,7 +104,7 @@ def _in_training(decoded: Decoded, training: Sources, audit: Path | None, card: 
 
 
 def measure(scoring: Scoring, classifier: Classifier, sources: Sources, training: Sources) -> Evaluation:
-    """Return all figures, on all images and, where known, apart for those that are in the training data too."""
+    """Return all figures, over all images and, if known, separately for those in the training data too."""
     card, seen = classifier.card, scoring.in_training
     return Evaluation(
         model=Scored(card.name, card.sha256, card.decision, gate_of(card)),
@@ -133,7 +132,7 @@ def _part(scoring: Scoring, card: ModelCard, mask: NDArray[np.bool_]) -> Summary
 
 
 def gate_of(card: ModelCard) -> dict[str, str | float] | None:
-    """Return which gate a card has: its file and its bound; None where it has none."""
+    """Return the file and threshold of a card's gate, or None."""
     return {"sha256": card.gate.sha256, "largest_distance": card.gate.largest_distance} if card.gate else None
 
 

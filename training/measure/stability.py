@@ -1,4 +1,4 @@
-"""How a network does when an image is changed a little, or looks as if it came from elsewhere."""
+"""Measure a network on slightly changed images, and on images that look as if from elsewhere."""
 
 import io
 
@@ -13,7 +13,7 @@ from training.data.decoded import Decoded
 from training.feed.augmentation import Augmentation, augment
 from training.measure.passes import answers_of
 
-# What images from elsewhere may look like: other grey levels, sharpness, noise and coding; shapes hardly change.
+# Looks of images from elsewhere: other grey levels, sharpness, noise and coding, with nearly the same shapes.
 LOOK_SHIFT = Augmentation(
     rotation_degrees=8, scale=0.08, shift_share=0.04, gamma=1.6, contrast=0.2, brightness=15, bias_field=0.2,
     erase_probability=0, borrow_levels_probability=0.5, borrow_spectrum_probability=0.5, jpeg_probability=0.3,
@@ -29,7 +29,7 @@ def changed_looks(pixels: NDArray[np.uint8], partners: NDArray[np.uint8], seed: 
 
 
 def stability(classifier: Classifier, images: Decoded, before: NDArray[np.int64]) -> dict[str, float]:
-    """Return the share of images whose class, which was `before`, changes when the file is changed a little."""
+    """Return, by change, the share of images whose class is no longer `before` when the file changes a little."""
     size = classifier.card.input_size_px
     read = [read_image(p.path).pixels for p in images.pictures]
     shares = {}

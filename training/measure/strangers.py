@@ -1,4 +1,4 @@
-"""What a network says of sources that it never saw: its bounds are chosen there, and its figures taken."""
+"""Choose a network's thresholds, and measure it, on sources that it never saw."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,23 +29,23 @@ from training.measure.trust import (
     tumor_presence,
 )
 
-# A share of fewer images says little of a source.
+# A share of fewer images says little about a source.
 LEAST_OF_A_SOURCE = 20
-# Of the answers "tumor" and "no tumor" by themselves, and of the kinds that are named, this share may be wrong.
+# Allowed share of errors among "tumor" answers, among "no tumor" answers, and among named kinds.
 STRANGERS_ERROR = 0.05
-# Bounds lie on this side of an even chance, so that a certain answer is always the most probable class.
+# Thresholds are above an even chance: a certain answer is always the most probable class.
 _LEAST_TUMOR, _LEAST_KIND, _MOST_HEALTHY = 0.6, 0.7, 0.5
-# Bounds have four decimals.
+# Thresholds have four decimals.
 _STEPS = 10_000
 
 
 @dataclass(frozen=True)
 class Strangers(Figures):
-    """Figures over sources, each judged by a network that saw none of its fold.
+    """Figures by source, each tested with a network that saw none of its fold.
 
-    right: by source, the share of its images that are rightly called a tumor or none, at a probability of 0.5;
-    worst_source: the one of LEAST_OF_A_SOURCE images or more with the lowest; kind: by source, the share of its tumors
-    whose kind is the most probable of the three; mean_kind: over sources.
+    right: by source, the share of images correctly called tumor or not, at a probability of 0.5; worst_source: the
+    lowest of those with LEAST_OF_A_SOURCE images or more; kind: by source, the share of tumors whose kind is the most
+    probable of the three; mean_kind: over sources.
     """
 
     right: dict[str, float]
@@ -57,10 +57,10 @@ class Strangers(Figures):
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """Images and what a network says of them, before calibration.
+    """Images and a network's answers, before calibration.
 
-    labels: int64 (n,); raw: float32 (n, n_classes); sources: (n,), the collection of each; groups: int64 (n,), what
-    must not be parted.
+    labels: int64 (n,); raw: float32 (n, n_classes); sources: (n,), the collection of each; groups: int64 (n,), never
+    split.
     """
 
     labels: NDArray[np.int64]
@@ -69,13 +69,13 @@ class Asked:
     groups: NDArray[np.int64]
 
     def subset(self, places: NDArray[np.int64]) -> "Asked":
-        """Keep the images at the given places."""
+        """Return the images at the given indices."""
         return Asked(self.labels[places], self.raw[places], self.sources[places], self.groups[places])
 
 
 @dataclass(frozen=True, eq=False)
 class Met:
-    """Images of sources that the run never saw, what the network says of them, and what the gate measures."""
+    """Images of sources that the run never saw, with the network's answers and the gate's distances."""
 
     asked: Asked
     features: NDArray[np.float32]
@@ -85,7 +85,7 @@ def meet(strangers: Sources, seen: Sequence[Picture], classifier: Classifier) ->
     """Decode and classify the images of sources that a run never saw.
 
     Raises:
-        DataError: the run has seen one of them, or they do not hold both answers.
+        DataError: the run has seen one of them, or they lack tumors or images without.
     """
     card = classifier.card
     decoded = strangers.decode(strangers.find(card.task).pictures, card.input_size_px)
@@ -109,10 +109,10 @@ def sources_by_image(images: Decoded) -> NDArray[np.str_]:
 
 @dataclass(frozen=True)
 class OnStrangers(Figures):
-    """Figures of sources that the network never saw, each tenth of the groups with bounds that the nine others chose.
+    """Figures on sources that the network never saw, each tenth of the groups with thresholds from the other nine.
 
-    certain, wrong_among_certain: the share of images whose class is named, and of these the wrong ones.
-    refused: by source, the share that the gate refuses; what it refuses is never a certain answer.
+    certain, wrong_among_certain: the share of images whose class is named, and the share of errors among them.
+    refused: by source, the share that the gate refuses; a refused image is never a certain answer.
     """
 
     n_pictures: dict[str, int]
@@ -125,10 +125,10 @@ class OnStrangers(Figures):
 
 
 def choose_on_strangers(asked: Asked, held_out: Asked, healthy: int) -> Decision:
-    """Choose temperature and bounds on sources that the network never saw; healthy: the label of "no tumor".
+    """Choose temperature and thresholds on sources that the network never saw; healthy: the label of "no tumor".
 
-    Every source counts as much as every other with its answer, and tumors as much as heads without. held_out: images
-    of the sources of training: kinds of tumor that no other source has are among them alone.
+    Tumors and tumor-free heads have equal weight, and so have all sources of one answer. held_out: images of the
+    training sources, because some kinds of tumor are in no other source.
     """
     shows = asked.labels != healthy
     weights = weights_of_sources(asked.sources, shows)
@@ -147,7 +147,7 @@ def choose_on_strangers(asked: Asked, held_out: Asked, healthy: int) -> Decision
 
 
 def weights_of_sources(sources: NDArray[np.str_], shows: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return weights, (n,), whose sum is 1: each side has half of it, and on a side each source the same."""
+    """Return weights, (n,), with sum 1: half for each side, and the same for each source of a side."""
     weights = np.zeros(len(sources))
     for side in np.unique(shows):
         of_side = np.unique(sources[shows == side])
@@ -158,14 +158,14 @@ def weights_of_sources(sources: NDArray[np.str_], shows: NDArray[np.bool_]) -> N
 
 
 def balanced_point(shows: NDArray[np.bool_], tumor: NDArray[np.floating], weights: NDArray[np.float64]) -> float:
-    """Return the probability of a tumor at which as many tumors are found as heads without are left alone."""
+    """Return the probability of a tumor at which the lower of sensitivity and specificity is highest."""
     false_alarms, found, thresholds = scores.roc_curve(shows, tumor, sample_weight=weights, drop_intermediate=False)
     point = thresholds[np.minimum(found, 1 - false_alarms).argmax()]
     return float(np.clip(np.floor(point * _STEPS) / _STEPS, 1 / _STEPS, 1 - 1 / _STEPS))
 
 
 def _lowest_bound(sure: NDArray[np.floating], wrong: NDArray[np.bool_], weights: NDArray[np.float64]) -> float:
-    """Return the lowest bound from which on STRANGERS_ERROR are wrong, or fewer; NEVER where there is none."""
+    """Return the lowest threshold above which at most STRANGERS_ERROR are wrong; NEVER if there is none."""
     order = np.argsort(-sure, kind="stable")
     shares = np.cumsum((weights * wrong)[order]) / np.cumsum(weights[order])
     good = np.flatnonzero(shares <= STRANGERS_ERROR)
@@ -173,7 +173,7 @@ def _lowest_bound(sure: NDArray[np.floating], wrong: NDArray[np.bool_], weights:
 
 
 def _lowest_kind_bound(of: Asked, temperature: float, certain_from: float, healthy: int) -> float:
-    """Return the lowest share among the kinds of tumor from which the most probable one may be named."""
+    """Return the lowest share among the kinds of tumor at which the most probable kind may be named."""
     probabilities = calibrate(of.raw, temperature)
     found = (1 - probabilities[:, healthy] >= certain_from) & (of.labels != healthy)
     if not found.any():
@@ -185,7 +185,7 @@ def _lowest_kind_bound(of: Asked, temperature: float, certain_from: float, healt
 
 
 def figures_of_strangers(asked: Asked, held_out: Asked, refused: NDArray[np.bool_], healthy: int) -> OnStrangers:
-    """Measure each tenth of the groups with what the others chose; refused: bool (n,), by the gate."""
+    """Measure each tenth of the groups with thresholds from the others; refused: bool (n,), by the gate."""
     probabilities, certain = np.empty_like(asked.raw), np.zeros(len(refused), bool)
     found = np.zeros(len(refused), bool)
     for chosen, measured in group_folds(asked.groups):
@@ -217,10 +217,10 @@ def measure_strangers(
     sources: NDArray[np.str_], labels: NDArray[np.int64], probabilities: NDArray[np.float32], healthy: int,
     found: NDArray[np.bool_] | None = None,
 ) -> Strangers:  # fmt: skip
-    """Measure each source by itself.
+    """Measure each source separately.
 
-    sources: (n,); labels: int64 (n,); probabilities: float32 (n, n_classes); found: bool (n,), which images are rightly
-    called a tumor or none; None to say so at a probability of 0.5.
+    sources: (n,); labels: int64 (n,); probabilities: float32 (n, n_classes); found: bool (n,), which images are
+    correctly called tumor or not; None to decide at a probability of 0.5.
     """
     shows = labels != healthy
     found = (1 - probabilities[:, healthy] >= 0.5) == shows if found is None else found

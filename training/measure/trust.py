@@ -1,4 +1,4 @@
-"""How far probabilities can be trusted: calibration, error among certain answers, and the numbers chosen for them."""
+"""How far probabilities can be trusted: calibration, error among certain answers, and the chosen thresholds."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,27 +16,27 @@ from training.figures import Figures
 from training.measure.metrics import Presence
 
 N_BINS = 15
-# An answer that is given as certain may be wrong this often.
+# Allowed share of errors among certain answers.
 SELECTIVE_ERROR = 0.02
-# The margin for it, as the confidence of a binomial bound: few wrong answers among few can be luck.
+# Confidence of the binomial bound on that share: few errors among few answers can be luck.
 _CONFIDENCE = 0.9
-# The error allowed for copies of them in a changed look: images from elsewhere are answered less well than from here.
+# The same share for copies in a changed look: images from elsewhere get worse answers.
 SHIFTED_ERROR = 0.05
-# As many parts of the validation images are measured with numbers that the others chose.
+# Number of parts of the validation images, each measured with thresholds from the others.
 _N_FOLDS = 10
-# A bound that no probability reaches, not even one that is rounded to 1.
+# A threshold that no probability reaches, not even one rounded to 1.
 NEVER = 2.0
-# The operating point leaves this share of the images without tumor alone.
+# Specificity of the operating point.
 SPECIFICITY = 0.95
-# Bounds have four decimals.
+# Thresholds have four decimals.
 _STEPS = 10_000
-# Images that are all read right would ask for ever lower temperatures, until nothing is left between 0 and 1.
+# Limits of the fit: with no wrong answer the temperature would go to 0, and all probabilities would be 0 or 1.
 _LOG_TEMPERATURES = (-1.0, 3.0)
 
 
 @dataclass(frozen=True)
 class Bin(Figures):
-    """Images of about one probability, and how many of them are read right."""
+    """Images of about one probability, and how many of them are classified correctly."""
 
     mean_probability: float
     share_right: float
@@ -54,7 +54,7 @@ class Calibration(Figures):
 
 @dataclass(frozen=True)
 class Risk(Figures):
-    """The share of wrong answers among the surest ones."""
+    """The error among the surest answers."""
 
     coverage: float
     risk: float
@@ -69,13 +69,13 @@ class Selective(Figures):
     error_among_all: float
     area_under_risk_coverage: float
     curve: list[Risk]
-    # Earlier evaluations counted as certain also what the gate refuses.
+    # Earlier evaluations also counted refused images as certain.
     refused_are_not_certain: bool | None = None
 
 
 @dataclass(frozen=True)
 class CrossFitted(Figures):
-    """What every tenth of the groups shows with numbers that the others chose, also of copies in a changed look."""
+    """Figures of each tenth of the groups with thresholds from the others, also of copies in a changed look."""
 
     calibration: Calibration
     selective: Selective
@@ -86,7 +86,7 @@ class CrossFitted(Figures):
 
 @dataclass(frozen=True)
 class TrustFigures(Figures):
-    """How far the answers of a finished model can be trusted."""
+    """Trust figures of a finished model."""
 
     calibration: Calibration
     selective: Selective
@@ -96,13 +96,13 @@ class TrustFigures(Figures):
 def choose_decision(
     labels: NDArray[np.int64], raw: NDArray[np.float32], healthy: int, shifted: NDArray[np.float32] | None = None
 ) -> Decision:
-    """Choose temperature, operating point and the bound of certainty on validation images.
+    """Choose temperature, operating point and the threshold of certainty on validation images.
 
-    raw: float32, (n, n_classes), probabilities as the network gives them; shifted: the same of copies in a changed
-    look, which count as much for the temperature; healthy: the label of "no tumor".
+    raw: float32, (n, n_classes), the network's probabilities; shifted: the same for copies in a changed look, with
+    equal weight for the temperature; healthy: the label of "no tumor".
     """
     both = (labels, raw) if shifted is None else (np.tile(labels, 2), np.concatenate([raw, shifted]))
-    # What follows sees the numbers as the card will have them.
+    # From here on with the rounded numbers of the card.
     temperature = round(fit_temperature(*both), 4)
     probabilities = calibrate(raw, temperature)
     tumor_from = operating_point(labels != healthy, 1 - probabilities[:, healthy])
@@ -116,10 +116,10 @@ def choose_decision(
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Images and how sure a network is of them.
+    """Images and a network's probabilities.
 
-    labels: int64, (n,); probabilities: float32, (n, n_classes); may_answer: bool, (n,); error: the share of the certain
-    answers that may be wrong.
+    labels: int64, (n,); probabilities: float32, (n, n_classes); may_answer: bool, (n,); error: the allowed share of
+    errors among certain answers.
     """
 
     labels: NDArray[np.int64]
@@ -131,7 +131,7 @@ class Judged:
 def fit_temperature(
     labels: NDArray[np.int64], raw: NDArray[np.float32], weights: NDArray[np.float64] | None = None
 ) -> float:
-    """Return the temperature that makes the true classes most likely; weights: (n,), None for all the same.
+    """Return the temperature that makes the true classes most likely; weights: (n,), None for equal ones.
 
     Source: Guo et al. 2017, arXiv:1706.04599.
     """
@@ -145,9 +145,9 @@ def fit_temperature(
 
 
 def operating_point(has_tumor: NDArray[np.bool_], tumor_probability: NDArray[np.float32]) -> float:
-    """Return the probability of a tumor from which SPECIFICITY of the images without one are left alone, or more.
+    """Return a threshold on the probability of a tumor with a specificity of SPECIFICITY or more.
 
-    With four decimals, above 0 and at most 1/2, which comes first; with few images, all of them are left alone.
+    Four decimals, above 0, capped at 1/2 even if the specificity is lower there. With few images it is 1.
     """
     healthy = np.sort(tumor_probability[~has_tumor].astype(np.float64))
     if not healthy.size:
@@ -161,18 +161,18 @@ def operating_point(has_tumor: NDArray[np.bool_], tumor_probability: NDArray[np.
 
 
 def agreement(probabilities: NDArray[np.float32], decision: Decision, healthy: int) -> NDArray[np.bool_]:
-    """Tell where class and operating point agree on whether there is a tumor: bool (n,)."""
+    """Return where class and operating point agree on tumor or not: bool (n,)."""
     return (1 - probabilities[:, healthy] >= decision.tumor_from) == (probabilities.argmax(axis=1) != healthy)
 
 
 def certainty_bound(judged: Sequence[Judged]) -> float:
-    """Return the lowest highest-probability from which on few enough of the answers are wrong, in each of some sets.
+    """Return the lowest threshold on the highest probability above which few enough answers are wrong, in every set.
 
-    It leaves a margin: the upper bound of the share, by the binomial distribution with _CONFIDENCE, stays below. That
-    is no guarantee: thresholds are many, and slices of one patient depend on each other. NEVER where there are too few
-    answers. Source: Geifman and El-Yaniv 2017, arXiv:1705.08500, who also correct for the choice among thresholds.
+    "Few enough" has a margin: the upper binomial bound of the share, at _CONFIDENCE, is below the allowed error. This
+    is no guarantee: there are many thresholds, and slices of one patient are dependent. NEVER if answers are too few.
+    Source: Geifman and El-Yaniv 2017, arXiv:1705.08500, who also correct for the choice among thresholds.
     """
-    # What four decimals do not tell apart is certain together or not at all.
+    # Answers that are equal at four decimals are all certain or none.
     surest = [np.floor(of.probabilities[of.may_answer].max(axis=1).astype(np.float64) * _STEPS) for of in judged]
     bounds = np.unique(np.concatenate(surest))
     good = np.ones(len(bounds), bool)
@@ -186,7 +186,7 @@ def certainty_bound(judged: Sequence[Judged]) -> float:
 
 
 def calibration(labels: NDArray[np.int64], probabilities: NDArray[np.float32]) -> Calibration:
-    """Compare probabilities, float32 (n, n_classes), with how often they come true."""
+    """Compare probabilities, float32 (n, n_classes), with how often the answers are right."""
     surest, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
     order = np.argsort(surest, kind="stable")
     parts = [part for part in np.array_split(order, N_BINS) if part.size]
@@ -208,11 +208,11 @@ def cross_fitted(
     answered: NDArray[np.bool_] | None = None,
     settled: Decision | None = None,
 ) -> CrossFitted:
-    """Measure calibration, selective error and operating point on a tenth of the groups after another.
+    """Measure calibration, selective error and operating point on each tenth of the groups in turn.
 
-    All is chosen on the nine others. answered: bool, (n,), what the gate lets through, None for all: what it refuses is
-    never a certain answer. Copies in a changed look are taken as let through. settled: a decision that none of these
-    images chose, to measure instead.
+    Thresholds come from the other nine. answered: bool, (n,), images that the gate accepts, None for all; a refused
+    image is never a certain answer. Copies in a changed look count as accepted. settled: a decision chosen on other
+    images, to measure instead.
     """
     probabilities, certain, found = np.empty_like(raw), np.zeros(len(labels), bool), np.zeros(len(labels), bool)
     changed, certain_changed = np.empty_like(raw), np.zeros(len(labels), bool)
@@ -235,13 +235,13 @@ def cross_fitted(
 
 
 def group_folds(groups: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Return the places that choose and those that are measured, a tenth of the groups after another; int64 each."""
+    """Yield the indices that choose and those that are measured, for each tenth of the groups; int64 each."""
     folds = GroupKFold(min(_N_FOLDS, len(np.unique(groups))))
     yield from folds.split(groups, groups=groups)
 
 
 def certain_answers(probabilities: NDArray[np.float32], decision: Decision, healthy: int) -> NDArray[np.bool_]:
-    """Return which answers are certain, as `Prediction` does where the gate lets them: bool (n,)."""
+    """Return which answers are certain by the rule of `Prediction`, if the gate accepts the image: bool (n,)."""
     if decision.certain_tumor_from is not None:
         tumor = 1 - probabilities[:, healthy]
         kinds = np.delete(probabilities, healthy, axis=1).max(axis=1)
@@ -251,7 +251,7 @@ def certain_answers(probabilities: NDArray[np.float32], decision: Decision, heal
 
 
 def selective(labels: NDArray[np.int64], probabilities: NDArray[np.float32], certain: NDArray[np.bool_]) -> Selective:
-    """Measure which answers are certain, bool (n,), and how often they are wrong."""
+    """Return the share of certain answers, bool (n,), and the errors among them."""
     wrong = probabilities.argmax(axis=1) != labels
     order = np.argsort(-probabilities.max(axis=1), kind="stable")
     risks = np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
@@ -279,7 +279,7 @@ def tumor_presence(has_tumor: NDArray[np.bool_], probability: NDArray[np.float32
 
 
 def rates_of(has_tumor: NDArray[np.bool_], found: NDArray[np.bool_]) -> Presence:
-    """Count tumors, and return the shares of them that were found and of the others that were left alone."""
+    """Return the counts, sensitivity and specificity."""
     return Presence(
         n_with_tumor=int(has_tumor.sum()),
         n_without_tumor=int((~has_tumor).sum()),
@@ -293,7 +293,7 @@ def trust_figures(
     labels: NDArray[np.int64], probabilities: NDArray[np.float32], decision: Decision, class_names: Sequence[str],
     answered: NDArray[np.bool_],
 ) -> TrustFigures:  # fmt: skip
-    """Return all of the above for calibrated probabilities; answered: bool, (n,), what the gate lets through."""
+    """Return all figures for calibrated probabilities; answered: bool, (n,), images that the gate accepts."""
     healthy = list(class_names).index("no_tumor")
     certain = certain_answers(probabilities, decision, healthy) & answered
     return TrustFigures(

@@ -1,1 +1,1 @@
-"""What one types, in this order: explore, audit, train, calibrate, evaluate, publish."""
+"""The main commands, in this order: explore, audit, train, calibrate, evaluate, publish."""

@@ -20,7 +20,7 @@ from training.steps.publish import put_into_place, require_newer
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Ask for the file, and for what it does not say of itself."""
+    """Add the options: the file, and what it does not record."""
     parser.add_argument("file", type=Path, metavar="FILE", help="a whole saved model, .keras or .h5")
     parser.add_argument("--outputs", nargs="+", required=True, metavar="CLASS",
                         help="what its outputs mean, in their order, as glioma meningioma notumor pituitary; of one "
@@ -40,7 +40,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Adopt, and say what to do next."""
+    """Adopt the model, and print what to do next."""
     sources = Sources(tuple(options.data), classes=tuple(options.classes))
     card = adopt(options.file, options.outputs, options.scaling, options.input_size, sources, options.name,
                  options.version, options.to)  # fmt: skip
@@ -54,13 +54,13 @@ def adopt(
     file: Path, outputs: Sequence[str], scaling: str, side_px: int | None, sources: Sources, name: str, version: str,
     to: Path,
 ) -> ModelCard:  # fmt: skip
-    """Write a network from elsewhere and its card into the folder that is served, checked on both backends.
+    """Write a network from elsewhere and its card into the served folder, checked on both backends.
 
-    sources: labelled images to score it on; none where there are no folders.
+    sources: labelled images to score it on; may have no folders.
 
     Raises:
-        ForeignError: the file is no such network, or its outputs are not the classes of a task.
-        PublishError: an equal or newer version of that name is there, or the backends disagree.
+        ForeignError: the file is not a usable network, or its outputs are not the classes of a task.
+        PublishError: the same or a newer version of that name exists, or the backends disagree.
     """
     task, order = _meaning(outputs)
     network, feature_layer = adapted(file, order, scaling, side_px)
@@ -76,7 +76,7 @@ def adopt(
 
 
 def _meaning(outputs: Sequence[str]) -> tuple[str, list[int]]:
-    """Return the task, and of each of its classes which output it is."""
+    """Return the task, and the output's index for each of its classes."""
     for task, class_names in CLASS_NAMES.items():
         named = [class_of(output, task, {}) for output in outputs]
         if sorted(map(str, named)) == sorted(class_names):
@@ -86,7 +86,7 @@ def _meaning(outputs: Sequence[str]) -> tuple[str, list[int]]:
 
 
 def _scored(classifier: Classifier, sources: Sources) -> ModelCard:
-    """Return the card with a temperature that was fitted on labelled images, and the figures there."""
+    """Return the card with a temperature fitted on labelled images, and its figures on them."""
     scoring = score(classifier, sources, Sources(()))
     decision = Decision(round(fit_temperature(scoring.labels, scoring.probabilities), 4))
     classifier.card = dataclasses.replace(

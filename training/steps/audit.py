@@ -1,4 +1,4 @@
-"""Look for what spoils a measurement: copies across splits, contradicting labels, files that are not brain MRI."""
+"""Find what spoils a measurement: copies across splits, contradicting labels, files that are not brain MRI."""
 
 import argparse
 import csv
@@ -27,7 +27,7 @@ from training.measure.embedding import AuditFigures, ByNetwork, Detector, Embedd
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Ask for the folders, and for a network that looks too."""
+    """Add the options: folders, and a network that helps to search."""
     add_sources(parser)
     parser.add_argument("--task", choices=list(CLASS_NAMES), default=TUMOR_TYPE, help="whose class folders are read")
     parser.add_argument("--model", type=Path, metavar="CARD", help="a published model whose gate looks for outsiders")
@@ -42,11 +42,11 @@ def run(options: argparse.Namespace) -> None:
 def audit(sources: Sources, model: Path | None, out: Path, task: str = TUMOR_TYPE) -> AuditFigures:
     """Audit the images of all folders together; write audit.json, pairs.csv, groups.csv and report.html.
 
-    model: the card of a published model with a gate, to look for images that are not brain MRI and, where slices are
-    numbered, for copies by what it makes of them; task: whose class folders are read.
+    model: the card of a published model with a gate. It finds images that are not brain MRI and, if slices are
+    numbered, copies by its features. task: decides which class folders are read.
 
     Raises:
-        DataError: the folders hold no images.
+        DataError: the folders have no images.
     """
     found = sources.find(task)
     decoded = sources.decode(found.pictures, COMPARED_SIZE_PX)
@@ -90,7 +90,7 @@ def _counts(decoded: Decoded) -> dict[str, int]:
 
 
 def _across_splits(decoded: Decoded, pairs: Pairs) -> dict[str, int]:
-    """How many images of one side have a near-duplicate on another: "A in B"."""
+    """Return how many images of one side have a near-duplicate on another, by "A in B"."""
     seen: dict[str, set[int]] = {}
     for first, second in zip(pairs.first.tolist(), pairs.second.tolist(), strict=True):
         for one, other in ((first, second), (second, first)):
@@ -116,7 +116,7 @@ def _conflicts(decoded: Decoded, pairs: Pairs, lesions: Sequence[Lesion | None])
 
 
 def _seen_by(network: Embedding | None, decoded: Decoded) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the network's rows and distances; none and zeros without a network."""
+    """Return the network's rows and distances; empty and zeros without a network."""
     if network is None:
         return np.zeros((0, 0), np.float32), np.zeros(len(decoded.pixels), np.float32)
     size = network.classifier.card.input_size_px
@@ -129,7 +129,7 @@ def _by_network(
     network: Embedding, rows: NDArray[np.float32], decoded: Decoded, described: NDArray[np.float32],
     lesions: Sequence[Lesion | None],
 ) -> tuple[ByNetwork, Pairs]:  # fmt: skip
-    """Return what the network's features find, and the pairs among it that thumbnails miss, the most alike first."""
+    """Return the figures of the network's search, and the pairs that thumbnails miss, most similar first."""
     classes = [lesion.class_name if lesion else None for lesion in lesions]
     likeness_found = network.check(rows, classes, _read(decoded, _spread(decoded)))
     found = pairs_above(likeness_found.threshold, len(rows), lambda block: rows[block] @ rows.T)
@@ -151,7 +151,7 @@ def _no_pairs() -> Pairs:
 
 
 def _detector(decoded: Decoded, described: NDArray[np.float32], lesions: Sequence[Lesion | None]) -> Detector:
-    """Recall on a spread of all images; false pairs on numbered slices, whose classes come with their patients."""
+    """Measure recall on a spread of all images, and false pairs on numbered slices, whose patients have one class."""
     recall = check_recall(_read(decoded, _spread(decoded)))
     numbered = np.flatnonzero([lesion is not None for lesion in lesions])
     if not numbered.size:
@@ -169,7 +169,7 @@ def _read(decoded: Decoded, places: NDArray[np.int64]) -> list[NDArray[np.uint8]
 
 
 def _pairs_table(decoded: Decoded, found: Mapping[str, Pairs], contents: Sequence[str]) -> str:
-    """Return a row per pair; found: the pairs by what found them, whose likenesses do not compare."""
+    """Return one row per pair; found: pairs by method. Similarities of different methods are not comparable."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["first", "second", "first_class", "second_class", "likeness", "identical", "found_by"])

@@ -1,6 +1,6 @@
-"""Choose, on a run's validation images, what turns probabilities into answers; measure how well it does.
+"""Choose a run's thresholds on its validation images, or on unseen sources, and measure them.
 
-Writes decision, gate and trust into the run; `publish` takes them along.
+Writes decision, gate and trust into the run; `publish` includes them.
 """
 
 import argparse
@@ -47,16 +47,16 @@ from training.steps.card_of_run import card_of_run
 from training.steps.run_of_card import run_of_card
 from training.steps.volumes import VolumeFigures, judge_volumes
 
-# Random networks whose heat maps are looked at: each has its own favourite place.
+# Number of random networks for comparing heat maps: each has its own favourite place.
 N_RANDOM_NETWORKS = 5
 N_FOR_RANDOM_NETWORKS = 200
-# Images that are changed in four ways: enough for a share of 3 %, at a pass each.
+# Number of images changed in four ways: enough for a share of 3 %, with one pass per change.
 N_FOR_STABILITY = 400
 
 
 @dataclass(frozen=True)
 class SourceFigures(Figures):
-    """How a network does on one collection."""
+    """A network's figures on one collection."""
 
     n_pictures: int
     accuracy: float
@@ -65,7 +65,7 @@ class SourceFigures(Figures):
 
 @dataclass(frozen=True)
 class Trust(CrossFitted):
-    """All that is measured of a run on its validation images, each slice once."""
+    """All figures of a run on its validation images, each slice once."""
 
     sources: dict[str, Known]
     each_slice_once: bool
@@ -84,7 +84,7 @@ class Trust(CrossFitted):
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Ask for a run or a published model, its images, and what is not brain MRI."""
+    """Add the options: a run or a published model, its images, and images that are not brain MRI."""
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--run", type=Path, metavar="DIR")
     which.add_argument("--model", type=Path, metavar="CARD", help="a published card (.json), whose run is made again")
@@ -103,7 +103,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Gather what is not brain MRI, make the run of a published model again, and calibrate."""
+    """Gather images that are not brain MRI, rebuild the run of a published model, and calibrate."""
     extra: dict[str, list[Path]] = {}
     for given in options.more_outsiders:
         kind, _, folder = given.partition("=")
@@ -116,7 +116,7 @@ def run(options: argparse.Namespace) -> None:
         run_of_card(options.model, sources, folder)
     strangers = None
     if options.strangers:
-        # The table of boxes is of the run's own images.
+        # The table of boxes belongs to the run's own images.
         strangers = dataclasses.replace(sources, folders=tuple(options.strangers), boxes=None)
     calibrate_run(folder, sources, options.outsiders, organs=options.not_brain_mri, strangers=strangers,
                   volumes=options.volumes)  # fmt: skip
@@ -129,14 +129,14 @@ def calibrate_run(
     """Choose decision and gate, measure them, write everything into the run, and return the figures.
 
     strangers: folders of sources that the run never saw; the decision is chosen on them instead of on validation.
-    volumes: a folder of volumes without a tumor, and one with; the bound for volumes is chosen on them.
+    volumes: a folder with volumes without and with a tumor; the threshold for volumes is chosen on them.
 
     Raises:
-        DataError: the folders do not hold the run's images, its validation images are all of one group, the strangers
-            are none or do not hold both answers, or the outsiders are missing. ModelFileError: the run holds no
-            network.
+        DataError: the folders lack images of the run, all validation images are in one group, the strangers
+            are known to the run or lack one answer, or the outsiders are missing.
+        ModelFileError: the run has no network.
     """
-    # What an earlier call chose stays until this one has measured.
+    # The results of an earlier call stay until this one has measured.
     card = card_of_run(run, calibrated=False)
     recipe = RECIPES[card.recipe["name"]]
     split = read_run_pictures(run, sources, card)
@@ -222,13 +222,13 @@ def _pointing(classifier: Classifier, images: Decoded, labels: NDArray[np.int64]
 def _random_pointing(
     card: ModelCard, images: Decoded, labels: NDArray[np.int64], sources: Sources
 ) -> PointingFigures | dict[str, float]:
-    """What networks of the same form with random weights point at: the maps must owe their hits to training."""
+    """Measure networks of the same form with random weights: hits of the trained maps must come from training."""
     recipe = dataclasses.replace(
         RECIPES[card.recipe["name"]], task=card.task, input_size_px=card.input_size_px,
         decides_at_places=card.recipe.get("decides_at_places", False),
     )  # fmt: skip
     boxed = np.flatnonzero([lesion is not None for lesion in sources.lesions(images.pictures)])
-    # Drawn, so that all classes are among them: the images stand in the order of the folders.
+    # A random draw, to have all classes: the images are in the order of the folders.
     boxed = np.sort(np.random.default_rng(0).permutation(boxed)[:N_FOR_RANDOM_NETWORKS])
     if not boxed.size:
         return {}

@@ -1,4 +1,4 @@
-"""Write the card of a run's best network: facts from the run, and what is known of data and base weights."""
+"""Build the card of a run's best network: facts from the run, the data sets and the base weights."""
 
 import json
 import re
@@ -79,13 +79,13 @@ def card_of_run(
     run: RunFolder, name: str | None = None, version: str = "0", evaluations: Sequence[Json] = (),
     calibrated: bool = True,
 ) -> ModelCard:  # fmt: skip
-    """Describe the best network of a run.
+    """Return the card of a run's best network.
 
-    calibrated: with what `calibrate` chose and measured, where it did.
+    calibrated: with the choices and figures of `calibrate`, if any.
 
     Raises:
-        ModelFileError: the folder does not hold a run with a saved network, or what `calibrate` wrote there is of
-            another network.
+        ModelFileError: the folder is not a run with a saved network, or `calibrate` wrote its files for another
+            network.
     """
     try:
         config, sha256 = run.read_config(), run.sha256()
@@ -136,7 +136,7 @@ def card_of_run(
 def card_of_file(
     network: Path, name: str, version: str, task: str, input_size_px: int, feature_layer: str, recipe: Json
 ) -> ModelCard:  # fmt: skip
-    """Describe a network that was trained elsewhere, made one of this project; recipe: how that was done."""
+    """Return the card of a converted network that was trained elsewhere; recipe: how it was converted."""
     missing = (
         _FROM_ELSEWHERE,
         _OTHER_PREPARATION,
@@ -175,12 +175,12 @@ def load(model: Path) -> Classifier:
 
 
 def published_split(name: str) -> str:
-    """Name the table of a published model's images, which is beside its weights: not for serving."""
+    """Return the file name of a published model's table of images. It is next to the weights, but not for serving."""
     return f"{name}.split.csv"
 
 
 def _decision(run: RunFolder, sha256: str) -> tuple[Decision, GateCard | None]:
-    """What `calibrate` chose for the run's network; nothing where it was not calibrated."""
+    """Return the choices of `calibrate` for the run's network; defaults if it was not calibrated."""
     file = run.decision_file
     if not file.is_file():
         return Decision(), None
@@ -211,7 +211,7 @@ def _base_weights(config: Config) -> dict[str, str]:
 
 
 def _training_data(config: Config, sources: Json) -> tuple[Json, ...]:
-    """One entry per collection where `calibrate` counted them, else one for all."""
+    """Return one entry per collection if `calibrate` counted them, else one for all."""
     data = config.data
     if sources:
         return tuple({**_described(name, name), **found} for name, found in sources.items())
@@ -220,7 +220,7 @@ def _training_data(config: Config, sources: Json) -> tuple[Json, ...]:
 
 
 def _licence(training_data: Sequence[Json]) -> str:
-    """Return the licence of the weights, which keeps the terms of the images that ask for it."""
+    """Return the licence of the weights, with the terms that training images require."""
     bound = [of["title"] for of in training_data if re.search(r"\b(NC|SA)\b", of["licence"])]
     if bound:
         return f"CC BY-NC-SA 4.0 for this file, as terms of its training images ask ({'; '.join(bound)})"

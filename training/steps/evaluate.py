@@ -17,7 +17,7 @@ from training.steps.card_of_run import load
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Ask for a model and images."""
+    """Add the options: a model and images."""
     add_data(parser)
     parser.add_argument(
         "--model", type=Path, required=True, metavar="PATH", help="a run folder, or a published card (.json)"
@@ -41,12 +41,13 @@ def run(options: argparse.Namespace) -> None:
 
 
 def evaluate(model: Path, sources: Sources, training: Sources, out: Path, audit: Path | None = None) -> Evaluation:
-    """Score the Testing images of the sources (all, where nothing is called Testing); write tables, plots, report.
+    """Score the Testing images of the sources (all images if nothing is called Testing); write tables, plots, report.
 
-    audit: a folder that `audit` wrote over the same images, to report apart the copies found there too.
+    audit: a folder written by `audit` for the same images; the copies found there are reported separately too.
 
     Raises:
-        DataError: the folders hold no images. ModelFileError: the model cannot be loaded.
+        DataError: the folders have no images.
+        ModelFileError: the model cannot be loaded.
     """
     classifier = load(model)
     scoring = score(classifier, sources, training, audit)
@@ -60,12 +61,12 @@ def evaluate(model: Path, sources: Sources, training: Sources, out: Path, audit:
 
 
 def metrics_file(out: Path) -> Path:
-    """Name the file of the figures of an evaluation."""
+    """Return the file of an evaluation's figures."""
     return out / "metrics.json"
 
 
 def append_to_log(log: Path, evaluation: Evaluation, reason: str) -> None:
-    """Append one row to the Markdown table of all scorings; good and bad ones alike."""
+    """Append one row to the Markdown table of all scorings, good or bad."""
     head = (
         "# Every scoring\n\nOne row per call of `python -m training evaluate --log`, appended by it, never edited. "
         "Rows are counted from the top, from 1.\n\n"

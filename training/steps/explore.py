@@ -30,7 +30,7 @@ N_EXAMPLES = 10
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What one readable file showed. histogram: int64 (256,), pixels per grey level."""
+    """Facts about one readable file. histogram: int64 (256,), pixels per grey level."""
 
     picture: Picture
     width_px: int
@@ -43,7 +43,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Overview(Figures):
-    """Counts of classes per split, sizes, modes and formats; the names of files with the same bytes."""
+    """Counts of classes per split, sizes, modes and formats; names of identical files."""
 
     n_pictures: int
     counts: dict[str, dict[str, int]]
@@ -56,7 +56,7 @@ class Overview(Figures):
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Ask for the folders."""
+    """Add the options for the folders."""
     add_data(parser)
     parser.add_argument("--task", choices=list(CLASS_NAMES), default=TUMOR_TYPE)
     parser.add_argument("--out", type=Path, default=RUNS / "explore", metavar="DIR")
@@ -72,7 +72,7 @@ def explore(sources: Sources, task: str, out: Path, seed: int) -> None:
     """Write summary.json, report.html and its images into a folder.
 
     Raises:
-        DataError: the folders hold no readable images.
+        DataError: the folders have no readable images.
     """
     found = sources.find(task)
     looks, unreadable = look_at_all(found.pictures)
@@ -87,7 +87,7 @@ def explore(sources: Sources, task: str, out: Path, seed: int) -> None:
 
 
 def look_at_all(pictures: Sequence[Picture]) -> tuple[list[Look], list[str]]:
-    """Read every image; give what was seen, and one sentence per image that could not be read."""
+    """Read every image. Return its facts, and one sentence per unreadable image."""
     looks, unreadable = [], []
     for picture in tqdm(pictures, desc="reading", unit="image"):
         try:
@@ -98,7 +98,7 @@ def look_at_all(pictures: Sequence[Picture]) -> tuple[list[Look], list[str]]:
 
 
 def summarize(looks: Sequence[Look], problems: Sequence[str], of_all: str) -> Overview:
-    """Count classes per split, sizes, modes and formats, and list the files with the same bytes."""
+    """Count classes per split, sizes, modes and formats, and list identical files."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     by_content = defaultdict(list)
     for look in looks:
@@ -146,13 +146,13 @@ def _write_report(overview: Overview, out: Path) -> None:
     classes = sorted({name for of_class in counts.values() for name in of_class})
     rows = [[split, *(of_class.get(c, 0) for c in classes)] for split, of_class in counts.items()]
     sections = [
-        Section("Pictures per class", (f"Data fingerprint (SHA-256): {overview.fingerprint}",),
+        Section("Images per class", (f"Data fingerprint (SHA-256): {overview.fingerprint}",),
                 Table(["split", *classes], rows), {out / "counts.png": "Bar chart of images per class"}),
         Section("Examples", pictures={out / "examples.png": "Ten images drawn at random, with their labels"}),
         Section("Sizes", (f"{len(overview.sizes)} different sizes; the most frequent:",),
-                Table(["width x height", "pictures"], list(overview.sizes.items())[:10]),
+                Table(["width x height", "images"], list(overview.sizes.items())[:10]),
                 {out / "sizes.png": "Width against height"}),
-        Section("Modes and formats", (), Table(["mode or format", "pictures"],
+        Section("Modes and formats", (), Table(["mode or format", "images"],
                 [*overview.modes.items(), *overview.formats.items()])),
         Section("Intensities", pictures={out / "intensities.png": "Grey level histograms per class"}),
         Section("Identical files", (f"{len(identical)} sets of files with the same bytes.",),

@@ -1,4 +1,4 @@
-"""Put the best network of a run into the folder that is served, once it was seen to work on both backends."""
+"""Copy the best network of a run into the served folder, after checking it on both backends."""
 
 import argparse
 import dataclasses
@@ -27,16 +27,16 @@ from training.steps.evaluate import metrics_file
 
 SAMPLES = TOP / "static" / "samples"
 BACKENDS = ("tensorflow", "openvino")
-# Rounding differs between backends; a difference that a user could see in four decimals does not.
+# Backends differ by rounding, but no user may see a difference at four decimals.
 LARGEST_DIFFERENCE = 1e-4
 
 
 class PublishError(TrainingError):
-    """The network was not published; what was there before still is."""
+    """The network was not published; the previous files are unchanged."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Ask for the run, its evaluations, and the model's name and version."""
+    """Add the options: the run, its evaluations, and the model's name and version."""
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--run", type=Path, metavar="DIR")
     source.add_argument("--answers-of", nargs="+", type=Path, default=[], metavar="CARD",
@@ -57,13 +57,14 @@ def run(options: argparse.Namespace) -> None:
 
 
 def publish(run: RunFolder, evaluations: Sequence[Path], to: Path, name: str | None, version: str) -> ModelCard:
-    """Check the run's best network in a folder aside, then move its files into place.
+    """Check the run's best network in a temporary folder, then move its files into place.
 
-    What is published in model/weights is also written into the documents, by write_documents.
+    Publishing in model/weights also updates the documents, by write_documents.
 
     Raises:
-        ModelFileError: the folder holds no run. PublishError: an evaluation is of another network or other bounds, a
-            model of this name and no older version is there, or the two backends disagree.
+        ModelFileError: the folder is not a run.
+        PublishError: an evaluation has another network or other thresholds, the same or a newer version of this name
+            exists, or the two backends disagree.
     """
     card = card_of_run(run, name, version, [_read_evaluation(folder) for folder in evaluations])
     _check_evaluations(card)
@@ -77,9 +78,9 @@ def publish(run: RunFolder, evaluations: Sequence[Path], to: Path, name: str | N
 
 
 def put_into_place(card: ModelCard, files: Mapping[Path, str], to: Path) -> ModelCard:
-    """Check a card and its files aside, with what the network answers to known images, then move them into a folder.
+    """Add the network's answers to known images to a card, check it in a temporary folder, then move all into place.
 
-    files: by where they are, under which names they are published.
+    files: published name by current path.
 
     Raises:
         PublishError: the two backends disagree.
@@ -92,7 +93,7 @@ def put_into_place(card: ModelCard, files: Mapping[Path, str], to: Path) -> Mode
         (aside / f"{card.name}.json").write_text(card.to_json(), encoding="utf-8")
         difference = _check_backends(aside / f"{card.name}.json")
         write_known_answers(aside / f"{card.name}.json")
-        # Between these steps the files do not fit and are refused by their SHA-256, never served half.
+        # Between these steps the files do not match: their SHA-256 is refused, never a mixture served.
         for published in files.values():
             os.replace(aside / published, to / published)
         os.replace(aside / f"{card.name}.json", to / f"{card.name}.json")
@@ -104,17 +105,17 @@ def put_into_place(card: ModelCard, files: Mapping[Path, str], to: Path) -> Mode
 
 
 def write_known_answers(path: Path) -> None:
-    """Ask the network of a card about the known images and the page's samples, and write what it says into the card.
+    """Write the network's answers to the known images and the page's samples into its card.
 
     Raises:
-        ModelFileError: card or weights are missing, altered, or already answer otherwise than the card says.
+        ModelFileError: card or weights are missing or altered, or the answers differ from those in the card.
     """
     classifier = Classifier.load(path)
     predict = classifier.predict
-    # Those that are there were compared when it was loaded, and stay to the last digit.
+    # Loading compared the existing answers; they stay to the last digit.
     known = classifier.card.known_answers or answers_to_known_pictures(predict)
     samples = {file.stem: predict([read_image(file)])[0].answer for file in sorted(SAMPLES.glob("*.jpg"))}
-    # The rest of the card stays as it was written.
+    # The rest of the card is not changed.
     fields = json.loads(path.read_text(encoding="utf-8"))
     fields["known_answers"] = [dataclasses.asdict(answer) for answer in known]
     fields["metrics"]["samples"] = samples
@@ -147,7 +148,7 @@ def _check_evaluations(card: ModelCard) -> None:
 
 
 def require_newer(card: ModelCard, to: Path) -> None:
-    """A newer version alone replaces a model that is there: who leaves out --name does not lose the shipped one."""
+    """Refuse to replace a model except by a newer version: omitting --name must not overwrite the shipped one."""
     try:
         there = read_card(to / f"{card.name}.json").version
     except ModelFileError:

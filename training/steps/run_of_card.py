@@ -1,7 +1,6 @@
-"""Make the run of a published model again, to calibrate it or to train it further.
+"""Rebuild the run of a published model, to calibrate it or to train it further.
 
-`publish` keeps the table of the images beside the weights. It is believed only where images and network agree with the
-card.
+`publish` keeps the table of images next to the weights. It is used only if images and network agree with the card.
 """
 
 import dataclasses
@@ -21,28 +20,26 @@ from training.measure.passes import answers_of
 from training.recipes import Recipe
 from training.steps.card_of_run import published_split
 
-# Probabilities differ between backends and machines by rounding; an image between two classes may fall to the other.
+# Probabilities differ between backends and machines by rounding, which may change the class of a borderline image.
 ALLOWED_DIFFERENCE = 0.005
 
 
 def run_of_card(path: Path, sources: Sources, run: RunFolder) -> None:
     """Write a run folder with network, recipe and split of the card at `path`.
 
-    sources: the data that it was trained with.
+    sources: its training data.
 
     Raises:
-        DataError: the run folder is in use; the table of the images is missing; or the images, or how the network
-            does on those held out, are not what the card says.
+        DataError: the run folder is in use; the table of images is missing; or the images, or the network's figures
+            on the held-out ones, differ from the card.
         ModelFileError: card or weights are missing or altered.
     """
-    # What cannot be made again is deleted: nothing else may be there.
+    # On failure the folder is deleted: it must be empty before.
     run.require_empty()
     card = read_card(path)
     table = path.with_name(published_split(card.name))
     if not table.is_file():
-        raise DataError(
-            f"Expected {table}, which `publish` writes. Without it nobody knows which images were held out."
-        )
+        raise DataError(f"Expected {table}, which `publish` writes. Without it the held-out images are unknown.")
     classifier = load_classifier(path)
     run.path.mkdir(parents=True, exist_ok=True)
     try:
@@ -53,13 +50,13 @@ def run_of_card(path: Path, sources: Sources, run: RunFolder) -> None:
         raise
     shutil.copyfile(path.with_name(card.weights_file), run.network_file)
     run.write_config(_config_of(card, known))
-    print(f"{card.name} {card.version} ({run.sha256()[:12]}) lies in {run.path}")
+    print(f"{card.name} {card.version} ({run.sha256()[:12]}) is in {run.path}")
 
 
 def _config_of(card: ModelCard, known: Sequence[Picture]) -> Config:
     fields = {field.name for field in dataclasses.fields(Recipe)}
     kept = card.recipe
-    # Cards of version 1.0.0 do not say it.
+    # Cards of version 1.0.0 lack it.
     data = kept.get("data") or {
         "folders": sorted({picture.source for picture in known}),
         "n_pictures": {name: sum(p.class_name == name for p in known) for name in card.class_names},

@@ -1,4 +1,4 @@
-"""Train one recipe into a run folder. A killed run resumes with `--resume` and loses one epoch at most."""
+"""Train one recipe into a run folder. `--resume` continues a killed run, which loses at most one epoch."""
 
 import argparse
 import time
@@ -28,9 +28,9 @@ from training.recipes import QUICK_PICTURES_PER_CLASS
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Ask for everything of a training."""
+    """Add the options of a training run."""
     add_request(parser)
-    parser.add_argument("--resume", action="store_true", help="go on with the run in the run folder")
+    parser.add_argument("--resume", action="store_true", help="resume the run in the run folder")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -50,12 +50,12 @@ def run(options: argparse.Namespace) -> None:
 
 
 def train(request: Request) -> None:
-    """Run all phases of the recipe, or those that are left, then write curves and validation metrics.
+    """Run all phases of the recipe, or the remaining ones, then write curves and validation metrics.
 
     Raises:
-        DataError: the data folders cannot be used, or the run began otherwise.
+        DataError: the data folders cannot be used, or the run began with other options.
         networks.WeightsError: the starting weights cannot be loaded.
-        devices.DevicesError: `distribute`, and there are no devices that could share.
+        devices.DevicesError: `distribute` is set, but no devices can share the training.
     """
     started = time.monotonic()
     keras.utils.set_random_seed(request.seed)
@@ -71,7 +71,7 @@ def train(request: Request) -> None:
 
 
 def prepare(request: Request) -> Material:
-    """Find, decode, group and split the images; write what was found into the run folder."""
+    """Find, decode, group and split the images; write the result into the run folder."""
     request.require_as_begun()
     class_names = CLASS_NAMES[request.recipe.task]
     table = earlier_split(request)
@@ -91,9 +91,9 @@ def prepare(request: Request) -> Material:
 
 
 def usable_images(request: Request, table: SplitTable | None = None) -> tuple[Decoded, list[str]]:
-    """Find and decode, drop what must stay unseen and what contradicts its source; also say what was dropped.
+    """Return the decoded images without unseen ones or contradicting labels, and sentences on what was dropped.
 
-    table: a settled split, whose images are kept; else all of them, or few with --quick.
+    table: an existing split, whose images are used; else all images, or few with --quick.
     """
     task, sources = request.recipe.task, request.sources
     found = sources.find(task, TRAINING, UNSPLIT)
@@ -109,26 +109,26 @@ def usable_images(request: Request, table: SplitTable | None = None) -> tuple[De
 
 
 def earlier_split(request: Request) -> SplitTable | None:
-    """Return the split that is settled: a resumed run keeps its own, and another that of the network it starts from."""
+    """Return the existing split, if any: a resumed run's own, else that of the network it starts from."""
     if request.run.has_begun:
         return request.run.read_split()
     return request.start.read_split() if request.start else None
 
 
 def split_of_weights(weights: str) -> SplitTable | None:
-    """Return the table of images beside the starting weights of a published network; None where there is none."""
+    """Return the table of images next to a published network's weights, or None."""
     file = Path(weights).with_suffix(".split.csv")
     return SplitTable.read(file) if weights.endswith(".keras") and file.is_file() else None
 
 
 def groups_of(request: Request, usable: Decoded) -> np.ndarray:
-    """Number the groups that must not be parted: int64 (n,)."""
+    """Number the groups that must not be split: int64 (n,)."""
     links = read_audit(request.audit).links(usable.pictures) if request.audit else None
     return group(usable, request.sources.series(usable.pictures), links, request.sources.facts(usable.pictures))
 
 
 def remembered(request: Request, table: SplitTable, usable: Decoded) -> list[str]:
-    """Say how many of the images left out the network that is started from was trained on."""
+    """Return a warning with the number of left-out images that the starting network was trained on, if any."""
     n = len(set(table.names(validation=False)) - {picture.name for picture in usable.pictures})
     if not n or not request.start:
         return []
@@ -136,7 +136,7 @@ def remembered(request: Request, table: SplitTable, usable: Decoded) -> list[str
 
 
 def tell(n_pictures: dict[str, int], n_groups: int, n_validation: int, problems: list[str]) -> None:
-    """Print what a training is made of."""
+    """Print the counts of images and groups, and the problems."""
     for problem in problems:
         print(f"passed over: {problem}")
     total = sum(n_pictures.values())
@@ -144,7 +144,7 @@ def tell(n_pictures: dict[str, int], n_groups: int, n_validation: int, problems:
 
 
 def starting_network(request: Request) -> keras.Model:
-    """Build the network, with the weights of the run that it starts from, or with a fresh head on pretrained ones."""
+    """Return the network with the weights of the run that it starts from, or with a new head on pretrained ones."""
     if not request.start:
         return networks.build(request.recipe, request.weights)
     network = networks.build(request.recipe, "random")
@@ -153,7 +153,7 @@ def starting_network(request: Request) -> keras.Model:
 
 
 def _take_over_weights(network: keras.Model, start: RunFolder) -> None:
-    """Xception's weights suit any size of input; VGG16's do not, for its dense layer sees places apart."""
+    """Copy a run's weights. Xception's fit any input size; VGG16's do not, because its dense layer has a fixed size."""
     try:
         earlier = start.network()
     except (OSError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""How a network judges whole volumes, as they are served: the bound for "tumor", false alarms and misses."""
+"""Measure a network on whole volumes, as served: the threshold for "tumor", false alarms and misses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from training.errors import DataError
 from training.figures import Figures
 
 HEALTHY = "no_tumor"
-# Bounds have four decimals.
+# Thresholds have four decimals.
 _STEPS = 10_000
 
 
 @dataclass(frozen=True)
 class VolumeFigures(Figures):
-    """What a network says of whole volumes.
+    """A network's answers for whole volumes.
 
-    healthy, with_tumor: the probability of a tumor, by file name; tumor_from: the bound that all of them choose;
-    false_alarms: the share of healthy volumes that are called a tumor by a bound that the others chose; missed: the
-    share of the others that are not called one.
+    healthy, with_tumor: the probability of a tumor, by file name; tumor_from: the threshold chosen on all of them;
+    false_alarms: the share of healthy volumes called a tumor, with a threshold from the other volumes; missed: the
+    share of volumes with a tumor that are not called one.
     """
 
     healthy: dict[str, float]
@@ -33,10 +33,10 @@ class VolumeFigures(Figures):
 
 
 def judge_volumes(classifier: Classifier, folder: Path) -> VolumeFigures:
-    """Judge the volumes in `no_tumor` and in the other folders; files that hold no volume of a head are passed over.
+    """Classify the volumes in `no_tumor` and in the other folders; files without a head volume are skipped.
 
     Raises:
-        DataError: there is no volume on one of the two sides.
+        DataError: one of the two sides has no volume.
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     found = {file: _tumor_probability(classifier, file) for file in files}
@@ -56,7 +56,7 @@ def judge_volumes(classifier: Classifier, folder: Path) -> VolumeFigures:
 
 
 def bound_between(healthy: Sequence[float], with_tumor: Sequence[float]) -> float:
-    """Return the bound halfway between the highest healthy volume and the next one with a tumor; 1 if there is none."""
+    """Return the threshold halfway between the highest healthy volume and the next one with a tumor, or 1."""
     highest = max(healthy, default=0.0)
     return round((highest + min([p for p in with_tumor if p > highest], default=1.0)) / 2 * _STEPS) / _STEPS
 

@@ -1,1 +1,1 @@
-"""What one types once: cross-validation, comparisons, dissections, and the documents made of them."""
+"""Commands for studies: cross-validation, comparisons, dissections, and their documents."""

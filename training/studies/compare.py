@@ -1,8 +1,8 @@
-"""Compare two trainings on the slices that neither was trained on.
+"""Compare two training runs on slices that neither was trained on.
 
-Two runs with different validation images cannot be compared by their validation figures. Here each slice that both
-held out counts once, if neither was trained on a copy of it. The interval of the difference draws whole groups, because
-slices of a group are alike; how much another training of the same recipe would differ is not in it.
+Validation figures of runs with different validation images are not comparable. Here each slice that both held out
+counts once, if neither was trained on a copy of it. The interval of the difference draws whole groups, because slices
+of a group are similar. It does not include the variation between repeated runs of one recipe.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from training.steps.card_of_run import card_of_run, load
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One network: the table of its images, and what it says of those that it held out, float32 (n_classes,)."""
+    """One network: the table of its images, and its probabilities for held-out images, float32 (n_classes,) each."""
 
     task: str
     input_size_px: int
@@ -42,7 +42,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Comparison(Figures):
-    """How two trainings do on the slices that both held out; the gain is the second's."""
+    """Figures of two runs on the slices that both held out; the gain is the second's."""
 
     each_slice_once: bool
     n_pictures: int
@@ -58,7 +58,7 @@ class Comparison(Figures):
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Ask for two trainings and their images."""
+    """Add the options: two runs and their images."""
     add_sources(parser)
     parser.add_argument("--one", type=Path, required=True, metavar="DIR", help="a run, or a cross-validation")
     parser.add_argument("--other", type=Path, required=True, metavar="DIR", help="the one that may be better")
@@ -71,11 +71,12 @@ def run(options: argparse.Namespace) -> None:
 
 
 def compare(one: Path, other: Path, sources: Sources, out: Path) -> Comparison:
-    """Compare two runs or cross-validations on the slices of which neither training held a copy; write compare.json.
+    """Compare two runs or cross-validations on slices without a copy in either's training; write compare.json.
 
     Raises:
-        DataError: they are of different tasks or not finished, the folders lack some of their images, or no image
-            was held out by both. ModelFileError: one is no run.
+        DataError: they have different tasks or are not finished, the folders lack some of their images, or they held
+            out no image in common.
+        ModelFileError: one is not a run.
     """
     sides = {"one": _folds_of(one, sources), "other": _folds_of(other, sources)}
     tasks = {fold.task for folds in sides.values() for fold in folds}
@@ -126,7 +127,7 @@ def _summary(
 
 
 def _held_out(folds: Sequence[Fold], decoded: Decoded, copies: Copies) -> dict[int, NDArray[np.float32]]:
-    """Return what is said of each image of which the training of its network held no copy, by place."""
+    """Return the probabilities of each held-out image without a copy in its network's training, by index."""
     answers = {}
     for fold in folds:
         rows = [fold.rows.get(picture.name) for picture in decoded.pictures]
@@ -138,11 +139,11 @@ def _held_out(folds: Sequence[Fold], decoded: Decoded, copies: Copies) -> dict[i
 
 
 def _groups(sides: Sequence[Sequence[Fold]], decoded: Decoded, copies: Copies) -> NDArray[np.int64]:
-    """Number what hangs together in either side's groups, or by copies: int64 (n,)."""
+    """Number the images connected by either side's groups, or by copies: int64 (n,)."""
     groups = np.arange(len(decoded.pictures))
     for folds in sides:
         rows = {name: row for fold in folds for name, row in fold.rows.items()}
-        # An image that only the other side knows stands for itself.
+        # An image that only the other side knows is its own group.
         of_side = [rows[p.name].group if p.name in rows else -1 - i for i, p in enumerate(decoded.pictures)]
         _, first, member_of = np.unique(of_side, return_index=True, return_inverse=True)
         groups = joined(groups, (first[member_of].astype(np.int64), np.arange(len(of_side))))
@@ -150,7 +151,7 @@ def _groups(sides: Sequence[Sequence[Fold]], decoded: Decoded, copies: Copies) -
 
 
 def _folds_of(path: Path, sources: Sources) -> list[Fold]:
-    """Read what a run says of its held-out images, or ask its network; of a cross-validation, all its folds."""
+    """Return a run, or all folds of a cross-validation, with saved or newly computed probabilities."""
     run = RunFolder(path)
     runs = [run] if run.has_begun else folds_in(run)
     if not runs:
@@ -163,7 +164,7 @@ def _fold(run: RunFolder, sources: Sources) -> Fold:
         raise DataError(f"Expected a training that is done. {run.path} is not; finish it first.")
     card, table = card_of_run(run), run.read_split()
     names = table.names(validation=True)
-    # All of them, also where nothing is asked: a copy in a folder that is missing would not be found.
+    # All images, even if nothing is classified: a copy in a missing folder would not be found.
     pictures = {p.name: p for p in table.pictures_among(sources.find(card.task).pictures)}
     if run.probabilities_file.is_file():
         answers = np.load(run.probabilities_file)

@@ -1,7 +1,7 @@
-"""Train a recipe several times, each time without some groups or without a collection, and score what was left out.
+"""Train a recipe several times, each time without some groups or a collection, and score the left-out images.
 
-A single test set of 394 images leaves four points of doubt. Here every slice is scored once, by a network that saw
-neither it nor its copies; what stands in the training of its network after all is not counted.
+A single test set of 394 images has an uncertainty of four points. Here every slice is scored once, by a network that
+saw neither it nor its copies. Slices that are in the network's training after all are not counted.
 """
 
 import argparse
@@ -39,13 +39,13 @@ from training.studies.folds_by_source import folds_by_source
 # With fewer images of a class nothing can be learned about it.
 LEAST_OF_A_CLASS = 50
 _WITHOUT = "without-"
-# What a fold leaves out.
+# A fold leaves out one of these.
 GROUPS, COLLECTIONS, SOURCES = "groups", "collections", "sources"
 
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """One training: the places of the images that it uses among all, int64 (n,), and their split among these."""
+    """One training run: the indices of its images among all, int64 (n,), and their split."""
 
     name: str
     request: Request
@@ -55,7 +55,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Trainings(Figures):
-    """What was trained; epoch_chosen_on_scored: without averaged weights the held-out images chose the epoch."""
+    """The training runs; epoch_chosen_on_scored: without averaged weights the held-out images chose the epoch."""
 
     left_out: str
     n_networks: int
@@ -65,7 +65,7 @@ class Trainings(Figures):
 
 @dataclass(frozen=True)
 class Scores(Figures):
-    """The figures of all images together and of each collection alone."""
+    """Figures of all images together and of each collection."""
 
     all: Summary
     tumor_presence: Presence
@@ -74,7 +74,7 @@ class Scores(Figures):
 
 @dataclass(frozen=True)
 class CrossValidation(Scores):
-    """All that is written into metrics.json."""
+    """The content of metrics.json."""
 
     each_slice_once: bool
     not_counted_as_in_training: int
@@ -83,7 +83,7 @@ class CrossValidation(Scores):
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Ask for everything of a training, and for the folds."""
+    """Add the options of a training run and of the folds."""
     add_request(parser)
     parser.add_argument("--folds", type=int, default=3)
     how = parser.add_mutually_exclusive_group()
@@ -99,12 +99,11 @@ def run(options: argparse.Namespace) -> None:
 
 
 def cross_validate(request: Request, n_folds: int, left_out: str) -> CrossValidation:
-    """Train and score every fold below the run folder; write predictions.csv and metrics.json into it.
+    """Train and score every fold in the run folder; write predictions.csv and metrics.json into it.
 
-    A fold that is done is not trained again, so that a killed call resumes when it is repeated, with the folds that it
-    began with. Of several copies of a slice one is counted, and none where the fold's training holds one. With
-    `request.start`, the folder of an earlier cross-validation, each fold starts from the best network of the same fold
-    there.
+    Finished folds are not trained again: repeating a killed call resumes it with the same folds. One of several copies
+    of a slice is counted, and none if the fold's training has one. With `request.start`, the folder of an earlier
+    cross-validation, each fold starts from the best network of the same fold there.
 
     Raises:
         DataError: the folders cannot be used, or an earlier fold held out other images.
@@ -126,7 +125,7 @@ def cross_validate(request: Request, n_folds: int, left_out: str) -> CrossValida
         drawn = [(f"fold-{i}", split) for i, split in splits]
     drawn = _begun(request, decoded, drawn)
     trainings = [_fold(request, name, split) for name, split in drawn]
-    # All tables are written before the first training, so that the folds stay what they are whenever it is killed.
+    # All tables are written before the first training: a kill never changes the folds.
     for fold in trainings:
         _begin(fold, decoded, groups, problems)
     raw = np.full((len(labels), len(class_names)), np.nan, np.float32)
@@ -134,7 +133,7 @@ def cross_validate(request: Request, n_folds: int, left_out: str) -> CrossValida
         raw[split.validation] = _fold_probabilities(fold, decoded)
     copies = copies_among(decoded, request.sources.series(decoded.pictures))
     counted = [unknown_to(split.training, split.validation, len(labels), copies) for _, split in drawn]
-    # Copies that two folds held out count once, too.
+    # Copies held out by two folds also count once.
     scored = first_copies(np.sort(np.concatenate(counted)), len(labels), copies)
     figures = CrossValidation(
         **vars(measure(labels[scored], raw[scored], collections[scored], groups[scored], class_names)),
@@ -154,10 +153,10 @@ def measure(
     labels: NDArray[np.int64], raw: NDArray[np.float32], collections: NDArray[np.str_], groups: NDArray[np.int64],
     class_names: tuple[str, ...],
 ) -> Scores:  # fmt: skip
-    """Return the figures of all images together and of each collection alone.
+    """Return the figures of all images together and of each collection.
 
-    Of a collection without healthy brains also what is said when only the kind of tumor is asked for, as in studies
-    that know tumors alone: without the probability of no tumor.
+    A collection without healthy brains also gets figures for the kind of tumor only, without the probability of no
+    tumor, as in studies that have only tumors.
     """
     probabilities = calibrate(raw, fit_temperature(labels, raw))
     healthy = class_names.index("no_tumor")
@@ -178,14 +177,14 @@ def measure(
 def by_collection_left_out(
     labels: NDArray[np.int64], groups: NDArray[np.int64], collections: NDArray[np.str_]
 ) -> list[tuple[str, Split]]:
-    """Leave out one collection after another, and from training all that is in a group with an image of it.
+    """Leave out each collection in turn, and from training every group with an image of it.
 
-    A collection is passed over where too few images of a class are left to learn from.
+    A collection is skipped if too few images of a class would remain for training.
 
     labels, groups: int64 (n,).
 
     Raises:
-        DataError: that is so for every collection.
+        DataError: every collection is skipped.
     """
     folds = []
     for name in np.unique(collections):
@@ -205,10 +204,10 @@ def by_collection_left_out(
 
 
 def _begun(request: Request, decoded: Decoded, drawn: list[tuple[str, Split]]) -> list[tuple[str, Split]]:
-    """Return the folds of a call that was killed, also where an earlier version drew others; else the drawn ones.
+    """Return the folds of a killed call, even if an earlier version drew others; else the drawn ones.
 
     Raises:
-        DataError: they are of another call.
+        DataError: the folds belong to another call.
     """
     begun = {fold.path.name: fold for fold in folds_in(request.run)}
     if begun.keys() - {name for name, _ in drawn}:
@@ -219,7 +218,7 @@ def _begun(request: Request, decoded: Decoded, drawn: list[tuple[str, Split]]) -
     kept = []
     for name, run in begun.items():
         table = run.read_split()
-        # A fold without a collection may also lack what is in a group with it.
+        # A fold without a collection may also lack its groups.
         same = places.keys() >= table.rows.keys() if name.startswith(_WITHOUT) else places.keys() == table.rows.keys()
         if not same or run.read_config().seed != request.seed:
             raise _of_another_call(request.run)
@@ -244,7 +243,7 @@ def _fold(request: Request, name: str, split: Split) -> Fold:
 
 
 def _begin(fold: Fold, decoded: Decoded, groups: NDArray[np.int64], problems: Sequence[str]) -> None:
-    """Write what a fold is made of, or check that it began so."""
+    """Write the configuration and table of a fold, or check that it began with the same."""
     of_fold, request = decoded.subset(fold.used), fold.request
     if request.start:
         _require_same_split(of_fold, fold.split, request.start)
@@ -257,7 +256,7 @@ def _begin(fold: Fold, decoded: Decoded, groups: NDArray[np.int64], problems: Se
 
 
 def _require_same_split(decoded: Decoded, split: Split, start: RunFolder) -> None:
-    """A fold must not be scored on images that the network which it starts from was trained on."""
+    """Check that a fold is not scored on images that its starting network was trained on."""
     held_out = set(split.validation.tolist())
     sides = {picture.name: i in held_out for i, picture in enumerate(decoded.pictures)}
     if sides != {name: row.validation for name, row in start.read_split().rows.items()}:
@@ -293,7 +292,7 @@ def _trainings(trainings: Sequence[Fold], left_out: str) -> Trainings:
     runs = [fold.request.run for fold in trainings]
     chosen = any(Progress.read(run).n_averaged == 0 for run in runs)
     if chosen:
-        # Without averaged weights the best epoch is kept, and the held-out images tell which that was.
+        # Without averaged weights the best epoch is kept, and the held-out images choose it.
         print("The held-out images chose each network's epoch: the figures are a little too kind.")
     epochs = max(run.read_config().epochs for run in runs)
     return Trainings(left_out, len(runs), epochs, chosen or None)
@@ -303,7 +302,7 @@ def _table(
     decoded: Decoded, collections: NDArray[np.str_], raw: NDArray[np.float32], scored: NDArray[np.int64],
     class_names: tuple[str, ...],
 ) -> str:  # fmt: skip
-    """Every held-out image with its probabilities, not calibrated, and whether the figures count it."""
+    """Return one row per held-out image: uncalibrated probabilities, and whether the figures count it."""
     counted = np.isin(np.arange(len(raw)), scored)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")

@@ -1,6 +1,6 @@
-"""Ask what a network reads: accuracy when only the lesion, or only everything else, is shown.
+"""Test what a network reads: accuracy on the lesion only, and on everything else only.
 
-A network that knows the look of a collection names the class from the background; one that reads lesions does not.
+A network that learned the look of a collection finds the class in the background; one that reads lesions does not.
 """
 
 import argparse
@@ -24,15 +24,15 @@ from training.measure.metrics import wilson_interval
 from training.measure.passes import answers_of
 from training.steps.card_of_run import load
 
-# The seam between what is shown and what is not, in px: a hard edge would itself be a sign.
+# Width of the seam between shown and hidden parts, in px: a hard edge would itself be a cue.
 _SEAM_PX = 2.0
-# What is kept of a lesion's surroundings, as a share of its box: the seam eats into it.
+# Margin kept around a lesion, as a share of its box: the seam takes part of it.
 _MARGIN = 0.15
 
 
 @dataclass(frozen=True)
 class Shown(Figures):
-    """What a network says of images of which a part is shown."""
+    """A network's figures on partly shown images."""
 
     accuracy: float
     accuracy_interval: list[float] | None
@@ -41,7 +41,7 @@ class Shown(Figures):
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Ask for a model and for images with boxes."""
+    """Add the options: a model, and images with boxes."""
     add_sources(parser, boxes_required=True)
     parser.add_argument("--model", type=Path, required=True, metavar="PATH", help="a run folder, or a published card")
     parser.add_argument("--out", type=Path, default=RUNS / "dissect", metavar="DIR")
@@ -55,11 +55,11 @@ def run(options: argparse.Namespace) -> None:
 def dissect(model: Path, sources: Sources, out: Path) -> dict[str, Shown]:
     """Classify boxed images whole, lesion only, and background only; write dissect.json.
 
-    Of a run's own images those held out for validation count, each slice once, and none of which training holds a
-    copy; of a published card's all that are given.
+    For a run, only validation images count, each slice once, without those that have a copy in training; for a
+    published card, all given images.
 
     Raises:
-        DataError: no image has a box, or the folders lack some of a run's.
+        DataError: no image has a box, or the folders lack some of a run's images.
         ModelFileError: the model cannot be loaded.
     """
     classifier = load(model)
@@ -105,13 +105,13 @@ def _figures(predicted: NDArray[np.int64], labels: NDArray[np.int64], class_name
 
 
 def lesion_only(pixels: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Show the lesion in a head of one even grey, which keeps outline and place; uint8, same shape."""
+    """Show the lesion in a head of uniform grey, with the same outline and place; uint8, same shape."""
     head = np.where(pixels > 12, np.float32(np.median(pixels[pixels > 12]) if (pixels > 12).any() else 0), 0)
     return _mixed(pixels, gaussian_filter(head, 1.0), mask)
 
 
 def background_only(pixels: NDArray[np.uint8], mask: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Cover the lesion with the mean grey of what surrounds it; uint8, same shape."""
+    """Cover the lesion with the mean grey of its surroundings; uint8, same shape."""
     ring = (gaussian_filter(mask, 3.0) > 0.1) & (mask < 0.1)
     level = np.float32(pixels[ring].mean() if ring.any() else pixels.mean())
     return _mixed(pixels, np.full(pixels.shape, level, np.float32), 1 - mask)
@@ -129,7 +129,7 @@ def _mixed(pixels: NDArray[np.uint8], other: NDArray[np.floating], keep: NDArray
 
 
 def _mask(box: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """1 in the box and its margin, 0 elsewhere, with a soft seam: float32 (size, size)."""
+    """Return 1 in the box and its margin, 0 elsewhere, with a soft seam: float32 (size, size)."""
     top, bottom, left, right = box * size
     rows, columns = (bottom - top) * _MARGIN, (right - left) * _MARGIN
     mask = np.zeros((size, size), np.float32)

@@ -1,4 +1,4 @@
-"""Whole sources left out, in folds that each hold both answers."""
+"""Leave out whole sources, in folds that each have both answers."""
 
 from collections.abc import Sequence
 
@@ -14,13 +14,13 @@ from training.known_sources import KNOWN_SOURCES
 def folds_by_source(
     pictures: Sequence[Picture], labels: NDArray[np.int64], groups: NDArray[np.int64], healthy: int
 ) -> list[tuple[str, Split]]:
-    """Leave out one fold of sources after another, and from training all that is in a group with an image of it.
+    """Leave out each fold of sources in turn, and from training every group with an image of it.
 
-    labels, groups: int64 (n,); healthy: the label of "no tumor". A source that the table of sources does not name is a
-    fold of its own.
+    labels, groups: int64 (n,); healthy: the label of "no tumor". A source outside the table of sources is its own
+    fold.
 
     Raises:
-        DataError: there is only one fold, or without one there is nothing left with a tumor, or without.
+        DataError: there is only one fold, or the training of a fold lacks tumors or images without.
     """
     names = np.array([fold_of(picture.source) for picture in pictures])
     drawn = []
@@ -37,5 +37,5 @@ def folds_by_source(
 
 
 def fold_of(source: str) -> str:
-    """Return the name of the fold that a source is left out with."""
+    """Return the name of a source's fold."""
     return KNOWN_SOURCES[source].fold if source in KNOWN_SOURCES else source

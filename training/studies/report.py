@@ -1,4 +1,4 @@
-"""Write the documents again: what publishing does, for changes of their templates and of docs/studies/data."""
+"""Regenerate the documents, as publishing does, after changes of their templates or of docs/studies/data."""
 
 import argparse
 

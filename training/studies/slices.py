@@ -1,4 +1,4 @@
-"""Write the slices of volumes as images of a class, to score a network on heads of other sources."""
+"""Write the slices of volumes as images of a class, for scoring a network on heads from other sources."""
 
 import argparse
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from model.reading.many_files import read_files
 from model.reading.orientation import PLANES
 from training.errors import DataError
 
-# Voxels whose sides differ by less than this share are cubes: such a volume can be cut in any plane.
+# Voxels with sides differing by less than this share count as cubes: the volume can be cut in any plane.
 _CUBE_TOLERANCE = 0.05
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Ask for volumes and their class."""
+    """Add the options: volumes and their class."""
     parser.add_argument("--volumes", nargs="+", type=Path, required=True, metavar="FILE")
     parser.add_argument(
         "--class", dest="class_name", required=True, metavar="CLASS", help="the folder's name: no_tumor"
@@ -38,15 +38,15 @@ def run(options: argparse.Namespace) -> None:
 def write_slices(
     volumes: Sequence[Path], class_name: str, planes: Sequence[str], every_mm: float, out: Path
 ) -> dict[str, int]:
-    """Write PNG files into out/CLASS/ as the page shows these slices; give how many of each volume.
+    """Write PNG files into out/CLASS/ as the page shows these slices. Return the number of each volume.
 
-    Only slices that would be classified are written, those of an axial volume of cubes also in the other planes.
+    Only slices that would be classified are written; those of an axial volume of cubes also in the other planes.
 
-    volumes: NIfTI files; planes: of model.reading.orientation.PLANES; every_mm: between slices, where
-    the file says how far apart they are, else every slice is written.
+    volumes: NIfTI files; planes: of model.reading.orientation.PLANES; every_mm: distance between slices. If the file
+    has no spacing, every slice is written.
 
     Raises:
-        DataError: a file holds no volume, or not of these planes, or two have the same name.
+        DataError: a file has no volume or none of these planes, or two have the same name.
     """
     folder = out / class_name
     counts = {}
@@ -80,7 +80,7 @@ def _read(file: Path) -> MriVolume:
 
 
 def _cut(volume: MriVolume, plane: str, file: Path) -> MriVolume:
-    """Return the volume in slices of a plane, as MriVolume describes it."""
+    """Return the volume cut into slices of a plane."""
     if plane == volume.plane:
         return volume
     try:
