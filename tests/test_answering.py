@@ -1,4 +1,4 @@
-"""One series and one volume get one answer, whichever way they come in."""
+"""A series and a volume get the same answer through every entrance."""
 
 import base64
 import csv
@@ -19,7 +19,7 @@ from tests.support.client import multipart
 from tests.support.heads import nifti, series
 
 CLASSES = ("glioma", "meningioma", "no_tumor", "pituitary")
-# What all ways say of a volume, in a table.
+# Columns that all entrances fill for a volume.
 SAID = (
     "kind", "format", "n_files", "n_slices", "slice", "first_slice", "last_slice", "answer", "predicted_class",
     "tumor_probability", "reason", "notes", "sha256", "model", "model_version", "model_sha256",

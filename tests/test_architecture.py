@@ -21,7 +21,7 @@ ARROWS = {
     "training": {"training", "model"},
     "benchmarks": {"benchmarks", "app", "web", "model", "training"},
 }
-# The way of an image through a part: what stands later may import what stands earlier, never the reverse.
+# The way of an image through a part: later ones may import earlier ones, never the reverse.
 FLOW = {
     "model": (
         "sentences",
@@ -54,7 +54,7 @@ FLOW = {
     ),
     "training": ("errors", "data", "figures", "feed", "fit", "measure", "drawing", "steps", "studies"),
 }
-# Who may import a library that would tie a part to the web or to a training engine.
+# The parts that may import a library of the web or of a training engine.
 IMPORTERS = {
     "flask": {"app.py", "web", "benchmarks/servers/tutorial.py"},
     "werkzeug": {"app.py", "web"},
@@ -77,7 +77,7 @@ ENVIRONMENT_READERS = {
     "benchmarks/servers/processes.py",
 }
 ENVIRONMENT = {f"os.{name}" for name in ("environ", "environb", "getenv", "getenvb", "putenv", "unsetenv")}
-# The clock of the day is for dates, and for what the rate limit's library counts by it.
+# Wall-clock time is only for dates, and for the rate limit's library.
 READERS_OF_THE_DATE = {"web/api/views.py", "web/page/result_cards.py", "web/guards/rate_limit.py", "model/scan/run.py"}
 JUMPING_CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "datetime.today"}
 TEST_MODULE = re.compile(
@@ -94,7 +94,7 @@ def sources() -> dict[str, str]:
 
 @cache
 def imported_modules(source: str) -> set[str]:
-    """Return the full names of all that the source imports, inside functions too."""
+    """Return the full names of everything that the source imports, inside functions too."""
     names = set()
     for node in ast.walk(ast.parse(source)):
         match node:
@@ -111,7 +111,7 @@ def imported_modules(source: str) -> set[str]:
 
 
 def against_the_arrows(file: str, source: str) -> Iterator[str]:
-    """Find the imports of a file that its place forbids."""
+    """Return the forbidden imports of a file."""
     part, *below = file.removesuffix(".py").split("/") if "/" in file else [file]
     flow = FLOW.get(part, ())
     later = flow[flow.index(below[0]) + 1 :] if below and below[0] in flow else ()
@@ -125,7 +125,7 @@ def against_the_arrows(file: str, source: str) -> Iterator[str]:
 
 @cache
 def names_used(source: str) -> set[str]:
-    """Return what a source uses of modules as `module.name`, imported by itself or not."""
+    """Return the names that a source uses as `module.name`, imported directly or not."""
     attributes = (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute))
     return {f"{n.value.id}.{n.attr}" for n in attributes if isinstance(n.value, ast.Name)} | imported_modules(source)
 

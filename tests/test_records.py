@@ -1,4 +1,4 @@
-"""Rows and tables: which slice a row is about, and what a spreadsheet makes of a cell."""
+"""Rows and tables: the slice of a row, and cells that a spreadsheet could execute."""
 
 import csv
 import io

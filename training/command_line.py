@@ -13,7 +13,7 @@ from training.errors import TrainingError
 # Each step is a module of the same name with `arguments(parser)` and `run(options)`.
 STEPS = {
     "explore": "look at the data before training: report.html, summary.json and images",
-    "audit": "find copies across folders, contradicting labels, what is no brain MRI",
+    "audit": "find copies across folders, contradicting labels, images other than brain MRI",
     "train": "train a network into a run folder",
     "calibrate": "choose, on a run's validation images, when its answers are certain",
     "evaluate": "measure a run or a published model on labelled images",
@@ -23,7 +23,7 @@ STEPS = {
 STUDIES = {
     "cross-validate": "train several times, each time without some groups; score those",
     "compare": "compare two runs or cross-validations on what both held out",
-    "dissect": "what does it read? accuracy on the lesion alone, on the background alone",
+    "dissect": "measure accuracy on the lesion only, and on the background only",
     "slices": "write the slices of NIfTI volumes as images of a class, for `evaluate`",
     "report": "write MODEL_CARD.md, README's tables, served.json and docs/studies",
 }
@@ -48,7 +48,7 @@ def _parser(chosen: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__, epilog=DISCLAIMER)
     steps = parser.add_subparsers(required=True, metavar="STEP")
     _add(steps, "training.steps", STEPS, chosen)
-    study = steps.add_parser("study", help="what is done once: " + ", ".join(STUDIES))
+    study = steps.add_parser("study", help="commands for studies: " + ", ".join(STUDIES))
     _add(study.add_subparsers(required=True, metavar="NAME"), "training.studies", STUDIES, chosen)
     return parser
 

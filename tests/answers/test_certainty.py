@@ -26,7 +26,7 @@ ANSWERS = ("class", UNCERTAIN, NOT_BRAIN_MRI)
 
 @pytest.fixture(scope="module")
 def models(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    """Return the tiny models, the first of which answers as the test's parameter says; no test may change them."""
+    """Return the tiny models; the first answers as the test's parameter says. No test may change them."""
     return models_that_answer(request.param, tiny_models, tmp_path_factory.mktemp("answering") / "models")
 
 
@@ -169,7 +169,7 @@ BOUNDS = Decision(healthy_below=0.2, certain_tumor_from=0.8, kind_from=0.75)
 @pytest.mark.parametrize(
     ("probabilities", "decision", "tumor", "answer"),
     [
-        # Bounds of the card for tumor or not, and for the kind among the kinds of tumor.
+        # The card's thresholds for tumor or not, and for the kind among the kinds of tumor.
         ((0.1, 0.05, 0.85, 0.0), BOUNDS, Tumor.NO, "no_tumor"),
         ((0.1, 0.15, 0.75, 0.0), BOUNDS, Tumor.UNCLEAR, UNCERTAIN),
         ((0.78, 0.0, 0.22, 0.0), BOUNDS, Tumor.UNCLEAR, UNCERTAIN),

@@ -1,4 +1,4 @@
-"""What is unlike every training image gets no class, and the gate's file is checked as the weights are."""
+"""Images unlike every training image get no class, and the gate's file is checked like the weights."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def test_gate_survives_being_written_and_an_altered_file_is_refused(tmp_path) ->
 
 
 def linear_gate() -> LinearGate:
-    """Return a gate that refuses what has more in the first channel than in the second."""
+    """Return a gate that refuses features with a larger first channel than second."""
     weights = np.array([2, -2, 0], np.float32)
     return LinearGate(np.zeros(3, np.float32), np.ones(3, np.float32), weights, np.float32(0), float(np.exp(1.0)))
 

@@ -1,4 +1,4 @@
-"""The one sentence at the head of an answer: a test for each row of the table of its cases."""
+"""The headline of an answer: a test for each row of its table of cases."""
 
 from collections.abc import Sequence
 
@@ -16,14 +16,14 @@ BOUND = Decision(uncertain_below=0.94)
 
 
 def kinds(*probabilities: float, distance: float = 0.0) -> Answer:
-    """Return what a network says that tells glioma, meningioma, no tumor and pituitary tumor apart."""
+    """Return an answer of a network with the classes glioma, meningioma, no tumor and pituitary tumor."""
     return Answer(
         class_names=CLASS_NAMES["tumor_type"], probabilities=np.array(probabilities), decision=BOUND, distance=distance
     )
 
 
 def tumor(probability: float, distance: float = 0.0) -> Answer:
-    """Return what a network says that tells tumor from none."""
+    """Return an answer of a network with the classes tumor and no tumor."""
     return Answer(
         class_names=CLASS_NAMES["tumor_presence"], probabilities=np.array([1 - probability, probability]),
         decision=BOUND, distance=distance,
@@ -57,12 +57,12 @@ OPEN_KIND = "Tumor likely. Which kind is unclear: glioma 90 %, meningioma 9 %."
         (HEALTHY, None, "No sign of a tumor.", Tone.SURE),
         (UNCLEAR, None, OPEN, Tone.UNSURE),
         (STRANGE, None, "Not a brain MRI.", Tone.UNSURE),
-        # Two that say the same.
+        # Two that agree.
         (GLIOMA, tumor(0.98), "Tumor likely: glioma (97 %).", Tone.SURE),
         (WHICH, tumor(0.98), OPEN_KIND, Tone.UNSURE),
         (HEALTHY, tumor(0.02), "No sign of a tumor.", Tone.SURE),
         (UNCLEAR, tumor(0.5), OPEN, Tone.UNSURE),
-        # One says tumor, the other none: whatever else they say.
+        # One says tumor, the other no tumor, whatever else they say.
         (GLIOMA, tumor(0.02), "The two models disagree: do not rely on either.", Tone.DISAGREE),
         (WHICH, tumor(0.02), "The two models disagree: do not rely on either.", Tone.DISAGREE),
         (HEALTHY, tumor(0.98), "The two models disagree: do not rely on either.", Tone.DISAGREE),
@@ -73,7 +73,7 @@ OPEN_KIND = "Tumor likely. Which kind is unclear: glioma 90 %, meningioma 9 %."
         (UNCLEAR, tumor(0), f"{OPEN} The second model says no tumor (under 1 %).", Tone.UNSURE),
         # Two kinds.
         (GLIOMA, kinds(0, 1, 0, 0), "Tumor likely: glioma (97 %). The second model says meningioma.", Tone.UNSURE),
-        # One of them does not take it for a brain.
+        # One of them finds no brain.
         (
             HEALTHY, tumor(0, distance=2),
             "No sign of a tumor. The second model does not take this for a brain MRI.", Tone.UNSURE,

@@ -1,4 +1,4 @@
-"""How a volume is judged by its classified slices."""
+"""The answer for a volume follows from its classified slices."""
 
 from dataclasses import replace
 
@@ -67,9 +67,9 @@ def test_slices_are_judged_together_that_lie_together_not_those_that_the_gate_le
     alone, among_refused = [0.9, 0.1, 0.2, 0.1, *[1.0] * 5, 0.9, *[1.0] * 5, 0.9], (*range(4, 9), *range(10, 15))
     summary = said(*alone, refused=among_refused)
     assert (summary.answer, summary.window, summary.lies_apart) == ("no_tumor", (100, 102, 104), False)
-    # Neighbours but for single refused slices between them.
+    # Neighbours, apart from single refused slices between them.
     assert said(0.9, 0, 0.9, 0, 0.9, 0.1, 0.1, refused=(1, 3)).window == (100, 104, 108)
-    # Where there are none at all, those that passed are judged together.
+    # If there are none, the accepted slices are judged together.
     apart = said(0.9, *[1.0] * 5, 0.1, *[1.0] * 5, 0.1, refused=(*range(1, 6), *range(7, 12)))
     assert (apart.answer, apart.window, apart.lies_apart) == ("no_tumor", (100, 112, 124), True)
 

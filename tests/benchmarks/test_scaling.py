@@ -1,4 +1,4 @@
-"""The commands behind docs/scaling.md: the archive they make, the fleet they play, the page they write."""
+"""The commands behind docs/scaling.md: their archive, their simulated fleet, their page."""
 
 import hashlib
 import json

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium o
 
 @pytest.fixture(scope="module")
 def addresses(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Servers whose first model answers with a class, always "uncertain", or always "not a brain MRI"."""
+    """Servers whose first model answers with a class, or always "uncertain", or always "not a brain MRI"."""
     with ExitStack() as servers:
         found = {}
         for answer in ("class", UNCERTAIN, NOT_BRAIN_MRI):
@@ -55,7 +55,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def opened(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator[Any]:
-    """The start page; at the end, nothing may have gone wrong in the console, nor anything been asked of others."""
+    """The start page; afterwards the console must have no errors, and no request may have gone to another site."""
     context = browser.new_context(**getattr(request, "param", {}))
     page = context.new_page()
     errors: list[str] = []
@@ -81,7 +81,7 @@ def classify(page: Any, *files: Path | str) -> None:
 
 
 def wait_for_cards(page: Any, n: int = 1) -> None:
-    """Wait for the last card and then for the last byte: an element is seen before its page is whole."""
+    """Wait for the last card, then for the last byte: elements appear before the page is complete."""
     page.locator(".result").nth(n - 1).wait_for(state="attached")
     page.wait_for_load_state("load")
 
@@ -222,7 +222,7 @@ def test_file_that_the_script_holds_back_is_in_the_table_too_and_can_be_removed(
 
 
 def batch(page: Any, *names: str) -> Any:
-    """Have samples classified, and return the rows of the table."""
+    """Classify samples and return the rows of the table."""
     classify(page, *(SAMPLES / f"{name}.jpg" for name in names))
     wait_for_cards(page, len(names))
     return page.locator("[data-row]")

@@ -1,4 +1,4 @@
-"""What keeps other sites and strangers out, as a real browser sees it; the page's own forms must go on working."""
+"""Protection against other sites and strangers in a real browser; the page's own forms must keep working."""
 
 import shutil
 from collections.abc import Iterator

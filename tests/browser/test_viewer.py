@@ -1,4 +1,4 @@
-"""What a script adds to an image in a real browser."""
+"""The script's viewer for images, in a real browser."""
 
 import shutil
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def address(tiny_models: Path) -> Iterator[str]:
 
 @pytest.fixture
 def opened(address: str) -> Iterator[Any]:
-    """The start page; at the end, nothing may have gone wrong in the console, nor anything been asked of others."""
+    """The start page; afterwards the console must have no errors, and no request may have gone to another site."""
     with playwright.sync_playwright() as started:
         page = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS).new_page()
         errors: list[str] = []

@@ -1,4 +1,4 @@
-"""A volume in a real browser: three planes where there is WebGL, one large slice where there is none."""
+"""A volume in a real browser: three planes with WebGL, one large slice without."""
 
 import shutil
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def address(tiny_models: Path) -> Iterator[str]:
 
 @contextmanager
 def opened(address: str, flags: list[str], **settings: Any) -> Iterator[tuple[Any, list[str]]]:
-    """Open the start page; return it with the addresses that it asks for. Nothing may go wrong in the console."""
+    """Open the start page; yield it with its requested addresses. The console must have no errors."""
     with playwright.sync_playwright() as started:
         page = started.chromium.launch(executable_path=CHROMIUM, args=flags).new_page(**settings)
         page.set_default_timeout(PATIENCE_MS)

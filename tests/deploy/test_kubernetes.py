@@ -13,7 +13,7 @@ from tests.support.samples import TOP
 FOLDER = TOP / "deploy" / "kubernetes"
 MANIFESTS = sorted(file for file in FOLDER.rglob("*.yaml") if file.name != "kustomization.yaml")
 KUSTOMIZATIONS = sorted(file.parent for file in FOLDER.rglob("kustomization.yaml"))
-# The oldest release that is still maintained, and the newest whose schemas are at hand.
+# The oldest maintained release, and the newest with available schemas.
 RELEASES = ("1.34", "1.37")
 
 
@@ -22,7 +22,7 @@ def documents(file: Path) -> list[dict[str, Any]]:
 
 
 def rendered(folder: Path) -> list[dict[str, Any]]:
-    """Return what kustomize makes of a folder; skip where there is no kubectl."""
+    """Return the output of kustomize for a folder; skip without kubectl."""
     if not shutil.which("kubectl"):
         pytest.skip("kubectl, which renders kustomizations, is not installed")
     done = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, text=True, check=False)

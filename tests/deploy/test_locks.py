@@ -1,4 +1,4 @@
-"""The locks hold what their .in files want, exactly and with hashes; and the bill of materials."""
+"""The locks match their .in files, with exact versions and hashes; and the bill of materials."""
 
 import json
 import os
@@ -15,13 +15,13 @@ from packaging.version import Version
 from tests.support.samples import TOP
 
 WANTED = sorted(path.stem for path in (TOP / "requirements").glob("*.in"))
-# The lowest versions without a fault that would matter here.
+# The lowest versions without a relevant vulnerability.
 FLOORS = {"pillow": "12.3", "pydicom": "3.0.2", "keras": "3.15", "werkzeug": "3.1.6", "gunicorn": "26.1"}
 HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 
 
 def lock_of(stem: str) -> Path:
-    """Return the lock of an .in file; that of serving stands where everybody looks for it."""
+    """Return the lock of an .in file; the one for serving is requirements.txt."""
     return TOP / "requirements.txt" if stem == "serve" else TOP / "requirements" / f"{stem}.txt"
 
 
@@ -57,7 +57,7 @@ def test_everything_wanted_has_one_exact_version(stem: str) -> None:
 def test_lock_holds_what_is_wanted_and_nothing_that_no_longer_is(stem: str) -> None:
     wanted, locked = wanted_by(stem), locked_in(stem)
     assert {name_and_version(r) for r in wanted} <= {name_and_version(r) for r in locked}
-    # What stands there for itself says so: "# via -r requirements/serve.in".
+    # Packages from the .in file are marked: "# via -r requirements/serve.in".
     text = lock_of(stem).read_text(encoding="utf-8")
     blocks = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
     direct = {block.partition("==")[0] for block in blocks if re.search(r"#( via)?\s+-r requirements", block)}

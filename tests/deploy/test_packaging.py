@@ -1,4 +1,4 @@
-"""Holds what the Dockerfile, compose.yaml, nginx.conf and Makefile promise, without building anything."""
+"""The Dockerfile, compose.yaml, nginx.conf and Makefile keep their promises; nothing is built."""
 
 import os
 import re
@@ -22,13 +22,13 @@ MAKE_TARGETS = set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
 
 
 def instructions(name):
-    """Return the arguments of each such instruction of the Dockerfile, continued lines joined."""
+    """Return the arguments of each instruction of this kind in the Dockerfile, with continued lines joined."""
     joined = DOCKERFILE.replace("\\\n", " ")
     return re.findall(rf"^{name} +(.*)$", joined, re.MULTILINE)
 
 
 def program(name, *folders):
-    """Find a program beside the running Python, in these folders or in PATH; skip the test where there is none."""
+    """Find a program next to the running Python, in these folders or in PATH; skip the test if there is none."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", ""), *folders])
     found = shutil.which(name, path=path)
     if not found:
@@ -37,7 +37,7 @@ def program(name, *folders):
 
 
 def output_of(*command, **options):
-    """Run a command and give its output; fail with it when the command fails."""
+    """Run a command and return its output; if it fails, fail with the output."""
     done = subprocess.run(command, cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
     assert done.returncode == 0, done.stdout
     return done.stdout
@@ -155,7 +155,7 @@ def test_proxy_tells_the_app_addresses_and_ids_of_its_own_and_the_app_believes_t
 
 def dry_run(target):
     """Return the commands that make would run for a target on a fresh machine."""
-    # Without the variables of an outer make, whose flags would change what the inner one prints.
+    # Without the variables of an outer make: its flags would change the inner one's output.
     return output_of(program("make"), "-n", "-B", target, env={"PATH": os.environ["PATH"]})
 
 

@@ -1,4 +1,4 @@
-"""The shipped nginx.conf in front of an app that has all that it can do, or is gone."""
+"""The shipped nginx.conf in front of an app that is overloaded or gone."""
 
 import http.client
 import json
@@ -29,7 +29,7 @@ def french() -> str:
 
 
 class SlowApp(ThreadingHTTPServer):
-    """Answers what is asked for with GET; answers uploads when it is told to."""
+    """Answers GET requests; answers uploads when told to."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), SlowHandler)

@@ -1,4 +1,4 @@
-"""Two of the app behind the shipped nginx.conf: one is killed under load, and only what it had in work is lost."""
+"""Two replicas behind the shipped nginx.conf: one is killed under load, and only its current requests are lost."""
 
 import http.client
 import io
@@ -37,7 +37,7 @@ class Answer:
 
 @contextmanager
 def replica(models: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Serve in a process group of its own, so that all of it can be killed at once."""
+    """Serve in a separate process group, to kill all of it at once."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "app:create_app()", "--bind", f"127.0.0.1:{port}"]
     serving = subprocess.Popen(
@@ -55,7 +55,7 @@ def replica(models: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
 
 @contextmanager
 def nginx(ports: list[int], folder: Path) -> Iterator[int]:
-    """Start nginx with the shipped configuration, whose one name becomes an address per replica."""
+    """Start nginx with the shipped configuration; its one name becomes an address per replica."""
     program = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
     if not program:
         pytest.skip("nginx is not installed")
@@ -91,7 +91,7 @@ def wait_until_ready(port: int) -> None:
 
 
 def wait_until_gone(port: int) -> None:
-    """Wait until nobody listens: a killed worker may hold its socket a moment longer than its master."""
+    """Wait until the port is closed: a killed worker may hold its socket slightly longer than its master."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:
@@ -145,11 +145,11 @@ def test_killed_replica_loses_only_what_it_had_in_work(tiny_models: Path, tmp_pa
     assert len(before) > 20
     assert {answer.status for answer in before} == {200}
     lost = [answer for answer in answers if answer.status != 200]
-    # What it had accepted and did not answer: begun before it was gone. Until its socket closes, milliseconds after the
-    # kill, a client whose request was lost may have lost a second one.
+    # Requests that it accepted but did not answer. Until its socket closes, milliseconds after the kill, a client may
+    # lose a second request.
     assert len(lost) <= 2 * N_CLIENTS
     assert [round(answer.began - gone, 3) for answer in lost if answer.began > gone] == []
-    # 0: of an answer that it had begun to send, the client got a part.
+    # 0: the client got part of an answer.
     assert {answer.status for answer in lost} <= {0, 502}
     after = [answer for answer in answers if answer.began > gone]
     assert len(after) > 20

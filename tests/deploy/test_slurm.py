@@ -1,4 +1,4 @@
-"""deploy/slurm/scan.sbatch, run as each task of an array would run it."""
+"""deploy/slurm/scan.sbatch, run like each task of an array."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""docs/architecture.md names every room of the house, and none that is not there."""
+"""docs/architecture.md names every part of the project, and only those."""
 
 import re
 

@@ -13,12 +13,12 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
 def links_of(file: Path) -> list[str]:
-    """Return what a document links to, without addresses of other sites."""
+    """Return the link targets of a document, without other sites."""
     return [link for link in LINK.findall(file.read_text(encoding="utf-8")) if "://" not in link]
 
 
 def anchors_of(file: Path) -> set[str]:
-    """Return the anchors of a document's headings, as forges make them: lower case, no punctuation, hyphens."""
+    """Return the anchors of a document's headings, as on GitHub: lower case, no punctuation, hyphens."""
     headings = re.findall(r"^#+ (.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -1,4 +1,4 @@
-"""What SECURITY.md and PRIVACY.md say is held by tests that exist, in French as in English."""
+"""The tests named in SECURITY.md and PRIVACY.md exist, in English and in French."""
 
 import ast
 import re

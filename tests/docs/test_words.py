@@ -1,4 +1,4 @@
-"""The first pages stay short, and `make words` measures what one reads."""
+"""The first pages stay short, and `make words` measures the right text."""
 
 import pytest
 

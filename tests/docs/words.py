@@ -8,13 +8,13 @@ from tests.support.samples import TOP
 
 # Neither prose nor sentences: code, comments, tables, images, headings.
 _NO_PROSE = re.compile(r"```.*?```|<!--.*?-->|^\|.*?$|!\[.*?\]\(.*?\)|^#.*?$", re.MULTILINE | re.DOTALL)
-# A sentence ends with its mark before a space, and an item of a list or a paragraph with its last line.
+# A sentence ends at its mark before a space, or at the end of a list item or paragraph.
 _END = re.compile(r"(?<=[.!?:;])\s+(?=[^a-z])|\n\s*\n|\n\s*(?:[-*]|\d+\.) ")
 
 
 @dataclass(frozen=True)
 class Length:
-    """All words of a document, also those of tables and code; the words of its mean and of its longest sentence."""
+    """Number of words in a document (including tables and code), in its mean sentence and in its longest."""
 
     n_words: int
     mean: float
@@ -23,7 +23,7 @@ class Length:
 
 
 def documents() -> list[Path]:
-    """Return every Markdown file of the repository that is kept in git, English and French."""
+    """Return every Markdown file in git, English and French."""
     folders = (TOP, TOP / "docs", TOP / "docs" / "fr", TOP / "docs" / "studies")
     return sorted(file for folder in folders for file in folder.glob("*.md"))
 
@@ -36,7 +36,7 @@ def sentences(text: str) -> list[str]:
 
 
 def measure(text: str) -> Length:
-    """Return how long a Markdown text and its sentences are."""
+    """Return the lengths of a Markdown text and its sentences."""
     lengths = {sentence: len(sentence.split()) for sentence in sentences(text)}
     longest = max(lengths, key=lengths.__getitem__, default="")
     mean = sum(lengths.values()) / max(len(lengths), 1)
@@ -44,7 +44,7 @@ def measure(text: str) -> Length:
 
 
 def main() -> None:
-    """Print a line per document, then the longest sentence of each that has one of more than 30 words."""
+    """Print a line per document, then each document's longest sentence if it has more than 30 words."""
     measured = {file.relative_to(TOP).as_posix(): measure(file.read_text(encoding="utf-8")) for file in documents()}
     print(f"{'document':<34}{'words':>8}{'words a sentence':>18}{'longest':>9}")
     for name, length in measured.items():

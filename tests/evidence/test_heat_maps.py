@@ -1,4 +1,4 @@
-"""The evidence map agrees with the network that it explains."""
+"""The evidence map agrees with its network."""
 
 import numpy as np
 

@@ -1,1 +1,1 @@
-"""What the running service survives: faults made on purpose, on this machine alone (`make test-faults`)."""
+"""Deliberate faults in the running service, only on this machine (`make test-faults`)."""

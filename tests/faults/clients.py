@@ -1,4 +1,4 @@
-"""Clients: one that asks and waits, and slow ones that hold connections open."""
+"""Clients: one that sends and waits, and slow ones that hold connections open."""
 
 import asyncio
 import json
@@ -11,13 +11,13 @@ from typing import Any
 from tests.support.server import Server
 
 BOUNDARY = "boundary"
-# What a test notes of rows of the fault table: row, what was done, what was seen.
+# A test's note for the fault table: row, what was done, what was seen.
 Record = Callable[[str, str, str], None]
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back. status: 0 where no answer came, with the reason in `problem`; seconds: from connecting on."""
+    """A reply. status: 0 if no answer came, with the reason in `problem`; seconds: since connecting."""
 
     status: int
     seconds: float
@@ -50,7 +50,7 @@ def prediction(*contents: bytes) -> bytes:
 
 
 async def ask(server: Server, request: bytes, timeout_seconds: float = 60) -> Reply:
-    """Send a request on a connection of its own, and read the answer to its end."""
+    """Send a request on a new connection, and read the whole answer."""
     began = time.monotonic()
     try:
         async with asyncio.timeout(timeout_seconds):
@@ -63,7 +63,7 @@ async def ask(server: Server, request: bytes, timeout_seconds: float = 60) -> Re
 async def _exchange(server: Server, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection(server.host, server.port)
     try:
-        # A server that refuses early may close before all was sent; its answer is there all the same.
+        # A server that refuses early may close before everything was sent, but its answer is still readable.
         with suppress(ConnectionError):
             writer.write(request)
             await writer.drain()
@@ -86,7 +86,7 @@ def _parse(raw: bytes, began: float) -> Reply:
 
 @dataclass
 class SlowClient:
-    """A client that sends a beginning, then a byte each `every_seconds`, until it is closed out.
+    """A client that sends a beginning, then a byte each `every_seconds`, until the server closes.
 
     lived_seconds: how long it was tolerated; answer: what it was told.
     """
@@ -96,7 +96,7 @@ class SlowClient:
     every_seconds: float = 5.0
     lived_seconds: float = 0.0
     answer: bytes = b""
-    # nginx bounds the connections of one address: slow clients come from another one of this machine.
+    # nginx limits the connections of one address: slow clients use another address of this machine.
     address: str = "127.0.0.1"
 
     async def run(self, server: Server, at_most_seconds: float) -> None:
@@ -116,7 +116,7 @@ class SlowClient:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(self.every_seconds, left)):
                     self.answer += await reader.read(1000)
-                    # What is closed with an answer is closed; a client that reads on would see no more.
+                    # An answer ends the connection: there is nothing more to read.
                     return
             writer.write(self.drip)
 

@@ -1,4 +1,4 @@
-"""What the fault tests share: models to serve, images to send, and the notes that become docs/reliability.md."""
+"""Fixtures of the fault tests: models to serve, images to send, and the notes that become docs/reliability.md."""
 
 import json
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def is_full(pytestconfig: pytest.Config) -> bool:
 
 @pytest.fixture
 def record(request: pytest.FixtureRequest) -> Iterator[Record]:
-    """Take what was done and what was seen for rows of the fault table; a test that fails later says so in its rows."""
+    """Record what was done and seen for rows of the fault table; if the test fails later, its rows say so."""
     notes: list[dict[str, str]] = []
 
     def take(row: str, done: str, seen: str) -> None:
@@ -59,7 +59,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def slow_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a network of about half the shipped xception's operations, and a tiny one beside it."""
+    """Return a folder with a network of about half the shipped xception's operations, and a tiny one."""
     folder = tmp_path_factory.mktemp("slow")
     keras = import_keras()
     layers = keras.layers
@@ -76,7 +76,7 @@ def slow_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def pictures() -> list[bytes]:
-    """Return eight images that a network tells apart."""
+    """Return eight images with different answers."""
     random = np.random.default_rng(5)
     y, x = np.mgrid[:128, :128] / 128 - 0.5
     found = []

@@ -1,4 +1,4 @@
-"""Load: clients that wait for their answers (closed loop), and requests that come whatever happens (open loop)."""
+"""Load: clients that wait for their answers (closed loop), and requests at a fixed rate (open loop)."""
 
 import asyncio
 import itertools
@@ -15,13 +15,13 @@ from tests.support.server import Server
 PROBES_PER_SECOND = 5
 # Nobody waits longer for an answer.
 PATIENCE_SECONDS = 60
-# Until then nothing was answered that had waited: such answers would count against a load that is sent for seconds.
+# The first answers did not wait in the queue; counting them would distort a load of a few seconds.
 SETTLE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Load:
-    """What came of a load, which began at `began` by the monotonic clock and was sent for so many seconds.
+    """The result of a load that began at `began` (monotonic clock) and was sent for `seconds`.
 
     own_cores: how many cores the sending of it took, on the average; the service has only the others.
     """
@@ -37,29 +37,29 @@ class Load:
 
     @property
     def per_second(self) -> float:
-        """Good answers per second, from when the queue has filled until the last request was sent."""
+        """Good answers per second, from when the queue is full until the last request is sent."""
         since, until = self.began + SETTLE_SECONDS, self.began + self.seconds
         ends = [reply.began + reply.seconds for reply in self.with_status(200)]
         return sum(since < end <= until for end in ends) / (self.seconds - SETTLE_SECONDS)
 
     @property
     def per_core_second(self) -> float:
-        """Good answers per second and core that the sending of the load left to the service."""
+        """Good answers per second and per core left to the service by the load's sender."""
         return self.per_second / (len(os.sched_getaffinity(0)) - self.own_cores)
 
     def percentile(self, percent: float, status: int = 200) -> float:
-        """Return a percentile of the seconds that answers of a status took; 0 where there are none."""
+        """Return a percentile of the seconds for answers of a status; 0 if there are none."""
         seconds = [reply.seconds for reply in self.with_status(status)]
         return float(np.percentile(seconds, percent)) if seconds else 0.0
 
     def counts(self) -> str:
-        """Say how many answers there were of each status, or of each reason for none."""
+        """Return, as text, the number of answers by status, or by reason for none."""
         kinds = [str(reply.status or reply.problem) for reply in self.replies]
         return ", ".join(f"{kinds.count(kind)} × {kind}" for kind in sorted(set(kinds)))
 
 
 def closed_loop(server: Server, requests: Sequence[bytes], n_clients: int, seconds: float) -> Load:
-    """Let some clients ask again and again, each as soon as it was answered."""
+    """Run clients that each send the next request as soon as the last is answered."""
     return asyncio.run(keep_asking(server, requests, n_clients, seconds))
 
 
@@ -80,7 +80,7 @@ async def keep_asking(server: Server, requests: Sequence[bytes], n_clients: int,
 
 
 def open_loop(server: Server, request: bytes, per_second: float, seconds: float) -> tuple[Load, Load]:
-    """Send requests at a fixed rate, answered or not; give what came of them, and of probes sent meanwhile."""
+    """Send requests at a fixed rate, answered or not. Return their results, and those of probes sent meanwhile."""
 
     async def run() -> tuple[Load, Load]:
         probes = [request_bytes("GET", path) for path in ("/livez", "/readyz")]

@@ -33,7 +33,7 @@ are not those of the shipped models (docs/benchmarks.md has these).
 
 
 def main() -> int:
-    """Run the quick tests of the rows, and write the document; give 1 where a row failed."""
+    """Run the quick tests of the rows, and write the document; return 1 if a row failed."""
     notes = json.loads(NOTES.read_text()) if NOTES.exists() else []
     outcomes = _outcomes(sorted({_file(test) for _, tests in QUICK.values() for test in tests}))
     rows = sorted({*QUICK, *REMARKS, *(note["row"] for note in notes)}, key=lambda row: (row[0], int(row[1:])))
@@ -74,7 +74,7 @@ def _file(test: str) -> str:
 
 
 def _outcomes(files: Iterable[str]) -> dict[tuple[str, str], list[bool]]:
-    """Run quick tests; give, by file and function, whether each case passed; skipped ones are left out."""
+    """Run quick tests. Return, by file and function, whether each case passed; skipped ones are left out."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.xml"
         command = [sys.executable, "-m", "pytest", "-q", "-m", "not slow and not fault", f"--junitxml={result}", *files]

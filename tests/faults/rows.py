@@ -1,9 +1,9 @@
-"""The rows that quick tests hold: which fault, and which tests; and what no test here shows."""
+"""The faults covered by quick tests, with their tests; and remarks on what no test shows."""
 
 from tests.support.samples import TOP
 
 NOTES = TOP / "runs" / "faults.json"
-# By row: what is done, and the tests as file:beginning of their names.
+# By row: the fault, and its tests as file:beginning of their names.
 QUICK: dict[str, tuple[str, tuple[str, ...]]] = {
     "A1": ("no file, an empty one, one in another field, too many", (
         "bad_input:test_empty_file", "bad_input:test_form_without_file", "bad_input:test_file_under_another_name",

@@ -18,7 +18,7 @@ PART = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="files"; filename=
 
 
 async def peak_during(server: Server, request: bytes) -> tuple[Reply, float]:
-    """Send a request; give the answer, and by how many megabytes the server grew at most meanwhile."""
+    """Send a request. Return the answer, and the server's largest growth meanwhile in megabytes."""
     before = peak = server.rss_mb()
     asked = asyncio.create_task(ask(server, request, 60))
     while not asked.done():

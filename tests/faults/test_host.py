@@ -24,7 +24,7 @@ MAX_FILES = 64
 
 
 def answered_within(server: Server, request: bytes, seconds: float) -> Reply:
-    """Ask until there is a good answer; give the last."""
+    """Send requests until one gets a good answer; return the last answer."""
     until = time.monotonic() + seconds
     while (reply := asyncio.run(ask(server, request, 20))).status != 200 and time.monotonic() < until:
         time.sleep(0.3)
@@ -95,7 +95,7 @@ def test_c7_absent_temporary_folder_is_not_needed(tiny_models: Path, pictures: l
     assert reply.status == 200
 
 
-# Makes every mounted file system but those of the kernel read-only, in a mount namespace of its own.
+# Makes every mounted file system except the kernel's read-only, in a separate mount namespace.
 READ_ONLY = """
 findmnt --noheadings --raw --output TARGET | while read -r place; do
   case "$place" in /proc*|/sys*|/dev/shm) ;; *) mount -o remount,bind,ro "$place" 2>/dev/null ;; esac

@@ -16,12 +16,12 @@ from tests.support.images import OTHER_KINDS, encoded
 from tests.support.proxy import nginx
 from tests.support.server import Server, gunicorn
 
-# How long an accepted request may wait for its turn, beside its own work.
+# Longest wait of an accepted request, in addition to its own work.
 WAIT_SECONDS = 10
-# Held by --full alone, on a machine with nothing else to do: one that stalls for a moment says nothing about the app.
+# Checked only with --full, on an idle machine: stalls of a busy machine say nothing about the app.
 PROBE_SECONDS = 0.25
 REFUSAL_SECONDS = 0.1
-# What is refused at once is refused in less than this share of the time that an answer takes meanwhile (medians).
+# A refusal takes less than this share of the time of an answer (medians).
 AT_ONCE_SHARE = 0.5
 N_CLIENTS = (1, 2, 4, 8)
 
@@ -93,7 +93,7 @@ def test_b2_overload_behind_nginx_leaves_the_rest_nine_tenths_of_the_peak(
     busy_server: Server, pictures: list[bytes], record: Record, is_full: bool, tmp_path: Path
 ) -> None:
     request, seconds = prediction(pictures[0]), 60 if is_full else 6
-    # The load comes from one address, which is bounded otherwise.
+    # The load comes from one address, whose limit would apply.
     with nginx(busy_server, tmp_path, limit_conn="by_address 1000") as proxy:
         closed_loop(proxy, [request], 4, 1)
         loads, peaks, probes = _rising(proxy, request, (200, 400), seconds)
@@ -120,7 +120,7 @@ def _assert_refused_at_once(load: Load, is_full: bool) -> None:
 def _rising(
     server: Server, request: bytes, percents: Sequence[int], seconds: float
 ) -> tuple[dict[int, Load], list[Load], list[Reply]]:
-    """Send loads of so many percent of the peak; give them, the peak before and after each, and probes meanwhile."""
+    """Send loads in percent of the peak. Return them, the peak before and after each, and probes meanwhile."""
     loads: dict[int, Load] = {}
     probes: list[Reply] = []
     # Other work on the machine comes and goes: the peak is measured on both sides of each load.
@@ -150,7 +150,7 @@ def _peak(server: Server, request: bytes) -> Load:
 
 
 def _recovery_seconds(server: Server, request: bytes, alone: Load) -> float:
-    """Ask one by one until three in a row are as fast as before the load."""
+    """Send one request at a time until three in a row are as fast as before the load."""
     started = time.monotonic()
     fast = 0
     while fast < 3 and time.monotonic() < started + 30:

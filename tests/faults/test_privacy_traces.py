@@ -54,7 +54,7 @@ def test_p1_p5_uploads_write_no_file_and_connect_nowhere(
         sizes = SIZES_MB if is_full else SIZES_MB[::3]
         sent = [upload(noise_of(size), path) for size in sizes for path in ("/", "/api/v1/predictions")]
         statuses = [asyncio.run(ask(server, request, 120)).status for request in sent]
-        # Before it ends: then it removes the files of its counters, which hold nothing of an upload.
+        # Checked before it ends: at its end it removes its counter files, which contain nothing of an upload.
         trace = log.read_text()
     # At the start gunicorn makes a file for its heartbeat: the trace sees what is written.
     assert written_by(trace[:after_start])
@@ -73,7 +73,7 @@ def test_p1_p5_uploads_write_no_file_and_connect_nowhere(
 def test_p5_service_works_in_a_network_namespace_without_any_network(tiny_models: Path, record: Record) -> None:
     if subprocess.run(["unshare", "-n", "true"], capture_output=True).returncode:
         pytest.skip("network namespaces are not permitted here")
-    # The only device of a new namespace is the loopback, which is down until somebody starts it.
+    # The only device of a new namespace is the loopback, which is down until started.
     command = ["unshare", "-n", "sh", "-c", 'ip link set lo up 2>/dev/null; exec "$@"', "sh"]
     step = subprocess.run(
         [*command, "python3", "-c", "import socket; socket.create_connection(('192.0.2.1', 80), 2)"],

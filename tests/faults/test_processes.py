@@ -20,7 +20,7 @@ N_CLIENTS = 4
 
 
 def under_load(server: Server, request: bytes, seconds: float, act: Callable[[], object]) -> tuple[Load, float]:
-    """Do something to the server two seconds into a load; give the load, and when it was done (monotonic)."""
+    """Do something to the server two seconds into a load. Return the load, and the time of the action (monotonic)."""
     acted: list[float] = []
 
     def later() -> None:

@@ -19,7 +19,7 @@ KINDS = {"header": HEADER, "body": BODY, "stalled body": STALLED, "idle": IDLE}
 async def besiege(
     server: Server, clients: Sequence[SlowClient], request: bytes, seconds: float
 ) -> tuple[list[Reply], float]:
-    """Let slow clients hold connections while one client asks each half second; give its answers and its worst wait.
+    """Let slow clients hold connections while one client asks each half second. Return its answers and worst wait.
 
     The wait is the time from the beginning until a request that was sent then, or later, was answered.
     """
@@ -92,7 +92,7 @@ def test_b6_without_the_guard_they_stop_it_for_as_long_as_they_like(
         "B6", f"straight at gunicorn, its own gthread worker: {N_SLOW} clients drip into a header for {seconds} s",
         f"the first prediction was answered after {back_after:.1f} s, when they had left",
     )  # fmt: skip
-    # Should gunicorn get a guard of its own one day, ours can go.
+    # If gunicorn gets its own guard one day, ours can go.
     assert back_after > 20
 
 

@@ -22,7 +22,7 @@ _IN_THIS_PROCESS = "--in-this-process"
 
 
 def main() -> int:
-    """Fuzz for some seconds; give 0 where nothing was found."""
+    """Fuzz for some seconds; return 0 if nothing was found."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=int, default=120)
     parser.add_argument("--seed", type=int, default=0)
@@ -52,9 +52,9 @@ def _fuzz(arguments: list[str]) -> None:
     """Become libFuzzer: does not return."""
     import atheris
 
-    # What is imported from here on tells which of its lines were reached.
+    # Modules imported from here on report which of their lines were reached.
     with atheris.instrument_imports(include=["model", "pydicom", "nibabel", "PIL"]):
-        # Readers that the code imports only once there is a file for them.
+        # Readers that the code imports only when needed.
         import model.reading.dicom.deep_jpeg
         import model.reading.dicom.series
         import model.reading.research.matlab

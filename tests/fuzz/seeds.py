@@ -1,4 +1,4 @@
-"""Small good files of every format that is read, to be damaged: for tests and for `make fuzz`."""
+"""Small valid files of every readable format, for tests and `make fuzz` to damage."""
 
 import functools
 import io
@@ -18,7 +18,7 @@ _DICOM_SAMPLES = (
     "MR_small_jpeg_ls_lossless.dcm", "MR_small_jp2klossless.dcm", "MR_small_padded.dcm", "SC_rgb_rle_2frame.dcm",
     "JPGExtended.dcm", "JPEG-lossy.dcm", "693_J2KI.dcm",
 )  # fmt: skip
-# For each of these a process is started, which takes a second: too slow to make many of them.
+# Each of these starts a process, which takes a second: too slow for many.
 DECODED_IN_A_CHILD = {
     "MR_small_jpeg_ls_lossless.dcm", "MR_small_jp2klossless.dcm", "JPGExtended.dcm", "JPEG-lossy.dcm", "693_J2KI.dcm",
     "heic",
@@ -35,7 +35,7 @@ _PICTURES = {
 
 @functools.cache
 def seeds() -> dict[str, bytes]:
-    """Return the files by what they are."""
+    """Return the files by format."""
     pixels = np.random.default_rng(19).integers(0, 255, (32, 32), np.uint8)
     found = {name: _picture(pixels, *how) for name, how in _PICTURES.items()}
     found |= {name: Path(get_testdata_file(name)).read_bytes() for name in _DICOM_SAMPLES}

@@ -1,4 +1,4 @@
-"""Damaged files of every format: each ends as a reading or as an ImageError, and nothing else."""
+"""Every damaged file, in every format, is either read or refused with an ImageError."""
 
 import warnings
 from pathlib import Path
@@ -23,7 +23,7 @@ def assert_read_or_refused(content: bytes) -> None:
 
 @st.composite
 def damaged(draw: st.DrawFn, content: bytes) -> bytes:
-    """Change up to eight bytes, the first ones more often, then cut off, repeat or insert a piece, or neither."""
+    """Change up to eight bytes, early ones more often; then possibly cut off, repeat or insert a piece."""
     changed = bytearray(content)
     places = st.one_of(st.integers(0, min(len(content), 600) - 1), st.integers(0, len(content) - 1))
     for place, value in draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=8)):
@@ -48,7 +48,7 @@ def read_damaged(name: str, n_times: int) -> None:
         assert_read_or_refused(content)
 
     with warnings.catch_warnings():
-        # Hypothesis says that a test under coverage is slow; what the decoders warn of is theirs to catch.
+        # Hypothesis warns that tests under coverage are slow; warnings from decoders do not matter here.
         warnings.simplefilter("error")
         is_read_or_refused()
 

@@ -1,4 +1,4 @@
-"""Loading a model with its card, and classifying with it."""
+"""Load a model with its card, and classify with it."""
 
 import json
 import shutil
@@ -72,7 +72,7 @@ def test_only_the_next_batch_is_in_work_while_one_is_looked_at(tiny_models: Path
 
 @dataclass(frozen=True, eq=False)
 class SlowToRead:
-    """An image that holds up whoever prepares it."""
+    """An image whose preprocessing blocks."""
 
     taken: threading.Semaphore
     may_go_on: threading.Event

@@ -1,4 +1,4 @@
-"""Ways to run a network: what they give."""
+"""All ways to run a network return the right answers."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def test_every_way_to_run_gives_what_keras_predicts(tiny_models: Path) -> None:
     inputs = np.random.default_rng(0).integers(0, 255, (5, 32, 32, 1)).astype(np.float32)
     expected = network_of(tiny_models).predict(inputs, verbose=0)
     for run in runs_of(engine_of(network_of(tiny_models))):
-        # Keras itself computes in bfloat16 on processors that can: three digits.
+        # Keras itself uses bfloat16 if the processor supports it: three digits.
         np.testing.assert_allclose(np.concatenate([run(one[None])[0] for one in inputs]), expected, atol=2e-3)
 
 

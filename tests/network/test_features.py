@@ -1,4 +1,4 @@
-"""What stands behind a network's feature maps, and where these lie in its input."""
+"""The layers after a network's feature maps, and the maps' places in its input."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The network with its channels first: the same answers, without turning its maps."""
+"""The network with channels first: the same answers, without transposing its maps."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Files of a model that were altered, exchanged or made to harm are refused before anything is classified with them."""
+"""Altered, exchanged or hostile model files are refused before they classify anything."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ SAMPLE = Path(__file__).parents[2] / "static" / "samples" / "glioma.jpg"
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a tiny model that says what it answers to the known images."""
+    """A folder with a tiny model whose card has its answers to the known images."""
     folder = tmp_path_factory.mktemp("published")
     save_tiny_model(folder, "xception", "tumor_type", "feature_pool")
     write_known_answers(folder / "xception.json")
@@ -47,7 +47,7 @@ def edit(card_path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 
 def replace_weights(card_path: Path, content: bytes, with_its_hash: bool) -> Path:
-    """Put other bytes in the place of the weights, and their SHA-256 into the card if asked to."""
+    """Replace the weights by other bytes, and if wanted write their SHA-256 into the card."""
     weights = card_path.with_suffix(".keras")
     weights.write_bytes(content)
     if with_its_hash:
@@ -153,7 +153,7 @@ def test_missing_known_picture_is_named(card_path: Path, tmp_path: Path, monkeyp
         load_classifier(card_path)
 
 
-# D3: files that are made to harm
+# D3: hostile files
 
 
 def with_a_lambda(folder: Path) -> bytes:

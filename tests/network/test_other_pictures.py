@@ -1,4 +1,4 @@
-"""What is not a brain MRI, sent to the model that is asked first: never a class."""
+"""The default model never gives a class to an image that is not a brain MRI."""
 
 from collections.abc import Callable
 

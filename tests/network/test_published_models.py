@@ -61,7 +61,7 @@ def test_card_names_licences_of_data_and_base_weights_and_the_test_score(classif
 def test_shipped_model_can_be_reopened_with_the_data_that_its_card_names(
     classifier: Classifier, tmp_path: Path
 ) -> None:
-    # Boxes and table tell a head's slices from copies of one slice, and so which images the card's figures count.
+    # Boxes and table distinguish slices of one head from copies of one slice: they decide which images count.
     trained_on = {entry["source"] for entry in classifier.card.training_data}
     folders = [DATA / row.folder for row in KNOWN_SOURCES.values() if row.source in trained_on]
     folders = [folder / "Training" if (folder / "Training").is_dir() else folder for folder in folders]
@@ -85,7 +85,7 @@ def test_shipped_model_scores_on_the_official_testing_pictures_what_its_card_say
     probabilities = calibrate(np.concatenate(batches), card.decision.temperature)
     measured = summarize(decoded.labels(card.class_names), probabilities, card.class_names)
     stated = card.metrics["sartaj/Testing"]["all"]
-    # The figures were made on another Keras backend: an image on the fence between two classes may change sides.
+    # The figures come from another Keras backend: a borderline image may change its class.
     assert abs(measured.n_correct - stated["n_correct"]) <= 1
     for name, figures in stated["per_class"].items():
         assert measured.per_class[name].recall == pytest.approx(figures["recall"], abs=0.015)
@@ -142,7 +142,7 @@ def test_page_and_api_show_the_figures_of_the_card(classifier: Classifier) -> No
     scored = figures["metrics"]["sartaj/Testing"]
     page = " ".join(client.get("/").get_data(as_text=True).split())
     assert f"{100 * scored['not_in_training']['accuracy']:.1f}%" in page
-    # How it does where its bounds were not chosen stands beside how it does where they were.
+    # Figures on images that chose no threshold are next to those on images that did.
     if "trust" in figures["metrics"]:
         selective = scored["trust"]["selective"]
         assert f"names a class for {selective['coverage']:.0%} of them and is wrong about" in page

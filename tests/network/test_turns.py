@@ -1,4 +1,4 @@
-"""In which order threads get their passes of a network."""
+"""The order in which threads get their passes of a network."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ ONE = np.zeros((1, 2, 2, 1), np.float32)
 
 
 class SlowNetwork:
-    """Notes what it is given, and waits in each pass until it is let go on."""
+    """Records its inputs, and waits in each pass until released."""
 
     def __init__(self) -> None:
         self.seen: list[float] = []

@@ -1,4 +1,4 @@
-"""Masks and label maps are named as such, images are not."""
+"""Masks and label maps are recognised as such, images are not."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from tests.support.images import encoded, noise
 
 
 def regions(*values: int) -> np.ndarray:
-    """Draw discs in each other, uint8 (120, 100): one value each, from the outermost."""
+    """Draw nested discs, uint8 (120, 100), with one value each, from the outside in."""
     y, x = np.mgrid[-1:1:120j, -1:1:100j]
     drawn = np.zeros((120, 100), np.uint8)
     for i, value in enumerate(values):

@@ -20,8 +20,8 @@ from tests.support.heads import dicom, head, nifti, series
 from tests.support.images import encoded
 from tests.support.samples import SAMPLES
 
-# How far probabilities of one slice may lie apart after its formats: JPEG's quality 95 changes grey levels by a few,
-# and so does fitting the range of DICOM and NIfTI. Between two classes the same few move probabilities further.
+# Largest difference of one slice's probabilities between formats: JPEG at quality 95 changes grey levels by a few, and
+# so does scaling the range of DICOM and NIfTI. Between two classes the effect on probabilities is larger.
 TOLERANCE = 0.02
 TOLERANCE_IF_UNCERTAIN = 0.05
 

@@ -1,4 +1,4 @@
-"""What comes out of `read_image` for real files of every format, whole and damaged."""
+"""`read_image` on real files of every format, whole and damaged."""
 
 import io
 import struct
@@ -76,7 +76,7 @@ def deep_png(stored: np.ndarray, colour_type: int) -> bytes:
 
 @pytest.mark.parametrize(("colour_type", "n_colours", "has_alpha"), [(2, 3, False), (4, 1, True), (6, 3, True)])
 def test_all_bits_of_16_bit_colours_count(colour_type: int, n_colours: int, has_alpha: bool) -> None:
-    # 12 bits, as scanners have them: of the high byte alone, 4 would be left.
+    # 12 bits, as from scanners: the high byte alone would keep 4.
     deep = a_slice().astype(np.uint16) * 16
     channels = [deep] * n_colours + [np.full_like(deep, 65535)] * has_alpha
     image = read_image(deep_png(np.dstack(channels), colour_type))

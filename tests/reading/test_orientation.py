@@ -34,5 +34,5 @@ def test_lone_slice_is_upright_too() -> None:
 
 @pytest.mark.parametrize(("spacing_mm", "height"), [(4.0, 80), (4.1, 20)])
 def test_pixels_more_than_four_times_as_long_as_wide_are_left_as_they_are(spacing_mm: float, height: int) -> None:
-    # A header of a few bytes may not make an image grow a hundred times.
+    # A header of a few bytes must not enlarge an image a hundred times.
     assert read_image(dicom(SLICE, PixelSpacing=[spacing_mm, 1])).pixels.shape == (height, 24)

@@ -1,4 +1,4 @@
-"""A file that is not read is named for what it is, never "damaged"."""
+"""An unsupported file is named by its kind, never called "damaged"."""
 
 import io
 import zipfile

@@ -1,4 +1,4 @@
-"""Which header goes with which voxels: by size, by name where that is known, and never by guessing."""
+"""Headers are paired with voxels by size, by name if known, and never by guessing."""
 
 import gzip
 

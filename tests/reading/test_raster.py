@@ -1,4 +1,4 @@
-"""Which images are taken for coloured ones."""
+"""Which images count as coloured."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Sizes are bounded before anything is decoded."""
+"""Sizes are checked before anything is decoded."""
 
 import pytest
 

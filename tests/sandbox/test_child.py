@@ -1,4 +1,4 @@
-"""What a child that reads files of strangers has loaded: nothing that answers, explains or serves."""
+"""A child that reads untrusted files loads no code that answers, explains or serves."""
 
 import subprocess
 import sys

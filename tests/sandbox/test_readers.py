@@ -1,4 +1,4 @@
-"""Files are read in processes of their own; what happens to these happens to nobody else."""
+"""Files are read in separate processes, whose failures affect nothing else."""
 
 import math
 import re
@@ -20,7 +20,7 @@ from tests.support.images import GOOD, OTHER_KINDS, drawn_slice, encoded
 from tests.support.samples import TOP
 
 LIMITS = Limits()
-# What tests/support/misbehaving/clumsy_reader.py does over a file with such a beginning.
+# What tests/support/misbehaving/clumsy_reader.py does with a file of each beginning.
 CRASH, ABORT, LEAVE, HANG, BABBLE, EXHAUST = b"crash", b"abort", b"leave", b"hang", b"babble", b"exhaust"
 
 

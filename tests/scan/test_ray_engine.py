@@ -1,4 +1,4 @@
-"""`python -m model scan --engine ray`: the rows of the plain scan, also when actors and drivers are killed."""
+"""`python -m model scan --engine ray`: same rows as the plain scan, even if actors and drivers are killed."""
 
 import os
 import signal
@@ -83,7 +83,7 @@ def test_killed_actor_and_killed_driver_leave_every_file_its_one_row(tmp_path: P
         os.kill(first, signal.SIGKILL)
         n_before = len(ids_in_parts(out))
         wait_until(lambda: len(ids_in_parts(out)) > n_before + 200, driver)
-        # Ray starts another one in its place, while the others work on.
+        # Ray replaces it while the others continue.
         wait_until(lambda: len(set(actors_of(driver.pid)) - {first}) > len(others), driver)
         driver.kill()
         driver.wait()

@@ -1,4 +1,4 @@
-"""Scanning an object store: moto's S3 on loopback, which fails and stalls as real ones do."""
+"""Scan an object store: moto's S3 on loopback, which fails and stalls like real ones."""
 
 import hashlib
 import io
@@ -29,7 +29,7 @@ STALL_SECONDS = 3
 
 
 class FlakyStore:
-    """moto's S3, of whose answers to reads every fifth is a 500 and every eleventh comes too late, while `is_flaky`."""
+    """moto's S3. While `is_flaky`, every fifth answer to a read is a 500 and every eleventh comes too late."""
 
     def __init__(self) -> None:
         server = pytest.importorskip("moto.server", reason="requirements/dev.txt is not installed")
@@ -65,7 +65,7 @@ def store() -> Iterator[tuple[FlakyStore, str]]:
 
 @pytest.fixture
 def uploaded(store: tuple[FlakyStore, str], tmp_path: Path) -> tuple[FlakyStore, dict[str, str], Path]:
-    """Return the store, the variables that lead to it, and the local folder of which bucket/in is a copy."""
+    """Return the store, its environment variables, and the local folder that bucket/in is a copy of."""
     boto3 = pytest.importorskip("boto3", reason="requirements/dev.txt is not installed")
     flaky, address = store
     flaky.is_flaky = False
@@ -84,7 +84,7 @@ def uploaded(store: tuple[FlakyStore, str], tmp_path: Path) -> tuple[FlakyStore,
                 Bucket=tmp_path.name.replace("_", "-"), Key=f"in/{file.relative_to(folder)}", Body=file.read_bytes()
             )
     client.close()
-    # The shortest patience of the client, so that a stall is a timeout.
+    # The client's shortest timeout: a stall must exceed it.
     patience = '{"config_kwargs": {"read_timeout": 1, "connect_timeout": 1, "retries": {"max_attempts": 1}}}'
     return flaky, {**SECRETS, "AWS_ENDPOINT_URL": address, "FSSPEC_S3": patience}, folder
 
@@ -172,7 +172,7 @@ def test_address_is_told_from_a_path(source: str, expected: bool) -> None:
 
 
 class FailingFile(io.BytesIO):
-    """An open file of which the next `n_failures` reads fail."""
+    """An open file whose next `n_failures` reads fail."""
 
     n_failures = 0
 
@@ -184,7 +184,7 @@ class FailingFile(io.BytesIO):
 
 
 class FailingStore(fsspec.AbstractFileSystem):  # type: ignore[misc]
-    """A store of one zip file, which it always gives whole and which fails in parts."""
+    """A store with one zip file: whole reads succeed, partial reads fail."""
 
     protocol = "failing"
     content = b""
@@ -200,7 +200,7 @@ class FailingStore(fsspec.AbstractFileSystem):  # type: ignore[misc]
 
 
 def cells_of(unit: Unit) -> Row:
-    """Prepare a unit of one file; return what its row will say."""
+    """Prepare a unit of one file and return its row."""
     (part,) = Preparer(160, Readers(1))(unit).parts
     return part.cells
 

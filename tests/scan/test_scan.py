@@ -1,4 +1,4 @@
-"""`python -m model scan`: a whole archive, each file exactly once, whatever is in it."""
+"""`python -m model scan` handles each file of an archive exactly once, whatever is in it."""
 
 import io
 import os
@@ -32,7 +32,7 @@ def png(seed: int = 0) -> bytes:
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make a tree of 1000 files, 5 % of them bad, with copies, odd names and links that go round in circles."""
+    """Make a tree of 1000 files, 5 % of them bad, with copies, odd names and circular links."""
     top = tmp_path_factory.mktemp("archive")
     files = write_slices(top / "studies", 940)
     bad = top / "bad"
@@ -236,7 +236,7 @@ def test_impossible_shard_is_refused_with_exit_code_2(text: str, tmp_path: Path,
     assert main([str(tmp_path), "--out", str(tmp_path), f"--shard={text}", "--models", str(tiny_models)]) == 2
 
 
-# What cannot begin
+# Refused at the start
 
 
 def test_missing_source_and_empty_folder_give_exit_code_2(

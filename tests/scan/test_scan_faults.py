@@ -1,4 +1,4 @@
-"""What a scan survives: kills, crashes, a full disk, files that change meanwhile."""
+"""A scan survives kills, crashes, a full disk and files that change meanwhile."""
 
 import json
 import os
@@ -30,7 +30,7 @@ pytest.importorskip("pyarrow", reason="requirements/scan.txt is not installed")
 
 
 def prepared(folder: Path, contents: list[bytes], seconds: float = 60) -> list[Prepared]:
-    """Prepare files as a scan does, with readers that fail over some; return the results in the files' order."""
+    """Prepare files like a scan, with readers that fail on some; return the results in the files' order."""
     items = []
     for i, content in enumerate(contents):
         (folder / f"{i:02}").write_bytes(content)
@@ -103,7 +103,7 @@ def test_file_that_needs_too_much_memory_becomes_a_row_and_the_rest_is_done(tmp_
 
 
 def interrupted(out: Path, arguments: list[object], models: Path, seconds: float, how: signal.Signals) -> int | None:
-    """Start a scan and end it after so many seconds; give its exit code, None where it was too late to end it."""
+    """Start a scan and stop it after some seconds; return its exit code, None if it had ended before."""
     with (out.parent / "scan.log").open("a") as log:
         scanning = subprocess.Popen(command(*arguments, models=models), cwd=TOP, stdout=log, stderr=log)
         try:
@@ -183,7 +183,7 @@ def test_decoding_processes_end_with_a_killed_scan(tmp_path: Path, tiny_models: 
     assert not [child for child in children if Path(f"/proc/{child}").exists()]
 
 
-# A folder that is in use, or of another scan
+# A folder in use, or of another scan
 
 
 def test_scan_that_exists_is_not_begun_anew_without_resume(

@@ -1,4 +1,4 @@
-"""Files of one folder are read together: a series is one row, whatever shards, kills and bounds do."""
+"""Files of one folder are read together: a series is one row despite shards, kills and limits."""
 
 import json
 import subprocess

@@ -30,7 +30,7 @@ def command(*arguments: object, models: Path) -> list[str]:
 
 
 def scan(*arguments: object, models: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Scan in a process of its own, as a person would."""
+    """Scan in a separate process, as from a shell."""
     return subprocess.run(
         command(*arguments, models=models), cwd=TOP, env={**os.environ, **environment}, capture_output=True, text=True,
         timeout=300, check=False,

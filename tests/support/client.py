@@ -1,4 +1,4 @@
-"""Requests of the Flask test client, and what every refusal must look like."""
+"""Requests of the Flask test client, and the required form of every refusal."""
 
 import io
 import json
@@ -27,7 +27,7 @@ def multipart(fields: dict[str, object]) -> dict[str, object]:
 
 
 def upload(*contents: bytes, name: str = "slice.png", **fields: str) -> dict[str, object]:
-    """Return the arguments of a request that sends these files."""
+    """Return the request arguments for sending these files."""
     return multipart({"files": [(io.BytesIO(content), name) for content in contents], **fields})
 
 
@@ -37,7 +37,7 @@ def post(client: FlaskClient, *contents: bytes, path: str = PREDICTIONS, **field
 
 
 def sample(name: str = "glioma") -> tuple[io.BytesIO, str]:
-    """Return a sample of the page as a value of a form."""
+    """Return one of the page's samples as a form value."""
     return io.BytesIO(sample_bytes(name)), "slice.jpg"
 
 

@@ -1,4 +1,4 @@
-"""Drawn heads by class, as folders to train on: without a tumor, and with a bright disc for one."""
+"""Drawn heads by class, as folders to train on: without a tumor, and with a bright disc as the tumor."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ PLAIN, WITH_LESION = drawn_head(), drawn_head((-0.35, 0.3))
 
 
 def texture(random: np.random.Generator) -> np.ndarray:
-    """Draw a texture, strong enough that no two heads that have one count as copies of each other."""
+    """Draw a texture, strong enough to keep any two heads from counting as copies."""
     blobs = random.integers(0, 200, (9, 9), np.uint8)
     return np.asarray(Image.fromarray(blobs).resize((_SIZE_PX, _SIZE_PX), Image.Resampling.BICUBIC))
 
@@ -64,7 +64,7 @@ def draw_series(top: Path, n: int) -> tuple[Path, Path]:
     for i in range(n):
         for name, head in (("no", PLAIN), ("yes", WITH_LESION)):
             (top / "heads" / name).mkdir(parents=True, exist_ok=True)
-            # So much alike that one may cover another's tumor, but no copies: validation keeps one of those.
+            # Similar enough for one to cover another's tumor, but not copies: validation keeps only one of those.
             drawn = (common * 0.5 + texture(random) * 0.5).astype(np.uint8)
             textured(head, drawn).save(top / "heads" / name / f"{i}.png")
         lines.append(f"yes/{i}.png,glioma,{i},{center[0]},{center[1]},{(right - left) / size},{(last - first) / size}")
@@ -73,7 +73,7 @@ def draw_series(top: Path, n: int) -> tuple[Path, Path]:
 
 
 def write_audit(out: Path, folders: list[Path], pair: tuple[Path, Path]) -> Path:
-    """Write the tables of an audit of all images, in which the network's features found one pair."""
+    """Write the tables of an audit of all images, with one pair found by the network's features."""
 
     out.mkdir()
     files = [file for folder in folders for file in folder.rglob("*.png")]

@@ -1,4 +1,4 @@
-"""A head that is different from every side, written as DICOM slices and as NIfTI files of any orientation."""
+"""A head that differs in every direction, written as DICOM slices and as NIfTI files of any orientation."""
 
 import gzip
 import io
@@ -34,7 +34,7 @@ def head() -> np.ndarray:
 
 
 def upright(plane: str) -> np.ndarray:
-    """Return the head's slices as they must be shown: written down once by hand, not computed."""
+    """Return the head's slices as they must be shown, by hand-written axes, not by our code."""
     return {
         "axial": head().transpose(2, 1, 0),
         "coronal": head().transpose(1, 2, 0)[:, ::-1],
@@ -76,7 +76,7 @@ def as_file(dataset: Dataset, syntax: UID = ExplicitVRLittleEndian) -> bytes:
 
 
 def series(stored: str = "axial", uid: str = "1.2.3", spacing_mm: float = 1.0, **elements: object) -> list[bytes]:
-    """Write the head as a series of single slices, as stored in one of the ways of STORED, in the order of place."""
+    """Write the head as a series of single slices in one of the orientations of STORED, ordered by place."""
     row, column, slice_ = (np.array(vector) for vector in STORED[stored])
     voxels = head()
     axes = [int(np.abs(vector).argmax()) for vector in (slice_, column, row)]
@@ -109,12 +109,12 @@ def nifti(
 
 
 def pydicom_file(name: str) -> bytes:
-    """Return one of the files that come with pydicom."""
+    """Return one of pydicom's files."""
     return Path(get_testdata_file(name)).read_bytes()
 
 
 def volume_of(contents: list[bytes]) -> MriVolume:
-    """Read files that make one volume."""
+    """Read the files of one volume."""
     (reading,) = read_files(contents)
     assert isinstance(reading.content, MriVolume), reading.content
     return reading.content

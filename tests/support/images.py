@@ -1,4 +1,4 @@
-"""Small images, drawn and encoded in memory; and the beginnings of files that are no images."""
+"""Small images, drawn and encoded in memory; and the beginnings of files that are not images."""
 
 import io
 import struct
@@ -32,7 +32,7 @@ def encoded(
 
 
 def png_that_claims(side_px: int) -> bytes:
-    """Return a small PNG whose header claims a square of that side, with pixels that would all decode to zero."""
+    """Return a small PNG whose header claims a square of this side; all pixels would decode to zero."""
 
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
@@ -44,7 +44,7 @@ def png_that_claims(side_px: int) -> bytes:
 
 GOOD = encoded(drawn_slice())
 FORMATS = {"JPEG": {}, "PNG": {}, "WEBP": {"lossless": True}, "BMP": {}, "TIFF": {}}
-# Beginnings of files of other kinds, long enough to be recognised.
+# Beginnings of other kinds of files, long enough to be recognised.
 OTHER_KINDS = {
     "text": b"probably a picture\n" * 40,
     "PDF": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" + bytes(200),

@@ -53,7 +53,7 @@ def save_with_card(network: Any, folder: Path, name: str, task: str, feature_lay
 
 
 def change_card(folder: Path, name: str = "xception", **changes: object) -> ModelCard:
-    """Rewrite a model's card; what it said of the known images holds no more."""
+    """Rewrite a model's card without its answers to the known images, which no longer hold."""
     file = folder / f"{name}.json"
     card = dataclasses.replace(read_card(file), **{"known_answers": (), **changes})  # type: ignore[arg-type]
     file.write_text(card.to_json())
@@ -61,7 +61,7 @@ def change_card(folder: Path, name: str = "xception", **changes: object) -> Mode
 
 
 def models_that_answer(answer: str, tiny_models: Path, folder: Path) -> Path:
-    """Copy the tiny models, and make the first answer so; any other answer leaves them as they are."""
+    """Copy the tiny models and make the first always give this answer; other answers change nothing."""
     shutil.copytree(tiny_models, folder)
     if answer == UNCERTAIN:
         change_card(folder, decision=Decision(temperature=1.5, uncertain_below=0.9999))
@@ -71,7 +71,7 @@ def models_that_answer(answer: str, tiny_models: Path, folder: Path) -> Path:
 
 
 def add_gate(folder: Path, name: str, mean: float, largest_distance: float) -> None:
-    """Return a model a gate around features of this mean."""
+    """Add a gate around features of this mean to a model."""
     network = import_keras().saving.load_model(folder / f"{name}.keras", compile=False)
     layer = next(layer for layer in network.layers[::-1] if len(layer.input.shape) == 4)
     n = layer.input.shape[-1]

@@ -1,4 +1,4 @@
-"""Bring the page in a real browser into each of its states, for tests and screenshots."""
+"""Put the page in a real browser into each of its states, for tests and screenshots."""
 
 from pathlib import Path
 from typing import Any
@@ -10,14 +10,14 @@ from PIL import Image
 from model.answers.certainty import NOT_BRAIN_MRI, UNCERTAIN
 from tests.support.samples import SAMPLES, TOP
 
-# The sandbox needs rights that a container lacks; the rest keeps Chromium from calling its maker.
+# The sandbox needs rights that a container lacks; the other options keep Chromium from calling its maker.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 # With WebGL, by the processor.
 WEBGL_FLAGS = [*(flag for flag in FLAGS if flag != "--disable-gpu"), "--use-gl=angle", "--use-angle=swiftshader",
                "--enable-unsafe-swiftshader"]  # fmt: skip
 STATES = ("empty", "preview", "busy", "results", "uncertain", "refused", "error", "volume", "docs")
-# Which server a state needs, where it is not the one that answers with classes.
+# The server that a state needs, if not the one that answers with classes.
 _SERVERS = {"uncertain": UNCERTAIN, "refused": NOT_BRAIN_MRI}
 
 
@@ -46,7 +46,7 @@ def made_photograph(folder: Path) -> Path:
 
 
 def open_state(page: Any, state: str, addresses: dict[str, str], language: str, folder: Path) -> None:
-    """Open the page in a language and bring it into a state; `folder` takes the files that are made for it."""
+    """Open the page in a language and put it into a state; `folder` is for temporary files."""
     address = addresses[_SERVERS.get(state, "class")]
     page.goto(f"{address}?lang={language}")
     match state:
@@ -54,7 +54,7 @@ def open_state(page: Any, state: str, addresses: dict[str, str], language: str, 
             page.set_input_files("#files", [SAMPLES / "glioma.jpg", SAMPLES / "pituitary.jpg"])
             page.locator(".preview:visible").nth(1).wait_for()
         case "busy":
-            # Never answered: the page stays as it is while it waits.
+            # Never answered: the page keeps waiting.
             page.route("**/cards*", lambda _: None)
             _send(page, SAMPLES / "glioma.jpg", SAMPLES / "pituitary.jpg")
             page.locator(".pending").nth(1).wait_for()

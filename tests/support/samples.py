@@ -1,4 +1,4 @@
-"""Where the repository's own files are that tests send, read or run."""
+"""Paths of the repository's own files for tests."""
 
 import csv
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A real gunicorn on a free loopback port, for tests of what only a real server shows."""
+"""A real gunicorn on a free loopback port, for behaviour that only a real server shows."""
 
 import os
 import socket
@@ -52,7 +52,7 @@ class Server:
             return False
 
     def wait_until_ready(self, seconds: float = START_SECONDS) -> float:
-        """Wait for /readyz, and give how long that took, in seconds."""
+        """Wait for /readyz and return the seconds that it took."""
         started = time.monotonic()
         while time.monotonic() < started + seconds and self.process.poll() is None:
             if self.is_ready():
@@ -62,7 +62,7 @@ class Server:
 
 
 def free_port() -> int:
-    """Return a port of the loopback address that nobody listens on."""
+    """Return a free port of the loopback address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -106,7 +106,7 @@ def gunicorn(
 def served(
     models: Path, options: tuple[str, ...] = (), log: Path | None = None, **settings: str
 ) -> Iterator[tuple[str, int]]:
-    """Serve the models of a folder, with more options of gunicorn; give host and port. All output goes to `log`."""
+    """Serve the models of a folder, with more options of gunicorn; yield host and port. All output goes to `log`."""
     with (
         (log or Path(os.devnull)).open("wb") as output,
         gunicorn(models, options, output=output, **settings) as server,

@@ -1,4 +1,4 @@
-"""Steps of `python -m training` in processes of their own, their tables, and images as they were decoded."""
+"""Steps of `python -m training` in separate processes, their tables, and decoded images."""
 
 import io
 import os
@@ -22,7 +22,7 @@ STEP_TIMEOUT_SECONDS = 900
 
 
 def environment() -> dict[str, str]:
-    """This process runs Keras on OpenVINO; the steps choose their own backend."""
+    """Return the steps' environment: this process runs Keras on OpenVINO, the steps choose their own backend."""
     return {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
 
 
@@ -35,13 +35,13 @@ def run_step(*arguments: object, **variables: str) -> subprocess.CompletedProces
 
 
 def smooth_pictures(n: int) -> np.ndarray:
-    """Different blurred noises, uint8 (n, 64, 64)."""
+    """Return different blurred noises, uint8 (n, 64, 64)."""
     noise = np.random.default_rng(5).integers(0, 255, (n, 8, 8), np.uint8)
     return np.stack([np.asarray(Image.fromarray(p).resize((64, 64), Image.Resampling.BICUBIC)) for p in noise])
 
 
 def as_decoded(pixels: np.ndarray) -> Decoded:
-    """Images as if they had been read from files whose head fills them, uint8 (n, size, size)."""
+    """Return images as decoded from files that the head fills; pixels: uint8 (n, size, size)."""
     frames = np.tile(np.array([0, pixels.shape[1], 0, pixels.shape[2], *pixels.shape[1:]]), (len(pixels), 1))
     pictures = tuple(Picture(Path(f"{i}.png"), str(i), UNSPLIT, "glioma") for i in range(len(pixels)))
     return Decoded(pictures, pixels, pixels, frames, np.stack([whole_thumbnail(p) for p in pixels]), ())
@@ -63,7 +63,7 @@ def done(*arguments: object) -> None:
 
 
 def refusal(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
-    """Run a step in this process, and return the sentence with which it refuses."""
+    """Run a step in this process and return its refusal."""
     assert main([str(argument) for argument in arguments]) == 2
     message = capsys.readouterr().err
     assert "Traceback" not in message
@@ -76,7 +76,7 @@ def width_of(picture: Path) -> int:
 
 
 def arrays_of(network: Path) -> dict[str, np.ndarray]:
-    """Return all weights of a Keras file by their place in it."""
+    """Return all weights of a Keras file by their path in it."""
     found: dict[str, np.ndarray] = {}
     with zipfile.ZipFile(network) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
         file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))

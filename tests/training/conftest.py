@@ -38,7 +38,7 @@ def run(sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> RunFolder
 
 @pytest.fixture(scope="session")
 def outsiders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Noise of three kinds, one of which tests the gate alone."""
+    """Noise of three kinds, one of them only for testing the gate."""
     folder, random = tmp_path_factory.mktemp("outsiders"), np.random.default_rng(0)
     for kind in ("noise", "shapes", "charts"):
         for i in range(3):
@@ -61,7 +61,7 @@ def calibrated(
 
 @pytest.fixture(scope="session")
 def weights(calibrated: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that the calibrated run was published into."""
+    """The folder with the published calibrated run."""
     folder = tmp_path_factory.mktemp("weights")
     publish(calibrated, [], folder, None, "1.0.0")
     return folder
@@ -69,7 +69,7 @@ def weights(calibrated: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> 
 
 @pytest.fixture(scope="session")
 def evaluation(run: RunFolder, sources: Sources, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `evaluate` wrote of the run, which was never calibrated."""
+    """The folder written by `evaluate` for the uncalibrated run."""
     out, (data,) = tmp_path_factory.mktemp("evaluation"), sources.folders
     pair = (data / "Testing" / "no" / "0.png", data / "Training" / "no" / "0.png")
     step = run_step("evaluate", "--model", run.path, "--data", data, "--training-data", data,
@@ -81,7 +81,7 @@ def evaluation(run: RunFolder, sources: Sources, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture
 def collections(tmp_path: Path) -> Path:
-    """Two collections: the second holds a mirrored JPEG, a brighter small copy under another label, and new ones."""
+    """Two collections: the second has a mirrored JPEG, a brighter small copy with another label, and new images."""
     pictures = [Image.fromarray(p).resize((120, 120)) for p in smooth_pictures(12)]
     for i, picture in enumerate(pictures[:8]):
         write(tmp_path / "first" / "Training" / ("glioma" if i % 2 else "no_tumor") / f"{i}.png", picture)

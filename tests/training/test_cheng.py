@@ -1,4 +1,4 @@
-"""Cheng's collection as it comes: a flat folder of MATLAB files is training data."""
+"""Cheng's collection as published, a flat folder of MATLAB files, is training data."""
 
 from pathlib import Path
 

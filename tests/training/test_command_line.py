@@ -1,4 +1,4 @@
-"""`python -m training`: its steps, and what is done once."""
+"""`python -m training`: its steps and studies."""
 
 import subprocess
 import sys

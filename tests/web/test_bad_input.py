@@ -1,4 +1,4 @@
-"""What people and programs send by mistake or on purpose; each is refused with its code, and the next request works."""
+"""Bad input, by mistake or on purpose: each is refused with its code, and the next request works."""
 
 import io
 import tempfile
@@ -16,13 +16,13 @@ from tests.support.images import FORMATS, GOOD, OTHER_KINDS, drawn_slice, encode
 
 @pytest.fixture(autouse=True)
 def _healthy_after(client: FlaskClient) -> Iterator[None]:
-    """After each of these requests a good one is answered, with the same probabilities as before."""
+    """After each bad request a good one gets the same probabilities as before."""
     before = post(client, GOOD).get_json()["results"][0]["probabilities"]
     yield
     assert post(client, GOOD).get_json()["results"][0]["probabilities"] == pytest.approx(before, abs=1e-6)
 
 
-# A1: nothing, or not what is expected
+# A1: nothing, or something unexpected
 
 
 def test_empty_file_is_refused(client: FlaskClient) -> None:
@@ -112,7 +112,7 @@ def test_large_upload_makes_no_temporary_file(client: FlaskClient, path: str, mo
     assert post(client, encoded(noise), path=path).status_code == 200
 
 
-# Requests that no form sends
+# Requests that no form would send
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_only_the_first_of_several_pictures_is_read_and_that_is_said(client: Fla
 
 @pytest.mark.parametrize("side_px", [9_000, 12_000, 20_000])
 def test_picture_that_claims_too_many_pixels_is_refused_before_decoding(client: FlaskClient, side_px: int) -> None:
-    # Decoded, it would be found to be cut off: it holds a million bytes alone.
+    # Decoding would find it cut off: it has only a million bytes.
     assert_problem(post(client, png_that_claims(side_px)), 422, "too_many_pixels")
 
 

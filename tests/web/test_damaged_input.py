@@ -1,4 +1,4 @@
-"""Files that are damaged, or made to make a decoder loop or overflow; and what of a file comes back to its sender."""
+"""Files that are damaged or attack a decoder; and the parts of a file that its sender gets back."""
 
 import hashlib
 import struct
@@ -19,7 +19,7 @@ from tests.support.images import FORMATS, drawn_slice, encoded
 
 
 def tiff(n_tags: int, next_directory: int) -> bytes:
-    """Return a TIFF of 8 by 8 black pixels whose directory has more tags than it needs, and leads on somewhere.
+    """Return a TIFF of 8 by 8 black pixels with unnecessary tags, and a pointer to a next directory.
 
     Source: TIFF 6.0, section 2.
     """
@@ -65,12 +65,12 @@ def test_answer_to_a_picture_with_a_wrong_byte_names_the_bytes_that_came(
         (result,) = response.get_json()["results"]
         assert result["input_sha256"] == hashlib.sha256(content).hexdigest()
         if picture_format == "PNG":
-            # Its pixels carry a checksum: what is read in spite of the wrong byte was not in them.
+            # Its pixels have a checksum: if it is read, the wrong byte is elsewhere.
             (whole,) = post(client, encoded(drawn_slice())).get_json()["results"]
             assert result["probabilities"] == whole["probabilities"]
 
 
-# A13: DICOM that is no image, or claims to be another
+# A13: DICOM without an image, or claiming to be another
 
 
 def as_bytes(dataset: pydicom.Dataset) -> bytes:

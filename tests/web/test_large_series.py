@@ -1,4 +1,4 @@
-"""A series as scanners make it, larger than what strangers may send, through a real server of this machine."""
+"""A series as from a scanner, above the limit for strangers, sent to a real server on this machine."""
 
 import json
 import urllib.request

@@ -1,4 +1,4 @@
-"""What each route says of itself; a new one without marks gets the strict rules."""
+"""The marks of each route; a new one without marks gets the strict rules."""
 
 import pytest
 from flask import Flask

@@ -1,4 +1,4 @@
-"""Starting the app: what it loads, what it refuses, what it answers to operators."""
+"""Starting the app: what it loads, what it refuses, and what it tells operators."""
 
 import http.client
 import io
@@ -31,7 +31,7 @@ def start(models: Path, *command: str, **settings: str) -> subprocess.CompletedP
     ("program", "too_large"),
     [
         ("import app; app.create_app()", "tensorflow sklearn matplotlib pyarrow ray training pydicom nibabel"),
-        # What reads the files: an image needs no more than Pillow.
+        # Readers: an image needs only Pillow.
         (
             "from model.reading.many_files import read_files; "
             "read_files([open('static/samples/glioma.jpg', 'rb').read()])",
@@ -77,7 +77,7 @@ def test_missing_or_altered_weights_stop_the_start_with_one_clear_line(
 
 @pytest.fixture(scope="module")
 def strict(tiny_models: Path) -> Iterator[tuple[str, int]]:
-    """Where a server listens that wants the token "open" and at most 1 MB."""
+    """The address of a server that requires the token "open" and accepts at most 1 MB."""
     with served(tiny_models, MAX_UPLOAD_MB="1", TOKENS=digest_of("open")) as address:
         yield address
 

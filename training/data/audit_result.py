@@ -54,7 +54,7 @@ class Audited:
         if missing:
             raise DataError(
                 f"Expected an audit of all images. {len(missing)} are not in it, {missing[0]} among them. "
-                "Run `python -m training audit` with all folders and --model, then give its folder again."
+                "Run `python -m training audit` with all folders and --model, then pass its folder again."
             )
         return contents
 
@@ -74,12 +74,12 @@ def read_audit(folder: Path) -> Audited:
         )
     except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(
-            f"Expected a folder that `python -m training audit` wrote. {folder} is none: {error!r}."
+            f"Expected a folder written by `python -m training audit`. {folder} is not one: {error!r}."
         ) from error
     if not pairs:
         raise DataError(
-            f"Expected an audit in which a network looked for copies too. {folder} has none that only a network found: "
-            "make it with `python -m training audit --model CARD`, or leave --audit away."
+            f"Expected an audit with a network's search for copies. {folder} has no copies found only by a network: "
+            "make it with `python -m training audit --model CARD`, or leave --audit out."
         )
     return Audited(frozenset(contents.values()), pairs)
 

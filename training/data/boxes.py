@@ -46,8 +46,8 @@ def boxes_of(table: Path | None, pictures: Sequence[Picture]) -> dict[str, Lesio
     boxes = read_boxes(table)
     if table is not None and not any(lesions_of(pictures, boxes)):
         raise DataError(
-            f"Expected rows of the {len(pictures)} images in {table}. It has none: the end of an image's path, "
-            "as class folder and file, must stand in its column path. Mend the paths, or leave --boxes away."
+            f"Expected rows of the {len(pictures)} images in {table}. It has none: its column path "
+            "must have the end of an image's path, as class folder and file. Fix the paths, or leave --boxes away."
         )
     return boxes
 

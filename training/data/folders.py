@@ -84,7 +84,7 @@ def find_pictures(places: Sequence[Path], task: str, classes: Sequence[str] = ()
     if twice:
         raise DataError(
             f"Expected data folders of different names. {len(twice)} images have the name of another, {twice[0]} "
-            "among them. Rename a folder, or give none twice."
+            "among them. Rename a folder, or name none twice."
         )
     return Collection(tuple(search.pictures), tuple(search.problems))
 
@@ -155,7 +155,7 @@ class _Search:
             class_name = class_of(label_of(file) or "", self.task, self.given)
             name = _name(file, folder.parent)
             if class_name is None:
-                self.problems.append(f"{name}: no cjdata.label of {self.task}; the file was passed over.")
+                self.problems.append(f"{name}: no cjdata.label of {self.task}; the file was skipped.")
             else:
                 self.pictures.append(
                     Picture(file, name, _split_of(folder) or UNSPLIT, class_name, in_utf8(folder.name))
@@ -169,7 +169,7 @@ class _Search:
         if splits:
             used = {split_folder for split_folder, _ in splits}
             self.problems.extend(
-                f"{_name(other, root)}: neither Training nor Testing, beside such a folder; passed over."
+                f"{_name(other, root)}: neither Training nor Testing, next to such a folder; skipped."
                 for other in _subfolders(folder)
                 if other not in used
             )
@@ -182,7 +182,7 @@ class _Search:
         class_name = class_of(folder.name, self.task, self.given)
         name = _name(folder, root)
         if class_name is None:
-            self.problems.append(f"{name}: not a class of {self.task}; the folder was passed over. {self._accepted}")
+            self.problems.append(f"{name}: not a class of {self.task}; the folder was skipped. {self._accepted}")
             return
         files = [f for f in sorted(folder.rglob("*")) if f.is_file() and not f.name.startswith(".")]
         if not files:
@@ -213,12 +213,10 @@ class _Search:
         name = in_utf8(table.name)
         for spelling, n in unknown.items():
             said = in_utf8(spelling)
-            self.problems.append(
-                f"{name}: {said!r} is not a class of {self.task}; {n} rows passed over. {self._accepted}"
-            )
+            self.problems.append(f"{name}: {said!r} is not a class of {self.task}; {n} rows skipped. {self._accepted}")
         if missing:
             self.problems.append(
-                f"{name}: {len(missing)} of its files are not there, {in_utf8(missing[0])!r} among them."
+                f"{name}: {len(missing)} of its files are missing, {in_utf8(missing[0])!r} among them."
             )
 
     @property

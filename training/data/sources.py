@@ -95,7 +95,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         "given several times",
     )  # fmt: skip
     parser.add_argument("--classes", nargs="+", default=[], metavar="SPELLING=CLASS",
-                        help="what a folder's name or a label means, as Gruppe1=glioma")  # fmt: skip
+                        help="meaning of a folder name or a label, as Gruppe1=glioma")  # fmt: skip
 
 
 def add_sources(parser: argparse.ArgumentParser, boxes_required: bool = False) -> None:
@@ -106,10 +106,10 @@ def add_sources(parser: argparse.ArgumentParser, boxes_required: bool = False) -
         help="CSV of lesion boxes and slice numbers: lesions are pasted, neighbours kept together",
     )  # fmt: skip
     parser.add_argument("--table", type=Path, metavar="FILE",
-                        help="CSV of images: patients are kept together, planes and sequences told apart")  # fmt: skip
+                        help="CSV of images: patients are kept together, planes and sequences separate")  # fmt: skip
     parser.add_argument("--outlines", type=Path, metavar="DIR",
                         help="lesions' outlines as PNG, under the paths of the images")  # fmt: skip
-    parser.add_argument("--cache", type=Path, default=CACHE, metavar="DIR", help="where decoded images are kept")
+    parser.add_argument("--cache", type=Path, default=CACHE, metavar="DIR", help="folder for decoded images")
 
 
 def sources_of(options: argparse.Namespace) -> Sources:

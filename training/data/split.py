@@ -64,7 +64,7 @@ class SplitTable:
         if len(found) != len(self.rows):
             raise DataError(
                 f"Expected the {len(self.rows)} images that {self.file.parent} was trained with. Found {len(found)} "
-                "of them. Give the data folders of its training with --data."
+                "of them. Pass the data folders of its training with --data."
             )
         return found
 

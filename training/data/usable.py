@@ -66,5 +66,5 @@ def _require_left(usable: Decoded, task: str) -> None:
     if missing:
         raise DataError(
             "Expected images of every class. None is left of "
-            f"{', '.join(missing)} without what cannot be read or is to stay unseen. Add images."
+            f"{', '.join(missing)} without those that cannot be read or must stay unseen. Add images."
         )

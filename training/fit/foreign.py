@@ -107,7 +107,7 @@ def _config_of(file: Path) -> dict[str, Any]:
         with zipfile.ZipFile(file) as archive:
             config = json.loads(archive.read("config.json"))
     if not isinstance(config, dict):
-        raise ValueError("its description is no JSON object")
+        raise ValueError("its description is not a JSON object")
     return config
 
 
@@ -179,7 +179,7 @@ def _input_shape(network: keras.Model, side_px: int | None) -> tuple[int, int, i
         raise ForeignError(f"Expected a network of one image input, channels last. Received inputs of shape {shape}.")
     height, width = shape[1] or side_px, shape[2] or side_px
     if height is None or width is None:
-        raise ForeignError("Expected an input of a fixed size. The network takes any: give --input-size.")
+        raise ForeignError("Expected an input of a fixed size. The network takes any size: add --input-size.")
     return height, width, shape[3]
 
 

@@ -91,7 +91,7 @@ class Request:
             differences.append(f"{'the same' if begun.start else 'no'} --start-from")
         if differences:
             raise DataError(
-                f"Expected to go on with {self.run.path} as it began: {'; '.join(differences)}. "
+                f"Expected to resume {self.run.path} as it began: {'; '.join(differences)}. "
                 "Give the same options, or another --out."
             )
 
@@ -108,7 +108,7 @@ def add_request(parser: argparse.ArgumentParser) -> None:
     add_sources(parser)
     parser.add_argument(
         "--exclude-near-duplicates-of", nargs="+", type=Path, default=[], metavar="DIR",
-        help="leave out every image that is here too, as itself or nearly: for a leak-free test",
+        help="leave out every image that has a near-duplicate here, for a leak-free test",
     )  # fmt: skip
     add_audit(parser)
     parser.add_argument("--precision", choices=["float32", "mixed_bfloat16"], default="float32",
@@ -118,21 +118,21 @@ def add_request(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", default="imagenet", metavar="WEIGHTS",
                         help='"imagenet" (downloads), "random", or the path of a .weights.h5 file')  # fmt: skip
     parser.add_argument("--start-from", type=Path, metavar="RUN",
-                        help="go on from another run, or from another cross-validation fold by fold")  # fmt: skip
+                        help="continue from another run, or from another cross-validation fold by fold")  # fmt: skip
     parser.add_argument("--epochs", type=int, help="fine-tuning epochs, other than the recipe's")
     parser.add_argument("--rate", type=float, help="peak learning rate of fine-tuning, other than the recipe's")
     parser.add_argument("--input-size", type=_side, metavar="PX",
                         help="side of the network's square input, other than the recipe's; at least 96")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder (default: runs/RECIPE)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="few small images, few epochs: minutes, to see it work")
+    parser.add_argument("--quick", action="store_true", help="few small images, few epochs: a trial of minutes")
 
 
 def add_audit(parser: argparse.ArgumentParser) -> None:
     """Add the option for the folder of an audit."""
     parser.add_argument(
         "--audit", type=Path, metavar="DIR",
-        help="what `audit --model` wrote: copies that only the network's features found count as near-duplicates too",
+        help="folder written by `audit --model`: copies found only by the network's features are near-duplicates too",
     )  # fmt: skip
 
 

@@ -128,8 +128,8 @@ class RunFolder:
             write_split(self.split_file, pictures, groups, split)
         elif self.read_config().data["fingerprint"] != config.data["fingerprint"]:
             raise DataError(
-                f"Expected the images that {self.path} began with. Received {len(pictures)} of which some are "
-                "others. Give the same --data, --boxes and --exclude-near-duplicates-of, or another --out."
+                f"Expected the images that {self.path} began with. Received {len(pictures)}, some of them "
+                "different. Pass the same --data, --boxes and --exclude-near-duplicates-of, or another --out."
             )
 
     def write_config(self, config: Config) -> None:

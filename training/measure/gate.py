@@ -169,7 +169,7 @@ def _folders_of_organs(organs: Path) -> list[Path]:
     if len(found) < 2:
         raise DataError(
             f"Expected in {organs} a folder for each kind of image that is not brain MRI, two or more. "
-            f"Received {len(found)}. Give another --not-brain-mri, or leave it away."
+            f"Received {len(found)}. Choose another --not-brain-mri, or leave it out."
         )
     return found
 

@@ -93,7 +93,7 @@ def meet(strangers: Sources, seen: Sequence[Picture], classifier: Classifier) ->
     labels = decoded.labels(card.class_names)
     if known or len(np.unique(labels == card.class_names.index("no_tumor"))) < 2:
         raise DataError(
-            "Expected with --strangers sources that the run never saw, with tumors and without. "
+            "Expected --strangers with sources that the run never saw, with tumors and without. "
             + (f"The run was trained on {', '.join(sorted(known))}." if known else "One of the two is missing.")
         )
     answers = answers_of(classifier, decoded.pixels)

@@ -23,17 +23,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options: the file, and what it does not record."""
     parser.add_argument("file", type=Path, metavar="FILE", help="a whole saved model, .keras or .h5")
     parser.add_argument("--outputs", nargs="+", required=True, metavar="CLASS",
-                        help="what its outputs mean, in their order, as glioma meningioma notumor pituitary; of one "
-                        "sigmoid what 0 and what 1 means, as no yes")  # fmt: skip
+                        help="meaning of its outputs in order, as glioma meningioma notumor pituitary; for one "
+                        "sigmoid the meaning of 0 and of 1, as no yes")  # fmt: skip
     parser.add_argument("--scaling", choices=list(SCALINGS), required=True,
                         help="the values it was trained on: 0..1 (rescale=1/255), -1..1 (Xception, Inception, "
                         "MobileNet), caffe (VGG, ResNet), torch (DenseNet), 0..255 (EfficientNet, or scaled "
                         "within)")  # fmt: skip
-    parser.add_argument("--input-size", type=int, metavar="PX", help="side of its input, where the file leaves it open")
+    parser.add_argument("--input-size", type=int, metavar="PX", help="side of its input, if the file leaves it open")
     parser.add_argument("--data", nargs="+", type=Path, default=[], metavar="DIR",
-                        help="labelled images, as of `train`: scored, and a temperature is fitted on them")  # fmt: skip
+                        help="labelled images, as for `train`: for scoring, and for fitting a temperature")  # fmt: skip
     parser.add_argument("--classes", nargs="+", default=[], metavar="SPELLING=CLASS",
-                        help="what a folder's name or a label means")  # fmt: skip
+                        help="meaning of a folder name or a label")  # fmt: skip
     parser.add_argument("--name", default="mine", help="name of the served model (default: %(default)s)")
     parser.add_argument("--version", default="1.0.0")
     parser.add_argument("--to", type=Path, default=WEIGHTS_FOLDER, metavar="DIR", help="default: model/weights")

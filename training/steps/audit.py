@@ -29,8 +29,8 @@ from training.measure.embedding import AuditFigures, ByNetwork, Detector, Embedd
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options: folders, and a network that helps to search."""
     add_sources(parser)
-    parser.add_argument("--task", choices=list(CLASS_NAMES), default=TUMOR_TYPE, help="whose class folders are read")
-    parser.add_argument("--model", type=Path, metavar="CARD", help="a published model whose gate looks for outsiders")
+    parser.add_argument("--task", choices=list(CLASS_NAMES), default=TUMOR_TYPE, help="which class folders are read")
+    parser.add_argument("--model", type=Path, metavar="CARD", help="a published model whose gate finds outsiders")
     parser.add_argument("--out", type=Path, default=RUNS / "audit", metavar="DIR")
 
 

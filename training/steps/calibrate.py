@@ -87,19 +87,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options: a run or a published model, its images, and images that are not brain MRI."""
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--run", type=Path, metavar="DIR")
-    which.add_argument("--model", type=Path, metavar="CARD", help="a published card (.json), whose run is made again")
+    which.add_argument("--model", type=Path, metavar="CARD", help="a published card (.json), whose run is rebuilt")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run folder of --model (default: runs/NAME-again)")
     add_sources(parser)
     parser.add_argument("--outsiders", type=Path, default=RUNS / "outsiders", metavar="DIR",
-                        help="images that are not brain MRI, for the gate; gathered there once")  # fmt: skip
+                        help="images that are not brain MRI, for the gate; gathered here once")  # fmt: skip
     parser.add_argument("--more-outsiders", nargs="*", default=[], metavar="KIND=DIR",
                         help="more of a kind to gather, as wallpapers=/usr/share/backgrounds")  # fmt: skip
     parser.add_argument("--not-brain-mri", type=Path, metavar="DIR",
-                        help="a folder for each kind of other medical image, for the gate to tell apart")  # fmt: skip
+                        help="a folder for each kind of other medical image, for the gate to refuse")  # fmt: skip
     parser.add_argument("--volumes", type=Path, metavar="DIR",
-                        help="volumes in a folder no_tumor and in another, to choose their bound on")  # fmt: skip
+                        help="volumes in a folder no_tumor and in another, to choose their threshold on")  # fmt: skip
     parser.add_argument("--strangers", nargs="+", type=Path, default=[], metavar="DIR",
-                        help="sources that the run never saw, to choose temperature and bounds on")  # fmt: skip
+                        help="sources that the run never saw, to choose temperature and thresholds on")  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:

@@ -187,8 +187,8 @@ def _decision(run: RunFolder, sha256: str) -> tuple[Decision, GateCard | None]:
     chosen = json.loads(file.read_text())
     if chosen.get("network_sha256", sha256) != sha256:
         raise ModelFileError(
-            f"Expected in {file} what was chosen for the run's network. It was chosen for another one: the run was "
-            "trained further. Call `python -m training calibrate` again."
+            f"Expected in {file} thresholds for the run's network. They belong to another one: the run was "
+            "trained further. Run `python -m training calibrate` again."
         )
     return Decision(**chosen["decision"]), GateCard(**chosen["gate"])
 

@@ -23,11 +23,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--model", type=Path, required=True, metavar="PATH", help="a run folder, or a published card (.json)"
     )
     parser.add_argument("--training-data", nargs="+", type=Path, default=[], metavar="DIR",
-                        help="report apart the images that are also here")  # fmt: skip
+                        help="report images that are also here separately")  # fmt: skip
     add_audit(parser)
     parser.add_argument("--out", type=Path, default=RUNS / "evaluation", metavar="DIR")
     parser.add_argument("--log", type=Path, metavar="FILE", help="append one line on this scoring to a Markdown table")
-    parser.add_argument("--reason", default="", help="why this scoring was made, for the log")
+    parser.add_argument("--reason", default="", help="reason for this scoring, for the log")
 
 
 def run(options: argparse.Namespace) -> None:

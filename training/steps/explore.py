@@ -60,7 +60,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     parser.add_argument("--task", choices=list(CLASS_NAMES), default=TUMOR_TYPE)
     parser.add_argument("--out", type=Path, default=RUNS / "explore", metavar="DIR")
-    parser.add_argument("--seed", type=int, default=0, help="draws the ten images shown")
+    parser.add_argument("--seed", type=int, default=0, help="seed for drawing ten examples")
 
 
 def run(options: argparse.Namespace) -> None:

@@ -40,9 +40,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--run", type=Path, metavar="DIR")
     source.add_argument("--answers-of", nargs="+", type=Path, default=[], metavar="CARD",
-                        help="write into published cards what they say of known images and samples")  # fmt: skip
+                        help="write the answers to known images and samples into published cards")  # fmt: skip
     parser.add_argument("--evaluation", nargs="*", type=Path, default=[], metavar="DIR",
-                        help="folders that evaluate wrote for this run; their figures go into the card")  # fmt: skip
+                        help="folders written by evaluate for this run; their figures go into the card")  # fmt: skip
     parser.add_argument("--name", help="name of the published model (default: the recipe's)")
     parser.add_argument("--version", default="1.0.0")
     parser.add_argument("--to", type=Path, default=WEIGHTS_FOLDER, metavar="DIR", help="default: model/weights")
@@ -137,13 +137,13 @@ def _check_evaluations(card: ModelCard) -> None:
         model = evaluation.get("model", {})
         if model.get("sha256", card.sha256) != card.sha256:
             raise PublishError(
-                f"Expected figures of this run's network. Those of {name} are of another one; evaluate it again."
+                f"Expected figures of this run's network. Those of {name} belong to another; evaluate it again."
             )
         decision = Decision(**model["decision"]) if "decision" in model else card.decision
         if decision != card.decision or model.get("gate", gate_of(card)) != gate_of(card):
             raise PublishError(
-                f"Expected figures of this run's temperature and bounds. Those of {name} are from before it was "
-                "calibrated; evaluate it again."
+                f"Expected figures with this run's temperature and thresholds. Those of {name} were made before the "
+                "calibration; evaluate it again."
             )
 
 
@@ -156,7 +156,7 @@ def require_newer(card: ModelCard, to: Path) -> None:
     if _in_order(card.version) <= _in_order(there):
         raise PublishError(
             f"Expected a version above {there}, which {card.name} in {to} has. Received {card.version}. "
-            "Give a higher --version to replace it, or another --name."
+            "Choose a higher --version to replace it, or another --name."
         )
 
 

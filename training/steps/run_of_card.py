@@ -84,7 +84,7 @@ def _check(card: ModelCard, classifier: Classifier, sources: Sources, run: RunFo
     if told not in (found, {fingerprint(split.known)}):
         raise DataError(
             f"Expected the images that {card.name} {card.version} was trained with, as its card counts them. "
-            "Received others: give the same --data."
+            "Received others: pass the same --data."
         )
     labels = split.validation.labels(card.class_names)
     figures = summarize(labels, answers_of(classifier, split.validation.pixels).probabilities, card.class_names)
@@ -97,8 +97,8 @@ def _check(card: ModelCard, classifier: Classifier, sources: Sources, run: RunFo
     if max(differences) > ALLOWED_DIFFERENCE:
         raise DataError(
             f"Expected the validation images of {card.name} {card.version}: "
-            f"accuracy {expected['accuracy']:.3f} of {expected['n_pictures']}. On those found now it is "
+            f"accuracy {expected['accuracy']:.3f} of {expected['n_pictures']}. On the images found it is "
             f"{figures.accuracy:.3f} of {figures.n_pictures}. Give the same --data and --boxes."
         )
-    print(f"validation accuracy {figures.accuracy:.3f} of {figures.n_pictures}, as the card has it")
+    print(f"validation accuracy {figures.accuracy:.3f} of {figures.n_pictures}, as in the card")
     return split.known

@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
     folder = request.run
     if folder.network_file.exists() and not folder.progress_file.exists():
         raise DataError(
-            f"Expected a run that `train` began. {folder.path} holds a network that `calibrate --model` put there. "
+            f"Expected a run begun by `train`. {folder.path} has a network written by `calibrate --model`. "
             "Choose another --out; --start-from goes on from it."
         )
     if folder.progress_file.exists() and not options.resume:

@@ -44,7 +44,7 @@ def judge_volumes(classifier: Classifier, folder: Path) -> VolumeFigures:
     others = {file.name: p for file, p in found.items() if p is not None and file.parent.name != HEALTHY}
     if not healthy or not others:
         raise DataError(
-            f"Expected volumes in {folder / HEALTHY}, and with a tumor in a folder beside it. "
+            f"Expected volumes in {folder / HEALTHY}, and with a tumor in a folder next to it. "
             f"Received {len(healthy)} and {len(others)}. Give another --volumes."
         )
     free, shown = list(healthy.values()), list(others.values())

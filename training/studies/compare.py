@@ -81,7 +81,7 @@ def compare(one: Path, other: Path, sources: Sources, out: Path) -> Comparison:
     sides = {"one": _folds_of(one, sources), "other": _folds_of(other, sources)}
     tasks = {fold.task for folds in sides.values() for fold in folds}
     if len(tasks) > 1:
-        raise DataError(f"Expected two runs of one task. {one} and {other} are of {' and '.join(sorted(tasks))}.")
+        raise DataError(f"Expected two runs of the same task. {one} and {other} have {' and '.join(sorted(tasks))}.")
     task = tasks.pop()
     names = {name for folds in sides.values() for fold in folds for name in fold.rows}
     decoded = sources.decode([p for p in sources.find(task).pictures if p.name in names], COMPARED_SIZE_PX)
@@ -161,7 +161,7 @@ def _folds_of(path: Path, sources: Sources) -> list[Fold]:
 
 def _fold(run: RunFolder, sources: Sources) -> Fold:
     if run.progress_file.is_file() and Progress.read(run).phase != DONE:
-        raise DataError(f"Expected a training that is done. {run.path} is not; finish it first.")
+        raise DataError(f"Expected a finished training run. {run.path} is not finished; resume it first.")
     card, table = card_of_run(run), run.read_split()
     names = table.names(validation=True)
     # All images, even if nothing is classified: a copy in a missing folder would not be found.

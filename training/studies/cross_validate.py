@@ -89,7 +89,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--by-collection", action="store_true", help="leave out one collection at a time instead")
     how.add_argument("--by-source", action="store_true",
-                     help="leave out whole sources, in folds that hold both answers: for strangers")  # fmt: skip
+                     help="leave out whole sources, in folds that have both answers: unseen sources")  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:
@@ -192,12 +192,12 @@ def by_collection_left_out(
         training = np.flatnonzero(~np.isin(groups, groups[held_out]))
         left = np.bincount(labels[training], minlength=labels.max() + 1)
         if left.min() < LEAST_OF_A_CLASS:
-            print(f"{name} is not left out: {left.min()} images of a class would be left for training.")
+            print(f"{name} is not left out: {left.min()} images of a class would remain for training.")
         else:
             folds.append((f"{_WITHOUT}{name}", Split(training, np.flatnonzero(held_out))))
     if not folds:
         raise DataError(
-            f"Expected several collections, so that {LEAST_OF_A_CLASS} images of each class are left without one of "
+            f"Expected several collections, with {LEAST_OF_A_CLASS} images of each class left without any one of "
             f"them. Received {', '.join(np.unique(collections))}. Give more folders with --data."
         )
     return folds
@@ -229,8 +229,8 @@ def _begun(request: Request, decoded: Decoded, drawn: list[tuple[str, Split]]) -
 
 def _of_another_call(run: RunFolder) -> DataError:
     return DataError(
-        f"Expected in {run.path} nothing, or what this cross-validation has begun. It holds the folds of another one. "
-        "Give its data, --folds and --seed, or another --out."
+        f"Expected {run.path} to be empty or to have this cross-validation's folds. It has the folds of another one. "
+        "Pass its data, --folds and --seed, or another --out."
     )
 
 
@@ -261,8 +261,8 @@ def _require_same_split(decoded: Decoded, split: Split, start: RunFolder) -> Non
     sides = {picture.name: i in held_out for i, picture in enumerate(decoded.pictures)}
     if sides != {name: row.validation for name, row in start.read_split().rows.items()}:
         raise DataError(
-            f"Expected {start.path} to be trained on and to hold out the same images as this fold. It has others. "
-            "Give the data, --audit, --folds and --seed of that cross-validation, or another --out."
+            f"Expected {start.path} to train on and hold out the same images as this fold. It has others. "
+            "Pass the data, --audit, --folds and --seed of that cross-validation, or another --out."
         )
 
 
@@ -293,7 +293,7 @@ def _trainings(trainings: Sequence[Fold], left_out: str) -> Trainings:
     chosen = any(Progress.read(run).n_averaged == 0 for run in runs)
     if chosen:
         # Without averaged weights the best epoch is kept, and the held-out images choose it.
-        print("The held-out images chose each network's epoch: the figures are a little too kind.")
+        print("The held-out images chose each network's epoch: the figures are slightly too high.")
     epochs = max(run.read_config().epochs for run in runs)
     return Trainings(left_out, len(runs), epochs, chosen or None)
 

@@ -67,8 +67,8 @@ def dissect(model: Path, sources: Sources, out: Path) -> dict[str, Shown]:
     if folder.has_begun:
         decoded = read_run_pictures(folder, sources, card).validation
     else:
-        print("All images of the folders are asked about, also those that the network learned from: a run folder, as")
-        print("`calibrate --model` makes it of a published card, restricts them to what was held out.")
+        print("All images of the folders are used, including training images. A run folder, which")
+        print("`calibrate --model` makes from a published card, restricts them to held-out images.")
         decoded = sources.decode(sources.find(card.task).pictures, card.input_size_px)
     lesions = sources.lesions(decoded.pictures)
     boxed = np.flatnonzero([lesion is not None for lesion in lesions])

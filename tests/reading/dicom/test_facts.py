@@ -1,4 +1,4 @@
-"""What is told of a file: numbers, codes and known words, and nothing that may be a name."""
+"""The facts shown of a file are numbers, codes and known words, never a possible name."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Headers that are damaged, or claim what cannot be; and that nobody's name gets anywhere."""
+"""Damaged headers and impossible claims; and no name leaves a header."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""What is no MR slice of a head is refused or comes with a note."""
+"""Files other than MR slices of a head are refused or come with a note."""
 
 import warnings
 from pathlib import Path

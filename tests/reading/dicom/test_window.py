@@ -84,7 +84,7 @@ def test_series_with_one_window_uses_it_and_with_several_uses_percentiles() -> N
     np.testing.assert_array_equal(same.slices, np.rint(np.clip(upright("axial") + 0.5, 0, 600) / 600 * 255))
     several = [*series(WindowCenter=300, WindowWidth=601)[:11], *series(WindowCenter=90, WindowWidth=99)[11:]]
     np.testing.assert_array_equal(volume_of(several).slices, grey(upright("axial")))
-    # And both say which it was.
+    # Both say which one was used.
     assert same.steps[0] == BY_WINDOW
     assert volume_of(several).steps[0] == BY_PERCENTILES
     assert "axial" in same.steps[1]

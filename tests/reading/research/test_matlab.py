@@ -1,4 +1,4 @@
-"""MATLAB 7.3 files: Cheng's image, bounded, and nothing outside of the file."""
+"""MATLAB 7.3 files: Cheng's image, with limits, and nothing outside the file."""
 
 import io
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""MGH, Analyze, NRRD and MetaImage: the same head gives the same upright slices, bounded and checked as NIfTI."""
+"""MGH, Analyze, NRRD and MetaImage: the same head gives the same upright slices, with the checks of NIfTI."""
 
 import gzip
 import tracemalloc

@@ -1,1 +1,1 @@
-"""Files in the formats that are read."""
+"""Files in readable formats."""

@@ -1,4 +1,4 @@
-"""The head of `tests.support.heads` in the formats of research, written with as little as their readers need."""
+"""The head of `tests.support.heads` in research formats, with only what their readers need."""
 
 import gzip
 import io
@@ -26,7 +26,7 @@ def mgh(values: np.ndarray | None = None, compressed: bool = False) -> bytes:
 
 
 def analyze(values: np.ndarray | None = None, orient: int = 0) -> tuple[bytes, bytes]:
-    """Return header and voxels; orient: Analyze's byte for the way that axes go."""
+    """Return header and voxels; orient: Analyze's byte for the axes' directions."""
     stored = head() if values is None else values
     header = nibabel.AnalyzeHeader()
     header.set_data_dtype(stored.dtype)
@@ -82,7 +82,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
 
 
 def matlab(image: np.ndarray | None = None, version: bytes = b"7.3", **cjdata: np.ndarray) -> bytes:
-    """Write a file as Cheng's collection has them; cjdata: more of its values, as MATLAB shows them."""
+    """Write a file like those of Cheng's collection; cjdata: further values, as MATLAB shows them."""
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", userblock_size=512) as file:
         for name, values in {"image": head()[:, :, 11].T if image is None else image, **cjdata}.items():

@@ -1,4 +1,4 @@
-"""A reader like model.sandbox.child that fails over some files, as a decoder with a fault does: for tests."""
+"""A reader like model.sandbox.child that fails on some files, like a faulty decoder."""
 
 import ctypes
 import os
@@ -12,7 +12,7 @@ from model.reading.many_files import read_files
 
 
 def read_clumsily(contents: Sequence[bytes], limits: Limits) -> list[Reading]:
-    """Read files; crash, abort, leave, hang, babble or ask for all memory over those that begin with that word."""
+    """Read files; crash, abort, leave, hang, babble or take all memory if a file begins with that word."""
     for content in contents:
         match bytes(content):
             case b"crash":

@@ -1,4 +1,4 @@
-"""A WSGI application that tells how many bytes came, for tests of the server in front of the real one."""
+"""A WSGI application that reports the number of received bytes, for tests of the server in front of the app."""
 
 import ctypes
 import resource
@@ -10,7 +10,7 @@ _PR_GET_DUMPABLE = 3
 
 
 def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer by path: /bytes counts the body, /large sends 40 MB, /late waits two seconds, /dumps tells the limits."""
+    """Answer by path: /bytes counts the body, /large sends 40 MB, /late waits two seconds, /dumps shows the limits."""
     answer = {
         "/bytes": lambda: str(len(environ["wsgi.input"].read())).encode(),
         "/large": lambda: bytes(40_000_000),

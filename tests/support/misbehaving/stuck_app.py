@@ -1,4 +1,4 @@
-"""The app with a network that hangs at its first pass in service, if a file that is named in HANG_ONCE is there."""
+"""The app with a network that hangs at its first pass in service if the file named in HANG_ONCE exists."""
 
 import os
 import time
@@ -14,7 +14,7 @@ from web.service import install, service_of
 
 
 def create_app() -> Flask:
-    """Make the app; the first pass removes the file, and hangs."""
+    """Return the app; the first pass removes the file and hangs."""
     app, mark = create_whole_app(), Path(os.environ["HANG_ONCE"])
     service = service_of(app)
     install(app, replace(service, stuck_seconds=1.0))

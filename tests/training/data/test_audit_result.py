@@ -1,4 +1,4 @@
-"""What an audit found is read again."""
+"""The result of an audit is read correctly."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def test_pairs_that_only_the_network_found_part_and_group_as_well(collections: P
     with (out / "pairs.csv").open("a") as table:
         table.write("first/Training/glioma/3.png,second/pituitary/0.png,glioma,pituitary,0.9700,0,network\n")
     audited = read_audit(out)
-    # Other names than the audit's: only the contents count.
+    # Names differ from the audit's: only the contents count.
     first, second = (
         find_pictures([collections / name], "tumor_type").pictures for name in ("first/Training", "second")
     )

@@ -1,4 +1,4 @@
-"""Copies are found, and images that must not be parted are grouped."""
+"""Copies are found, and images that must stay together are grouped."""
 
 import io
 from pathlib import Path
@@ -30,7 +30,7 @@ def reencoded(pixels: np.ndarray, quality: int) -> np.ndarray:
 
 
 def changed(pixels: np.ndarray, share: float) -> np.ndarray:
-    """Mix this share of another image into one, as strong as itself."""
+    """Mix this share of another image, scaled to the same strength, into one."""
     image, other = pixels.astype(np.float32), smooth_pictures(3)[2].astype(np.float32)
     mixed = image + share * image.std() / other.std() * (other - other.mean())
     return np.clip(mixed * 0.7 + 20, 0, 255).astype(np.uint8)
@@ -81,13 +81,13 @@ def test_copies_are_told_from_pictures_that_differ(collections: Path) -> None:
 def test_image_of_the_same_slice_is_a_copy_and_one_as_alike_as_its_neighbour_is_not(
     change: float, is_copy: bool
 ) -> None:
-    # Their likeness is about 0.98 and 0.94: neither is the same to the pixel.
+    # Similarities of about 0.98 and 0.94: neither is identical to the pixel.
     one, other = smooth_pictures(2)
     assert copies_of(as_decoded(changed(one, change)[None]), as_decoded(np.stack([one, other]))).tolist() == [is_copy]
 
 
 def test_groups_do_not_depend_on_the_input_size_of_the_network(tmp_path: Path) -> None:
-    # Images about as much alike as the bound between two groups, which fine grain tips to one side or the other.
+    # Pairs of images with a similarity near the threshold: fine grain decides the side.
     random, base = (
         np.random.default_rng(0),
         np.asarray(Image.fromarray(smooth_pictures(1)[0]).resize((150, 150)), float),
@@ -119,7 +119,7 @@ def test_neighbours_in_a_series_share_a_group_and_far_slices_do_not() -> None:
 
 def test_images_of_a_named_patient_hang_together_and_likeness_alone_does_not_join_patients() -> None:
     one, other = smooth_pictures(2)
-    # As alike as neighbouring slices: above SAME_GROUP, below what counts as a copy.
+    # As similar as neighbouring slices: above SAME_GROUP, below a copy.
     decoded = as_decoded(np.stack([one, changed(one, 0.365), other]))
     facts = [ImageFacts(patient, "ax", "t1", None) for patient in ("s/a", "s/b", "s/a")]
     by_likeness, by_name = group(decoded), group(decoded, facts=facts)

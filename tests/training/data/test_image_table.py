@@ -1,4 +1,4 @@
-"""What tables say of images: patients held together, outlines found and brought to where the network sees them."""
+"""Tables of images: patients stay together, outlines are found and mapped to the network's input."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ HEAD = "path,source,label,patient,plane,modality,mask\n"
 
 
 def write_heads(top: Path) -> Path:
-    """Write three heads with a tumor and one without, the table of them, and two outlines; return the data folder."""
+    """Write three heads with a tumor, one without, their table, and two outlines; return the data folder."""
     random = np.random.default_rng(0)
     folder = top / "tcga_lgg"
     for name in ("glioma/a_1.png", "glioma/a_2.png", "glioma/b_1.png", "no_tumor/a_9.png"):

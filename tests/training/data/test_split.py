@@ -1,4 +1,4 @@
-"""Whole groups are drawn into validation."""
+"""Whole groups are drawn for validation."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def test_split_depends_on_the_seed_alone() -> None:
 def test_groups_that_the_starting_network_learned_from_are_never_held_out() -> None:
     pictures = [Picture(Path(f"{i}.jpg"), str(i), "a", "", "") for i in range(8)]
     groups = np.array([0, 0, 1, 1, 2, 2, 3, 3])
-    # 0 was trained on, 2 held out, 4 held out beside 5, which was trained on; 6 and 7 are new.
+    # 0 was trained on, 2 held out, 4 held out but in a group with 5, which was trained on; 6 and 7 are new.
     rows = {"0": Row(0, False), "2": Row(1, True), "4": Row(2, True), "5": Row(2, False)}
     drawn = Split(np.array([2, 3, 4, 5]), np.array([0, 1, 6, 7]))
     kept = SplitTable(Path("split.csv"), rows).kept_in(drawn, groups, pictures)

@@ -1,4 +1,4 @@
-"""Contrasts that mean nothing."""
+"""Random contrasts keep air black and shapes visible."""
 
 import numpy as np
 import pytest

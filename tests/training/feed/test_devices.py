@@ -1,4 +1,4 @@
-"""Devices share the batches of one training."""
+"""Devices share the batches of one training run."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Keras files from elsewhere become networks of this project that say the same, and none of them runs code."""
+"""Keras files from elsewhere become networks of this project with the same answers, and none runs code."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ def backbone() -> object:
 
 
 def notebook_network(pooling: object, n_outputs: int = 4, activation: str = "softmax") -> object:
-    """Build what notebooks build: a network in a sequence, behind it pooling and dense layers."""
+    """Build a typical notebook model: a network in a sequence, followed by pooling and dense layers."""
     return keras.Sequential(
         [keras.Input((32, 32, 3)), layers.RandomFlip(), backbone(), pooling, layers.Dropout(0.3),
          layers.Dense(8, activation="relu"), layers.Dropout(0.2), layers.Dense(n_outputs, activation=activation)]
@@ -67,12 +67,12 @@ def test_single_sigmoid_becomes_two_classes(tmp_path: Path) -> None:
     network.save(tmp_path / "theirs.keras")
     mine, _ = adapted(tmp_path / "theirs.keras", [1, 0], "-1..1")
     second = said(network, GREY / 127.5 - 1)
-    # OpenVINO computes in bfloat16 on processors that can: three digits.
+    # OpenVINO uses bfloat16 if the processor supports it: three digits.
     np.testing.assert_allclose(mine.predict(GREY, verbose=0), np.hstack([second, 1 - second]), atol=1e-3)
 
 
 def as_keras_2_writes(file: Path) -> None:
-    """Write a network's description as Keras 2 does: one output as a list of one, and options that are gone."""
+    """Write a network's description like Keras 2: one output as a list of one, and removed options."""
     with h5py.File(file, "r+") as stored:
         config = json.loads(stored.attrs["model_config"])
         for layer in config["config"]["layers"]:

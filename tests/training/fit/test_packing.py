@@ -1,4 +1,4 @@
-"""A saved network takes little room."""
+"""A saved network is compressed."""
 
 import io
 import zipfile
@@ -23,7 +23,7 @@ def test_network_of_a_run_is_packed(run: RunFolder) -> None:
 
 
 def test_packing_changes_no_weight(run: RunFolder, tmp_path: Path) -> None:
-    # Keras's own form of the file, made by unpacking it.
+    # Keras's own form of the file: unpacked.
     file = tmp_path / "a.keras"
     with zipfile.ZipFile(run.network_file) as archive, zipfile.ZipFile(file, "w") as plain:
         for name in archive.namelist():
@@ -37,7 +37,7 @@ def test_packing_changes_no_weight(run: RunFolder, tmp_path: Path) -> None:
 
 
 def unpacked(weights: bytes) -> bytes:
-    """Return an HDF5 file with the same arrays and attributes, none of them packed."""
+    """Return an HDF5 file with the same arrays and attributes, uncompressed."""
     plain = io.BytesIO()
     with h5py.File(io.BytesIO(weights)) as old, h5py.File(plain, "w") as new:
         new.attrs.update(old.attrs)

@@ -1,4 +1,4 @@
-"""A training never repeats a draw."""
+"""A training run never repeats a draw."""
 
 import dataclasses
 from pathlib import Path
@@ -35,6 +35,6 @@ def test_run_that_goes_on_draws_pictures_that_no_run_before_it_has_drawn(tmp_pat
         return fine_tuning_batches(request, material, None, Progress(finished_epochs=finished_epochs))[0][0]
 
     assert not np.array_equal(drawn(earlier, 0), drawn(None, 0))
-    # It draws what one long run would have drawn, also after it was killed.
+    # It draws the same as one long run, even after a kill.
     assert np.array_equal(drawn(earlier, 0), drawn(None, 5))
     assert np.array_equal(drawn(earlier, 1), drawn(None, 6))

@@ -1,4 +1,4 @@
-"""A head that decides at each place: what it answers, how it is explained, how it is saved and taught."""
+"""A head that decides at each place: its answers, evidence, saved form and training."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ def test_one_place_decides_the_image() -> None:
     layer = network.get_layer(PLACES_LAYER)
     layer.set_weights([np.zeros(w.shape) for w in layer.weights])
     places = keras.Input((8, 8, 3))
-    # What stands behind the places, on places of our own.
+    # The layers after the places, applied to given places.
     x = places
     for name in ("sharpened", "flat_places", "flat_shares", "shares"):
         x = network.get_layer(name)(x)
@@ -116,11 +116,11 @@ def test_place_head_takes_over_what_a_pooled_head_had_learned() -> None:
     earlier = keras.Model(grey, keras.layers.Activation("softmax")(logits))
     network = small_network()
     take_over(network, earlier)
-    # Where every place is alike, the soft maximum is what it is everywhere, but for the image's margin.
+    # If all places are the same, the soft maximum equals each of them, except at the image's margin.
     flat = np.full((1, 16, 16, 1), 40, np.float32)
     places = keras.Model(network.input, network.get_layer(PLACES_LAYER).output).predict(flat, verbose=0)[0, 3, 3]
     at_place = keras.Model(grey, features).predict(flat, verbose=0)[0, 3, 3]
     kernel, bias = (keras.ops.convert_to_numpy(v) for v in earlier.get_layer("logits").weights)
     expected = at_place @ kernel + bias
-    # OpenVINO computes in bfloat16 on processors that can: two digits of each.
+    # OpenVINO uses bfloat16 if the processor supports it: two digits.
     np.testing.assert_allclose(places, (expected - expected[NO_TUMOR])[[0, 1, 3]], rtol=0.02, atol=0.01)

@@ -1,4 +1,4 @@
-"""The images of a run are found again."""
+"""The images of a run are found by its table."""
 
 import shutil
 from pathlib import Path

@@ -19,7 +19,7 @@ from training.measure.passes import answers_of
 def test_refused_brain_mri_are_counted_by_bounds_that_other_groups_chose() -> None:
     groups = np.repeat(np.arange(10), 100)
     inside = np.random.default_rng(0).uniform(0.5, 1.0, (1000, 3)).astype(np.float32)
-    # One group comes from another scanner: the bound that it helped to choose would let nearly all of it through.
+    # One group comes from another scanner: a threshold chosen with its help would accept nearly all of it.
     inside[groups == 9, 0] *= 5
     nothing = np.empty(0, np.float32)
     assert (inside > largest_distance(inside, nothing)).mean() <= 0.01
@@ -32,7 +32,7 @@ def test_brains_without_skull_and_extracted_brains_fill_the_frame_as_they_do_in_
     y, x = np.mgrid[-1:1:160j, -1:1:160j]
     radius, ventricle = np.hypot(y, x), np.hypot(y, x) < 0.15
     head = np.zeros((160, 160), np.uint8)
-    # From outside: skull, the fluid around the brain, brain; fluid inside it too.
+    # From the outside in: skull, fluid around the brain, brain, and fluid inside it.
     head[radius < 0.98], head[radius < 0.9], head[radius < 0.7], head[ventricle] = 250, 40, 150, 30
     random = np.random.default_rng(0)
     bare, brain = without_skulls(head[None])[0], extracted_brains(head[None], random)[0]
@@ -84,7 +84,7 @@ def test_gate_is_fitted_to_heads_without_skull_and_to_extracted_brains_too(tmp_p
         Image.fromarray(random.integers(0, 255, (64, 64), np.uint8)).save(tmp_path / "noise" / f"{i}.png")
     fitted = fit_gate(classifier, training, validation, measured, tmp_path, 0)
     whole, bare, extracted = np.median(fitted.inside, axis=0)
-    # With heads as they are in place of either form that form lies further out: 0.7 and 1.4 times as far as they.
+    # If whole heads replace a form, that form is further out: 0.7 and 1.4 times as far.
     assert bare < 0.5 * whole
     assert extracted < whole
     assert (fitted.inside > fitted.gate.largest_distance).mean() < 0.02
@@ -108,5 +108,5 @@ def test_gate_is_fitted_to_heads_without_skull_and_to_extracted_brains_too(tmp_p
 def test_bound_of_the_gate_lies_between_brain_mri_and_what_is_none() -> None:
     inside, outside = np.full(100, 2.0, np.float32), np.full(50, 8.0, np.float32)
     assert largest_distance(inside, outside) == pytest.approx(4.0)
-    # Where the two overlap brain MRI is let through.
+    # If the two overlap, brain MRI is accepted.
     assert largest_distance(inside, outside / 8) == pytest.approx(2.0)

@@ -12,7 +12,7 @@ def test_gate_between_brain_mri_and_other_organs_is_measured_on_kinds_that_it_wa
     brains = random.normal(size=(400, 30)).astype(np.float32)
     shift = np.zeros(30, np.float32)
     shift[:3] = 4
-    # Alike in part, as organs are; the last kind is brain MRI by another name.
+    # Partly similar, like organs; the last kind is brain MRI under another name.
     outside = {name: (random.normal(size=(40, 30)) + shift * part).astype(np.float32)
                for name, part in (("heart", 1.0), ("spine", 0.9), ("abdomen", 1.1), ("a brain", 0.0))}  # fmt: skip
     gate = fit_linear_gate(brains[:300], outside)

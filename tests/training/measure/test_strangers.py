@@ -1,4 +1,4 @@
-"""Bounds are chosen on sources that the network never saw, and each source is measured by itself."""
+"""Thresholds are chosen on sources that the network never saw, and each source is measured separately."""
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def test_worst_source_is_the_one_with_the_fewest_right_answers() -> None:
 
 
 def _asked(seed: int, shift: float, sources: tuple[str, ...] = ("a", "b", "c")) -> Asked:
-    """Tumors in a and b, heads without in b and c; all logits of a tumor are too high by `shift`."""
+    """Tumors in a and b, tumor-free heads in b and c; all tumor logits are too high by `shift`."""
     random = np.random.default_rng(seed)
     n = 200
     names = np.repeat(sources, n)
@@ -50,7 +50,7 @@ def test_certain_answers_on_other_groups_are_rarely_wrong() -> None:
     certain = certain_answers(probabilities, decision, 2)
     wrong = probabilities.argmax(axis=1) != other.labels
     assert certain.mean() > 0.4
-    # With bounds that let half of them be wrong, 9.6 % are.
+    # With thresholds that allow half of them to be wrong, 9.6 % are.
     assert wrong[certain].mean() < 0.08
 
 

@@ -72,7 +72,7 @@ def test_too_few_answers_are_never_certain() -> None:
 
 def test_equal_probabilities_are_certain_together_or_not_at_all() -> None:
     labels = np.repeat([0, 1], [300, 100])
-    # The right ones come first: a bound between equal probabilities would count those alone.
+    # The right ones come first: a threshold within equal probabilities would count only those.
     probabilities = np.tile(np.array([[1.0, 0.0]], np.float32), (400, 1))
     bound = bound_of(labels, probabilities)
     assert not certain_answers(probabilities, Decision(uncertain_below=bound), 1).any()
@@ -83,7 +83,7 @@ def bound_of(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def test_bound_that_two_sets_share_keeps_the_error_in_both() -> None:
-    # Of the first set the surest thousand are wrong more often than the rest; the second is right where it is surest.
+    # In the first set the surest thousand are wrong more often than the rest; in the second the surest are right.
     surest = np.linspace(0.999, 0.5, 4000)
     probabilities = np.stack([surest, 1 - surest], axis=1).astype(np.float32)
     one, other = np.zeros(4000, int), np.zeros(4000, int)
@@ -142,7 +142,7 @@ def test_presence_figures_counted_by_hand() -> None:
 
 
 def test_answers_at_odds_with_the_operating_point_are_not_certain() -> None:
-    # The class is "no tumor", yet the tumors together pass the point.
+    # The class is "no tumor", but the tumor classes together exceed the point.
     probabilities = np.array([[0.3, 0.1, 0.55, 0.05], [0.05, 0.02, 0.92, 0.01]], np.float32)
     certain = certain_answers(probabilities, Decision(1.0, 0.0, 0.4), healthy=2)
     assert certain.tolist() == [False, True]
@@ -176,7 +176,7 @@ def test_figures_of_groups_that_chose_nothing_keep_the_promises() -> None:
 
 
 def test_what_chose_the_bound_is_not_what_is_measured() -> None:
-    # Two groups, told with the same probability: one is right throughout, the other wrong.
+    # Two groups with the same probability: one is always right, the other always wrong.
     raw = np.tile(np.array([[0.02, 0.9, 0.08]], np.float32), (400, 1))
     groups = np.repeat([0, 1], 200)
     figures = cross_fitted(1 + groups, raw, raw, groups, healthy=0)

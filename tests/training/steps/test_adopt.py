@@ -1,4 +1,4 @@
-"""One command makes a served model of a Keras file from elsewhere."""
+"""One command turns a Keras file from elsewhere into a served model."""
 
 from pathlib import Path
 

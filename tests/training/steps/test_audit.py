@@ -56,7 +56,7 @@ def test_audit_also_looks_by_the_features_of_a_published_network(collections: Pa
     found = json.loads((out / "audit.json").read_text())["by_network"]
     assert found["n_pairs_of_different_classes"] == 3
     assert found["threshold"] < 0.99
-    # The image that was encoded again, which thumbnails find too.
+    # The re-encoded image, which thumbnails find too.
     assert (found["pairs"], found["missed_by_thumbnails"]) == (1, 0)
     assert found["recall"]["jpeg_quality_35"] == 1
 

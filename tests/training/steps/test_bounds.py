@@ -1,4 +1,4 @@
-"""What a network must keep to be published."""
+"""The limits that a network must meet to be published."""
 
 import dataclasses
 from typing import Any
@@ -21,7 +21,7 @@ SELECTIVE = Selective(0.9, error_among_certain=0.01, error_among_all=0.04, area_
 
 
 def unmet(**changed: Any) -> list[str]:
-    """Return the bounds that a network does not keep, whose figures are good but for these."""
+    """Return the unmet limits of a network with good figures except for these."""
     figures = {"presence": PRESENCE, "pointing": POINTING, "calibration": CALIBRATION, "selective": SELECTIVE,
                "gate": GATE, "stability": {"mirrored": 0.01}}  # fmt: skip
     return unmet_bounds(**{**figures, **changed})

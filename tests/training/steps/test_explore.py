@@ -1,4 +1,4 @@
-"""A look at the data before training."""
+"""The data is explored before training."""
 
 import json
 import shutil

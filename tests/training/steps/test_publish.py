@@ -1,4 +1,4 @@
-"""A run becomes a model that is served."""
+"""A run becomes a served model."""
 
 import dataclasses
 import io
@@ -74,7 +74,7 @@ DECISION = dataclasses.asdict(Decision())
         {"sha256": "0" * 64},
         # The right network, before its temperature was chosen.
         {"decision": {"temperature": 3.0}},
-        # The right network with the right bounds, before it had no gate.
+        # The right network with the right thresholds, but with another gate.
         {"decision": DECISION, "gate": {"sha256": "0" * 64, "largest_distance": 2.0}},
     ],
     ids=["another network", "another temperature", "another gate"],
@@ -128,7 +128,7 @@ def test_publishing_a_shipped_model_writes_every_document_that_speaks_of_it(
     model = {f"model/weights/vgg16{suffix}" for suffix in (".keras", ".json", ".gate.npz", ".split.csv")}
     assert changed == model | documents
     assert "vgg16 9.0.0" in (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
-    # Nothing else is to be written: not the documents, not the translators' catalogue.
+    # Nothing else may be written: neither the documents nor the translators' catalogue.
     after = {name: (tmp_path / name).read_bytes() for name in documents}
     subprocess.run([sys.executable, "-m", "training", "study", "report"], **here)
     assert {name: (tmp_path / name).read_bytes() for name in documents} == after

@@ -1,4 +1,4 @@
-"""The run of a published model is made again."""
+"""The run of a published model is rebuilt."""
 
 import json
 import shutil

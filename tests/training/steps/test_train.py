@@ -1,4 +1,4 @@
-"""A training into a run folder, small and short, as a user starts it."""
+"""A small, short training run, started as by a user."""
 
 import json
 import shutil
@@ -202,13 +202,13 @@ def test_killed_run_resumes_where_it_was_and_loses_one_epoch_at_most(drawn_data:
 @pytest.mark.skipif(not (SHARED / "data" / "sartaj").is_dir(), reason="the data set is not at ../shared/data")
 @pytest.mark.parametrize("recipe", ["vgg16", "xception"])
 def test_quick_profile_trains_on_the_real_data_in_under_five_minutes(recipe: str, tmp_path: Path) -> None:
-    """The five minutes are the bound that STEP_TIMEOUT_SECONDS puts on every step."""
+    """STEP_TIMEOUT_SECONDS limits every step to five minutes."""
     run = RunFolder(tmp_path / "run")
     step = run_step("train", "--recipe", recipe, "--quick", "--data", SHARED / "data" / "sartaj", "--out", run.path,
                     "--weights", SHARED / "weights" / f"{recipe}_imagenet_notop.weights.h5",
                     "--cache", tmp_path / "cache")  # fmt: skip
     assert step.returncode == 0, step.stderr
-    # Even a short training on few images sees more than chance.
+    # Even short training on few images beats chance.
     n_classes = len(run.read_config().data["n_pictures"])
     assert json.loads(run.validation_file.read_text())["accuracy"] > 1 / n_classes
     step = run_step("publish", "--run", run.path, "--to", tmp_path / "weights")

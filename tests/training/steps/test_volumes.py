@@ -1,4 +1,4 @@
-"""The bound for volumes lies between those without a tumor and those with one."""
+"""The threshold for volumes is between those without a tumor and those with one."""
 
 from pathlib import Path
 

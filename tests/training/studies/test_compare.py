@@ -1,4 +1,4 @@
-"""Two trainings are compared on what both held out. The other one's answers are known and right."""
+"""Two training runs are compared on what both held out. The second one's answers are known and right."""
 
 import csv
 import shutil
@@ -35,7 +35,7 @@ def rows(run: RunFolder) -> Rows:
 
 @pytest.fixture(scope="module")
 def other(run: RunFolder, rows: Rows, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A run that held out one of the images less and another one more."""
+    """A run whose held-out images lack one and have another instead."""
     other = copied(run, tmp_path_factory.mktemp("other") / "run")
     moved = {next(i for i, row in enumerate(rows) if row["validation"] == side): 1 - int(side) for side in "01"}
     changed = [row | {"validation": str(moved.get(i, row["validation"]))} for i, row in enumerate(rows)]
@@ -48,7 +48,7 @@ def other(run: RunFolder, rows: Rows, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="module")
 def one_group(other: RunFolder) -> RunFolder:
-    """The same in one group."""
+    """The same images in one group."""
     run = copied(other, other.path.parent / "one_group")
     write_rows(run, [row | {"group": "0"} for row in csv_rows(other.split_file)])
     return run

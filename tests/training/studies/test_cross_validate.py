@@ -1,4 +1,4 @@
-"""Trained several times, each time without some groups."""
+"""A recipe is trained several times, each time without some groups."""
 
 import json
 from pathlib import Path
@@ -70,7 +70,7 @@ def folds(arguments: list[Any], tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="module")
 def further(arguments: list[Any], folds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Another one, which starts from its networks."""
+    """Another cross-validation, starting from those networks."""
     out = tmp_path_factory.mktemp("further")
     step = run_step(*arguments, "--start-from", folds, "--out", out)
     assert step.returncode == 0, step.stderr

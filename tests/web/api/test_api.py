@@ -94,7 +94,7 @@ def test_wrong_method_and_unknown_address_are_problems(client: FlaskClient) -> N
 
 
 def test_unexpected_error_gives_an_id_and_no_traceback(client: FlaskClient, caplog: pytest.LogCaptureFixture) -> None:
-    # Without any model there is no default one: a state that a start never leaves behind.
+    # Without any model there is no default one; a real start never reaches this state.
     service_of(client.application).classifiers.clear()
     answer = client.post(URL, data={"files": sample()})
     assert_problem(answer, 500, "internal_error")

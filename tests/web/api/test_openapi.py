@@ -1,4 +1,4 @@
-"""The OpenAPI document and the page made from it, held against what the API does."""
+"""The OpenAPI document and its page match what the API does."""
 
 import io
 import json
@@ -51,7 +51,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-# What a made-up request sends besides random bytes, so that every kind of answer is seen.
+# Generated requests send these in addition to random bytes, to see every kind of answer.
 CONTENTS = (SAMPLE.read_bytes(), SAMPLE.read_bytes()[:900], SAMPLE.read_bytes()[:-900], b"", b"%PDF-1.7")
 RESULTS = {"models": [{"name": "xception", "version": "1", "sha256": "ab", "created": "2026-01-01", "metrics": {}}]}
 
@@ -227,7 +227,7 @@ def served_app(classifiers: dict[str, Classifier], folder: Path, with_results: b
 
 
 def statuses_of(operation: schemathesis.schemas.APIOperation, mode: GenerationMode) -> set[int]:
-    """Send made-up requests, hold each answer against the document, and give the statuses that came."""
+    """Send generated requests, check each answer against the document, and return the statuses."""
     statuses = set()
 
     @settings(max_examples=N_REQUESTS, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
@@ -242,10 +242,10 @@ def statuses_of(operation: schemathesis.schemas.APIOperation, mode: GenerationMo
 def operations_served(
     classifiers: dict[str, Classifier], folder: Path, with_results: bool
 ) -> dict[str, schemathesis.schemas.APIOperation]:
-    """Read the operations, by method and path, from the document of an app of its own."""
+    """Return the operations, by method and path, from the document of a new app."""
     schemathesis.openapi.format("binary", st.sampled_from(CONTENTS) | st.binary(max_size=200))
     app = served_app(classifiers, folder, with_results)
-    # Without the configuration of a folder that the tests happen to run in.
+    # Independent of configuration in the current folder.
     described = schemathesis.openapi.from_wsgi("/openapi.json", app, config=SchemathesisConfig())
     return {operation.label: operation for operation in (found.ok() for found in described.get_all_operations())}
 
@@ -264,7 +264,7 @@ def test_no_wrong_request_gets_a_server_error_or_an_answer_outside_the_document(
     classifiers: dict[str, Classifier], tmp_path: Path
 ) -> None:
     operations = operations_served(classifiers, tmp_path, with_results=True)
-    # Nothing about a request without parameters and body can be made wrong.
+    # A request without parameters and body cannot be made invalid.
     seen = [statuses_of(of, GenerationMode.NEGATIVE) for of in operations.values() if of.body]
     assert seen
     assert all(400 in statuses for statuses in seen)

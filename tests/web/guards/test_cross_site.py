@@ -1,4 +1,4 @@
-"""What another web site makes a browser send is refused; the page itself and programs are not."""
+"""Requests that another web site makes a browser send are refused; the page's own and programs' are not."""
 
 import json
 

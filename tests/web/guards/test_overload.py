@@ -1,4 +1,4 @@
-"""Only so many requests are in work at once; the others are told when to come back."""
+"""The number of concurrent requests is limited; the others are told when to retry."""
 
 import io
 import threading

@@ -1,4 +1,4 @@
-"""The limit of uploads per address: whom it counts, what it answers, and where it counts."""
+"""The limit of uploads per address: its clients, its answers, and its storage."""
 
 import io
 import json
@@ -89,7 +89,7 @@ def test_each_address_has_its_own_limit_and_an_ipv6_network_one(classifiers: dic
 @pytest.mark.parametrize("hops", [0, 1, 2])
 def test_forged_address_does_not_change_whom_the_limit_counts(classifiers: dict[str, Classifier], hops: int) -> None:
     client = limited(classifiers, RATE_LIMIT="1/minute", PROXY_HOPS=hops)
-    # What the proxies in front append is the true chain; a client can only write before it.
+    # Only the part appended by our proxies is true; a client can write anything before it.
     chain = ["192.0.2.1", "198.51.100.1"][:hops]
     seen = [statuses(client, 1, **forwarded_for(", ".join([forged, *chain])))[0] for forged in ("1.1.1.1", "2.2.2.2")]
     assert seen == [415, 429]

@@ -1,4 +1,4 @@
-"""With digests of tokens in the settings, nobody gets in without a token; without any, nothing is asked."""
+"""With token digests in the settings every client needs a token; without any, none does."""
 
 import json
 import subprocess

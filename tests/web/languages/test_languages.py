@@ -101,7 +101,7 @@ def test_sentence_within_a_sentence_is_translated_too() -> None:
 
 
 class Texts(HTMLParser):
-    """Collects what a person reads or hears: text, the attributes that carry some, and what the script will say."""
+    """Collects what a person reads or hears: text, attributes with text, and the script's sentences."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ _NO_WORDS = re.compile(
 
 
 def marked_catalogue(folder: Path) -> None:
-    """Write a "French" in which every sentence stands between brackets."""
+    """Write a fake "French" with every sentence in brackets."""
     catalog = catalogue.read("fr")
     for message in catalog:
         if message.id:

@@ -1,4 +1,4 @@
-"""A name is put wherever a client can put one; the server must repeat it nowhere, at its most talkative log level."""
+"""Clients send a name wherever possible; the server must never repeat it, even at its most verbose log level."""
 
 import base64
 import http.client
@@ -60,7 +60,7 @@ def named_files() -> dict[str, bytes]:
 
 
 def bodies() -> Iterator[tuple[str, bytes]]:
-    """Return what is sent, by a name: each file as it is, cut off, and with a byte changed; and odd forms."""
+    """Return the bodies to send, by name: each file whole, cut off, and with a changed byte; and odd forms."""
     for kind, content in named_files().items():
         assert TRACE.search(content), kind
         yield kind, part("files", content)
@@ -92,7 +92,7 @@ HEADERS = {
 
 
 def answers(ask: Callable[..., bytes]) -> Iterator[tuple[str, bytes]]:
-    """Send everything everywhere; give each answer, headers included, with a name for it."""
+    """Send everything everywhere; yield each answer, headers included, with a name."""
     form = {**HEADERS, "Content-Type": f"multipart/form-data; boundary={CANARY[:6]}"}
     for name, body in bodies():
         for path in PATHS:
@@ -116,13 +116,13 @@ def answers(ask: Callable[..., bytes]) -> Iterator[tuple[str, bytes]]:
 
 
 def unpacked(answer: bytes) -> bytes:
-    """Return an answer with what its data: URLs hold."""
+    """Return an answer with its data: URLs decoded."""
     inner = re.findall(rb"data:[\w/;=.+-]*base64,([\w+/=]+)", answer)
     return answer + b"".join(base64.b64decode(content) for content in inner)
 
 
 def malformed() -> Iterator[bytes]:
-    """Return requests that break HTTP itself, so that they never reach the app."""
+    """Return requests that are invalid HTTP and never reach the app."""
     canary = CANARY.encode()
     yield canary + b"\r\n\r\n"
     yield b"GET /" + canary + b" HTTP/9.9\r\n\r\n"

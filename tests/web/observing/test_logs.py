@@ -1,4 +1,4 @@
-"""The log: one line of JSON per request and per error, and nothing in it that a person typed."""
+"""The log: one line of JSON per request and per error, with nothing that a person typed."""
 
 import io
 import json
@@ -88,7 +88,7 @@ def test_line_of_a_stream_comes_at_its_end_with_all_its_bytes(
 
 
 def failing(app: Flask) -> FlaskClient:
-    """Return a client of an app with an address whose view quotes a patient's name in an error within an error."""
+    """Return a client of an app with a view that raises nested errors with a patient's name."""
 
     @app.get("/fail/<path:anything>")
     def fail(anything: str) -> str:

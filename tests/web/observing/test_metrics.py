@@ -1,4 +1,4 @@
-"""What /metrics tells, read by prometheus_client's own parser, in one process and in gunicorn's workers."""
+"""The figures of /metrics, read by prometheus_client's own parser, in one process and in gunicorn's workers."""
 
 import io
 import os
@@ -215,7 +215,7 @@ def test_workers_count_together_and_a_killed_one_leaves_its_counts_and_nothing_i
         n = 40
         for _ in range(n):
             ask(address, "/api/v1/models")
-        # A request is counted when its answer has gone, which the client may know first.
+        # A request is counted after its answer is sent, so the client may be faster.
         wait_until(lambda: scraped(address)["requests_total", "api.models", "200"] == n)
         # A client that sends half a request and stays is in progress; that ends when it goes.
         half = half_a_request(host, port)
@@ -233,7 +233,7 @@ def test_workers_count_together_and_a_killed_one_leaves_its_counts_and_nothing_i
         seen = scraped(address)
         assert seen["requests_total", "api.models", "200"] == n
         assert seen[("requests_in_progress",)] == 0
-        # Of each worker at most a file of counters, one of histograms and two of gauges.
+        # Each worker has at most one file of counters, one of histograms and two of gauges.
         assert {file.stem.rpartition("_")[2] for file in folder.iterdir()} == {"0", "1"}
     assert not folder.exists()
 

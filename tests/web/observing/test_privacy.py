@@ -1,4 +1,4 @@
-"""Nothing of what runs here calls out or leaves traces."""
+"""Nothing here connects to other machines or leaves traces."""
 
 import base64
 import io
@@ -86,7 +86,7 @@ class Trace:
             pytest.skip("strace may not look at other processes here")
 
     def calls(self) -> list[str]:
-        """Stop, and give the calls."""
+        """Stop, and return the calls."""
         self._process.terminate()
         self._process.communicate(timeout=30)
         return self.file.read_text().splitlines()

@@ -81,7 +81,7 @@ def test_sample_button_gives_a_result(classifiers: dict[str, Classifier], name: 
 
 @pytest.fixture(scope="module")
 def decided(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Classifier]:
-    """Models that have one answer for everything, by it."""
+    """Models that always give the same answer, by that answer."""
     folder = tmp_path_factory.mktemp("decided")
     found = {}
     for name, task, layer, answers in (

@@ -1,4 +1,4 @@
-"""What the page says of a volume: in words for a volume, and with slices counted from one."""
+"""The page's text for a volume: its own words, and slices counted from one."""
 
 import base64
 import csv

@@ -1,4 +1,4 @@
-"""What the server says of its addresses."""
+"""The server prints its addresses."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""gunicorn with the guarded worker, straight on a socket: slow clients, and what they must not spoil for others."""
+"""gunicorn with the guarded worker, directly on a socket: slow clients must not block others."""
 
 import contextlib
 import http.client
@@ -84,7 +84,7 @@ def test_many_more_stalled_connections_than_threads_hold_others_up_for_little_mo
             stack.enter_context(connect(server[0], beginning))
         answer, seconds = ask(server[0])
     assert answer == b"0"
-    # Those that got no thread in time are given half a second each.
+    # Clients that got no thread in time get half a second each.
     assert seconds < (RECEIVE_SECONDS + 3 * 0.5 + 1 if beginning else 1)
 
 
@@ -131,7 +131,7 @@ def test_large_answer_is_sent_whole_to_who_reads_it(server: tuple[int, int]) -> 
 
 @pytest.mark.slow
 def test_clients_that_read_no_answer_are_cut_off_and_others_are_answered(server: tuple[int, int]) -> None:
-    # The system takes some megabytes at once, which count as taken by the client.
+    # The system buffers some megabytes, which count as received by the client.
     until = RECEIVE_SECONDS + 10_000_000 / BYTES_PER_EXTRA_SECOND
     with contextlib.ExitStack() as stack:
         for _ in range(N_THREADS):
