@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pydicom.dataset import Dataset
 from pydicom.multival import MultiValue
 
+from model.errors import UnreadableImage
 from model.reading.dicom.header import Header, damage_translated
 from model.sentences import Sentence
 
@@ -30,13 +31,12 @@ _MOST = {"tesla": 15.0, "mm": 100.0, "ms": 60_000.0}
 
 
 def facts_of(header: Header) -> list[Sentence]:
-    """Return what the file says of its sequence, echo, field strength and slices; nothing where it says nothing.
-
-    Raises:
-        UnreadableImage: an element is damaged.
-    """
-    with damage_translated():
-        return list(_facts(header.dataset))
+    """Return what the file says of its sequence, echo, field strength and slices; nothing where an element is damaged."""
+    try:
+        with damage_translated():
+            return list(_facts(header.dataset))
+    except UnreadableImage:
+        return []
 
 
 def _facts(dataset: Dataset) -> Iterator[Sentence]:

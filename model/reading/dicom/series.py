@@ -148,7 +148,10 @@ def _read_group(group: Sequence[_Source]) -> list[Placed]:
             if is_one_volume:
                 notes = [*notes, *_missing(placed)]
             places = tuple(sorted({place for own, _ in placed for place in own}))
-            results.append((places, _to_content([piece for _, piece in placed], spacing_mm, notes)))
+            try:
+                results.append((places, _to_content([piece for _, piece in placed], spacing_mm, notes)))
+            except ImageError as error:
+                results.append((places, error))
     return results
 
 

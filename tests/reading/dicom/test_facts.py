@@ -2,6 +2,8 @@
 
 import pytest
 
+from model.reading.contents import Limits
+from model.reading.many_files import read_files
 from model.reading.one_file import read_image
 from tests.support.heads import SLICE, dicom
 
@@ -33,3 +35,11 @@ def test_only_known_words_of_a_description_are_repeated() -> None:
 )  # fmt: skip
 def test_nothing_is_told_of_what_is_missing_impossible_or_unknown(elements: dict[str, object]) -> None:
     assert facts(**elements) == []
+
+
+def test_a_damaged_fact_does_not_cost_the_image() -> None:
+    text, number = b"\x08\x00\x3e\x10LO", b"\x08\x00\x3e\x10FD"
+    whole = dicom(SLICE, SeriesDescription="T1W")
+    assert whole.count(text) == 1
+    (damaged,) = read_files([whole.replace(text, number)], Limits(max_pixels=1_000_000))
+    assert damaged.content.facts == ()
