@@ -31,7 +31,7 @@ _MOST = {"tesla": 15.0, "mm": 100.0, "ms": 60_000.0}
 
 
 def facts_of(header: Header) -> list[Sentence]:
-    """Return what the file says of its sequence, echo, field strength and slices; nothing where an element is damaged."""
+    """Return what the file says of its sequence, echo, field strength and slices; nothing where one is damaged."""
     try:
         with damage_translated():
             return list(_facts(header.dataset))
