@@ -19,8 +19,7 @@ from model.network.classifier import Classifier
 from tests.support.client import multipart, sample
 from tests.support.networks import save_tiny_model
 from tests.support.samples import TOP, sample_bytes
-from web.page.documents import DOCUMENTS, VERSION
-from web.page.plain_markdown import as_html
+from web.page.documents import DOCUMENTS, VERSION, as_html
 from web.page.views import SAMPLES
 from web.service import service_of
 
@@ -202,6 +201,18 @@ def test_document_is_a_page_with_every_word_of_the_file_and_no_mark_of_markdown(
 def test_markdown_never_becomes_other_html() -> None:
     html = as_html("<script>alert(1)</script> [x](javascript:alert(1)) `<b>`\n\n| a |\n| - |\n| <i> |\n")
     assert not re.search(r"<(script|b|i|a)\b", html)
+
+
+def test_document_keeps_the_text_of_links_into_the_repository_and_the_links_to_others() -> None:
+    html = as_html("# Title\n<!-- made -->\n![a](b.png) [use](docs/use.md) [*doi*](https://doi.org/1)\n")
+    assert html.strip() == '<p> use <a href="https://doi.org/1"><em>doi</em></a></p>'
+
+
+def test_table_and_code_of_a_document_can_be_scrolled_with_the_keyboard_and_have_no_style() -> None:
+    html = as_html("| a |\n| -: |\n| 1 |\n\n```sh\nmake\n```\n")
+    assert re.findall(r'<(\w+)[^>]* tabindex="0"', html) == ["div", "pre"]
+    assert '<th scope="col">a</th>' in html
+    assert "style=" not in html
 
 
 def test_version_of_the_footer_is_the_projects() -> None:
