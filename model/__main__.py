@@ -67,7 +67,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _files_of(paths: Sequence[Path]) -> Iterator[Path]:
-    """Return the files, those of a folder in sorted order; hidden ones (.DS_Store and the like) only if named."""
+    """Yield the files, those of a folder in sorted order; hidden ones (.DS_Store and the like) only if named."""
     for path in paths:
         if path.is_dir():
             inside = (p for p in sorted(path.rglob("*")) if p.is_file() and p.name.upper() != "DICOMDIR")

@@ -31,7 +31,7 @@ HEAD_MIN_EXTENT = 0.2
 MARGIN_FROM, MARGIN_LEVELS, MARGIN_STAINS, MARGIN_SHARE = 80, 8, 0.005, 0.04
 # Percentiles of the head's box that become black and white: scanners and exports differ in brightness.
 BLACK_PERCENTILE, WHITE_PERCENTILE = 0.5, 99.5
-# Fewer grey levels apart than this, and there is no image in the image.
+# Black and white fewer grey levels apart than this show nothing: the image is refused as flat.
 MIN_CONTRAST = 8
 
 Level = TypeVar("Level", np.float32, np.uint8)

@@ -30,7 +30,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Return an empty file to write to, which takes the file's place in one step if all goes well."""
+    """Yield an empty file to write to, which takes the file's place in one step if all goes well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     os.close(handle)

@@ -111,7 +111,7 @@ def imported_modules(source: str) -> set[str]:
 
 
 def against_the_arrows(file: str, source: str) -> Iterator[str]:
-    """Return the forbidden imports of a file."""
+    """Yield the forbidden imports of a file."""
     part, *below = file.removesuffix(".py").split("/") if "/" in file else [file]
     flow = FLOW.get(part, ())
     later = flow[flow.index(below[0]) + 1 :] if below and below[0] in flow else ()

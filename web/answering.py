@@ -29,7 +29,7 @@ def classify(
 def results_of(
     contents: Sequence[bytes], classifier: Classifier, service: Service, second: Classifier | None = None
 ) -> Iterator[Result]:
-    """Return the results without the progress."""
+    """Yield the results without the progress."""
     return (step for step in classify(contents, classifier, service, second) if not isinstance(step, SlicesDone))
 
 

@@ -13,7 +13,7 @@ def keep_memory_together() -> None:
 
 
 def give_back_memory() -> None:
-    """Return unused memory to the operating system: loading a network leaves as much behind as it holds."""
+    """Give unused memory back to the operating system: loading a network leaves as much behind as it holds."""
     gc.collect()
     # Of the GNU C library alone.
     with contextlib.suppress(OSError, AttributeError):

@@ -37,7 +37,7 @@ class Engine(Protocol):
     """Turns units into rows: locally or on a cluster."""
 
     def rows(self, units: Iterable[Unit]) -> Iterator[list[Row]]:
-        """Return all rows of one or more units at a time, in any order."""
+        """Yield all rows of one or more units at a time, in any order."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Todo:
     n_left: int
 
     def units(self) -> Iterator[Unit]:
-        """Return the units that have no rows yet."""
+        """Yield the units that have no rows yet."""
         with self.file.open(encoding="utf-8") as lines:
             yield from map(Unit.from_line, lines)
 

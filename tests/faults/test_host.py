@@ -58,7 +58,7 @@ def _code(reply: Reply) -> str:
 
 @pytest.fixture
 def full_folder(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder on a file system without a free byte."""
+    """Yield a folder on a file system without a free byte."""
     folder = tmp_path / "full"
     folder.mkdir()
     made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)], capture_output=True)

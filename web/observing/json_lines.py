@@ -39,7 +39,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[dict[str, Any]]:
-    """Return the exception and its causes: type and places, without messages that may quote a file."""
+    """Yield the exception and its causes: type and places, without messages that may quote a file."""
     while error is not None:
         described = {"type": type(error).__name__, "places": _places(error.__traceback__)}
         yield {**described, "message": str(error)} if isinstance(error, _ABOUT_CODE) else described

@@ -83,7 +83,7 @@ class GuardedThreadWorker(ThreadWorker):
             time.sleep(_NO_FILES_SECONDS)
 
     def enqueue_req(self, conn: Any) -> None:
-        """Return a connection a thread when it has sent something; until then it waits in the main loop."""
+        """Hand a connection that has sent something to a thread; a new one waits in the main loop."""
         if self.cfg.is_ssl:
             super().enqueue_req(conn)
         elif isinstance(conn.sock, GuardedSocket):

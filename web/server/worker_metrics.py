@@ -19,7 +19,7 @@ def make_folder(folder: Path) -> None:
 
 
 def take_seat(server: Any, worker: Any) -> None:
-    """Return a starting worker the lowest seat that no living worker has."""
+    """Assign a starting worker the lowest seat that no living worker has."""
     taken = {other.seat for other in server.WORKERS.values()}
     worker.seat = next(seat for seat in range(len(taken) + 1) if seat not in taken)
 

@@ -169,7 +169,7 @@ def read_header(content: bytes) -> Header:
 
 
 def with_usual_values(dataset: Dataset) -> bool:
-    """Return tags on the pixels that writers often leave out the values that viewers take; return whether any lacked.
+    """Fill in the pixel tags that writers often leave out, as viewers do; return whether any was missing.
 
     Source: DICOM PS3.3, C.7.6.3; all of them are required there.
     """

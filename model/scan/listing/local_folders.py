@@ -28,7 +28,7 @@ class FolderWalk:
             self._seen.add(place)
 
     def files(self, top: str) -> Iterator[Input]:
-        """Return the files under a folder; an unreadable folder is returned itself and so gets a row."""
+        """Yield the files under a folder; of an unreadable folder the folder itself, which gets a row."""
         waiting = [top]
         while waiting:
             folder = waiting.pop()
@@ -39,7 +39,7 @@ class FolderWalk:
                 yield from self._files_of(folder, waiting)
 
     def behind_links(self) -> Iterator[Input]:
-        """Return the files of linked folders that were not walked otherwise."""
+        """Yield the files of linked folders that were not walked otherwise."""
         while self._links:
             links, self._links = self._links, []
             for link in links:

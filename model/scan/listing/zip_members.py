@@ -20,9 +20,9 @@ def is_named_zip(address: str) -> bool:
 
 
 def members(archive: Input, file: BinaryIO) -> Iterator[Input]:
-    """Return the files of a zip file; the zip file itself if it cannot be opened, to get a row.
+    """Yield the files of a zip file; the zip file itself if it cannot be opened, to get a row.
 
-    Of several files of one name all are returned, the second as "name#2".
+    Several files of one name are all yielded, the second as "name#2".
     """
     try:
         with zipfile.ZipFile(file) as opened:

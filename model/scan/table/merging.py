@@ -73,13 +73,13 @@ def merge(folder: Path, class_names: Sequence[str]) -> Summary:
 
 
 def _in_python(table: Any) -> Iterator[list[dict[str, Any]]]:
-    """Return rows as dictionaries, some at a time: they take far more memory than in the table."""
+    """Yield rows as dictionaries, some at a time: they take far more memory than in the table."""
     for batch in table.to_batches(max_chunksize=_DICTIONARIES_AT_ONCE):
         yield batch.to_pylist()
 
 
 def _sorted_tables(files: Sequence[Path], class_names: Sequence[str]) -> Iterator[Any]:
-    """Return all rows by path, in tables that fit into memory: each reads only those parts that reach into it."""
+    """Yield all rows by path, in tables that fit into memory: each reads only those parts that reach into it."""
     reaches = [_Reach(file) for file in files]
     bounds = _bounds(reaches)
     for start, end in zip(["", *bounds], [*bounds, None], strict=True):

@@ -81,7 +81,7 @@ class Parts:
         self._n += 1
 
     def read(self, names: Sequence[str]) -> Iterator[tuple[Path, Any]]:
-        """Return each part with these columns of it."""
+        """Yield each part with these columns of it."""
         for file in self.files():
             yield file, read_part(file, columns=list(names))
 

@@ -72,7 +72,7 @@ class Predictor:
         self._readers.close()
 
     def rows(self, units: Iterable[Unit]) -> Iterator[list[Row]]:
-        """Return the rows of every unit, in the order in which units are done.
+        """Yield the rows of every unit, in the order in which units are done.
 
         Raises:
             ScanError: the decoding processes do not start.

@@ -71,7 +71,7 @@ class RayEngine:
         self._ray.shutdown()
 
     def rows(self, units: Iterable[Unit]) -> Iterator[list[Row]]:
-        """Return the rows of all units, as the actors finish them."""
+        """Yield the rows of all units, as the actors finish them."""
         for wave in _in_groups(units, _PER_WAVE):
             yield from self._wave(wave)
 

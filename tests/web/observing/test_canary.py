@@ -60,7 +60,7 @@ def named_files() -> dict[str, bytes]:
 
 
 def bodies() -> Iterator[tuple[str, bytes]]:
-    """Return the bodies to send, by name: each file whole, cut off, and with a changed byte; and odd forms."""
+    """Yield the bodies to send, by name: each file whole, cut off, and with a changed byte; and odd forms."""
     for kind, content in named_files().items():
         assert TRACE.search(content), kind
         yield kind, part("files", content)
@@ -122,7 +122,7 @@ def unpacked(answer: bytes) -> bytes:
 
 
 def malformed() -> Iterator[bytes]:
-    """Return requests that are invalid HTTP and never reach the app."""
+    """Yield requests that are invalid HTTP and never reach the app."""
     canary = CANARY.encode()
     yield canary + b"\r\n\r\n"
     yield b"GET /" + canary + b" HTTP/9.9\r\n\r\n"

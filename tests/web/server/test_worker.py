@@ -34,7 +34,7 @@ BODY = b"POST /bytes HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n..."
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, int]]:
-    """Return the port and the master's process id."""
+    """Yield the port and the master's process id."""
     configuration = tmp_path_factory.mktemp("gunicorn") / "conf.py"
     configuration.write_text(CONFIGURATION)
     port = free_port()
