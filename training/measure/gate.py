@@ -18,7 +18,7 @@ from training.data.outsiders import TEST_KINDS, TUNING_KINDS
 from training.errors import DataError
 from training.feed.augmentation import inside_head
 from training.figures import Figures
-from training.measure.linear_gate import fit_linear_gate, let_through_unseen
+from training.measure.linear_gate import fit_linear_gate, largest_distance, let_through_unseen
 from training.measure.passes import answers_of
 from training.measure.trust import group_folds
 
@@ -27,8 +27,6 @@ _SUFFIXES = {".png", ".jpg", ".jpeg"}
 N_DIRECTIONS = 32
 # Images that span the plane: a few dozen for each direction.
 N_FOR_PLANE = 1500
-# At least this share of the validation images is accepted, over all forms.
-LET_THROUGH = 0.99
 # Thickness of the removed skull, as a share of the side: by itself, and before brain extraction.
 _SHELL = 0.07
 _EXTRACTED_SHELL = (0.06, 0.12)
@@ -85,7 +83,7 @@ def fit_gate(
     ]
     kinds = _features_of_kinds(classifier, outsiders, organs)
     gate: AnyGate = fit_linear_gate(spanning, kinds) if organs else _plane(spanning)
-    unseen = let_through_unseen(spanning, np.concatenate(forms), kinds, largest_distance) if organs else {}
+    unseen = let_through_unseen(spanning, np.concatenate(forms), kinds) if organs else {}
     inside = np.stack([gate.distances(of_form) for of_form in forms], axis=1)
     outside = gate.distances(np.concatenate(list(kinds.values())))
     bounded = dataclasses.replace(gate, largest_distance=largest_distance(inside, outside))
@@ -172,16 +170,6 @@ def _folders_of_organs(organs: Path) -> list[Path]:
             f"Received {len(found)}. Choose another --not-brain-mri, or leave it out."
         )
     return found
-
-
-def largest_distance(inside: NDArray[np.float32], outside: NDArray[np.float32]) -> float:
-    """Return the threshold between distances of brain MRI, float32 (n,) or (n, forms), and of other images, (m,)."""
-    furthest = float(np.quantile(inside, LET_THROUGH))
-    if not outside.size:
-        return furthest
-    nearest = float(np.quantile(outside, 1 - LET_THROUGH))
-    # Halfway on the scale of ratios: brain MRI of other sources is further out than validation.
-    return max(furthest, float(np.sqrt(furthest * nearest)))
 
 
 def refused_by_other_groups(

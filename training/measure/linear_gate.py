@@ -1,6 +1,6 @@
-"""Fit the plane between brain MRI and other images, and measure it on kinds that it was not fitted to."""
+"""Fit the plane between brain MRI and other images, choose a threshold, and measure both on kinds not fitted to."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from model.answers.gate import LinearGate
 
 # Inverse strength of the pull towards zero, for standardized features: some hundred images against as many channels.
 _C = 0.03
+# At least this share of the validation images is accepted, over all forms.
+LET_THROUGH = 0.99
 
 
 def fit_linear_gate(inside: NDArray[np.float32], outside: Mapping[str, NDArray[np.float32]]) -> LinearGate:
@@ -27,14 +29,22 @@ def fit_linear_gate(inside: NDArray[np.float32], outside: Mapping[str, NDArray[n
     return LinearGate(mean, deviation, fitted.coef_[0].astype(np.float32), fitted.intercept_[0].astype(np.float32), 1.0)
 
 
+def largest_distance(inside: NDArray[np.float32], outside: NDArray[np.float32]) -> float:
+    """Return the threshold between distances of brain MRI, float32 (n,) or (n, forms), and of other images, (m,)."""
+    furthest = float(np.quantile(inside, LET_THROUGH))
+    if not outside.size:
+        return furthest
+    nearest = float(np.quantile(outside, 1 - LET_THROUGH))
+    # Halfway on the scale of ratios: brain MRI of other sources is further out than validation.
+    return max(furthest, float(np.sqrt(furthest * nearest)))
+
+
 def let_through_unseen(
-    fitting: NDArray[np.float32], inside: NDArray[np.float32], outside: Mapping[str, NDArray[np.float32]],
-    largest_distance: Callable[[NDArray[np.float32], NDArray[np.float32]], float],
-) -> dict[str, float]:  # fmt: skip
+    fitting: NDArray[np.float32], inside: NDArray[np.float32], outside: Mapping[str, NDArray[np.float32]]
+) -> dict[str, float]:
     """Return the share of each kind that is accepted by a gate fitted without it.
 
-    fitting, inside: float32 (n, channels), of brain MRI for fitting the gates, and for choosing their thresholds;
-    largest_distance: chooses a threshold between the distances of both sides.
+    fitting, inside: float32 (n, channels), of brain MRI for fitting the gates, and for choosing their thresholds.
     """
     shares = {}
     for kind, features in outside.items():

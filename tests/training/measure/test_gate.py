@@ -12,7 +12,8 @@ from model.network.classifier import Classifier
 from model.network.keras_import import import_keras
 from tests.support.networks import save_with_card
 from training.errors import DataError
-from training.measure.gate import extracted_brains, fit_gate, largest_distance, refused_by_other_groups, without_skulls
+from training.measure.gate import extracted_brains, fit_gate, refused_by_other_groups, without_skulls
+from training.measure.linear_gate import largest_distance
 from training.measure.passes import answers_of
 
 
@@ -103,10 +104,3 @@ def test_gate_is_fitted_to_heads_without_skull_and_to_extracted_brains_too(tmp_p
     assert (told_apart.inside > told_apart.gate.largest_distance).mean() < 0.02
     with pytest.raises(DataError, match="--not-brain-mri"):
         fit_gate(classifier, training, validation, measured, tmp_path, 0, tmp_path / "nowhere")
-
-
-def test_bound_of_the_gate_lies_between_brain_mri_and_what_is_none() -> None:
-    inside, outside = np.full(100, 2.0, np.float32), np.full(50, 8.0, np.float32)
-    assert largest_distance(inside, outside) == pytest.approx(4.0)
-    # If the two overlap, brain MRI is accepted.
-    assert largest_distance(inside, outside / 8) == pytest.approx(2.0)

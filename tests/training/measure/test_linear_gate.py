@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from training.measure.gate import largest_distance
-from training.measure.linear_gate import fit_linear_gate, let_through_unseen
+from training.measure.linear_gate import fit_linear_gate, largest_distance, let_through_unseen
 
 
 def test_gate_between_brain_mri_and_other_organs_is_measured_on_kinds_that_it_was_not_shown() -> None:
@@ -19,6 +18,13 @@ def test_gate_between_brain_mri_and_other_organs_is_measured_on_kinds_that_it_wa
     bound = largest_distance(gate.distances(brains[300:]), np.zeros(0, np.float32))
     assert (gate.distances(brains[300:]) <= bound).mean() == pytest.approx(0.99, abs=0.01)
     assert (gate.distances(outside["heart"]) <= bound).mean() < 0.05
-    unseen = let_through_unseen(brains[:300], brains[300:], outside, largest_distance)
+    unseen = let_through_unseen(brains[:300], brains[300:], outside)
     assert unseen["spine"] < 0.1
     assert unseen["a brain"] > 0.8
+
+
+def test_bound_of_the_gate_lies_between_brain_mri_and_what_is_none() -> None:
+    inside, outside = np.full(100, 2.0, np.float32), np.full(50, 8.0, np.float32)
+    assert largest_distance(inside, outside) == pytest.approx(4.0)
+    # If the two overlap, brain MRI is accepted.
+    assert largest_distance(inside, outside / 8) == pytest.approx(2.0)
