@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from model.card import DISCLAIMER, WEIGHTS_FOLDER
 from model.network.classifier import Classifier
+from model.reading.one_file import FORMATS_IN_WORDS
 from tests.support.client import multipart, sample
 from tests.support.networks import save_tiny_model
 from tests.support.samples import TOP, sample_bytes
@@ -40,6 +41,14 @@ def test_form_offers_a_field_for_files_and_every_sample(client: FlaskClient) -> 
     assert re.findall(r'type="file" id="(\w+)"', page) == ["files", "camera"]
     assert re.findall(r'name="sample" value="(\w+)"', page) == [*SAMPLES]
     assert DISCLAIMER in page
+
+
+def test_form_names_every_format_that_is_read_in_both_languages(client: FlaskClient) -> None:
+    formats = set(re.split(", | or ", FORMATS_IN_WORDS.template))
+    assert {"HEIC", "DICOM", "MATLAB 7.3"} <= formats
+    for language in ("en", "fr"):
+        hint = text_of(re.findall(r'id="files-hint">(.*?)</p>', client.get(f"/?lang={language}").text, re.DOTALL)[0])
+        assert [name for name in formats if name not in hint] == []
 
 
 def test_upload_shows_probabilities_evidence_for_each_class_a_second_opinion_and_the_disclaimer(
