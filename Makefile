@@ -129,7 +129,7 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.serve-stamp: requirements.txt | $(VENV)/bin/python
-	@echo "Installing what serving needs: about 120 MB to download, about a minute. This is done once."
+	@echo "Installing what serving needs: about 125 MB to download, about a minute. This is done once."
 	$(PIP_INSTALL) -r requirements.txt
 	@touch $@
 
