@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from model.errors import UnsuitableImage
-from model.preprocessing import HeadBox, find_head, grey_percentiles, place_in_picture, preprocess, within_margin
+from model.preprocessing import (
+    HeadBox,
+    find_head,
+    grey_percentiles,
+    has_contrast,
+    place_in_picture,
+    preprocess,
+    stretch_grey_levels,
+    within_margin,
+)
 
 
 def head_at(top: int, left: int, height: int = 60, width: int = 40, shape: tuple[int, int] = (200, 160)) -> np.ndarray:
@@ -77,6 +86,26 @@ def test_argument_is_left_as_it_was() -> None:
 def test_flat_picture_is_unsuitable(level: int) -> None:
     with pytest.raises(UnsuitableImage):
         preprocess(np.full((50, 50), level, np.uint8), 32)
+
+
+def test_small_lesion_keeps_its_grey_level_and_a_few_stray_pixels_leave_the_others_as_they_are() -> None:
+    head = np.full(10_000, 100, np.uint8)
+    # 0.8 % of a head are a lesion of 15 mm; here that much is dark, and as much bright. 0.2 % more are noise.
+    head[:100], head[-100:] = 30, 200
+    head[:20], head[-20:] = 0, 255
+    # By hand: 30 and 200 become black and white, and 100 becomes 255 * (100 - 30) / (200 - 30) = 105.
+    assert [*np.unique(stretch_grey_levels(head.reshape(100, 100)))] == [0, 105, 255]
+
+
+@pytest.mark.parametrize(("difference", "is_taken"), [(7, False), (8, True)])
+def test_image_whose_grey_levels_differ_by_less_than_eight_is_flat(difference: int, is_taken: bool) -> None:
+    # Compression leaves a few levels of noise in an empty image.
+    image = np.full((60, 60), 100, np.uint8)
+    image[20:40] += difference
+    assert has_contrast(image) == is_taken
+    if not is_taken:
+        with pytest.raises(UnsuitableImage, match="one flat grey"):
+            preprocess(image, 32)
 
 
 def test_map_is_laid_over_the_part_that_the_network_saw() -> None:

@@ -32,10 +32,11 @@ def downloads(page: str) -> tuple[list[dict[str, str]], list[dict]]:
     return list(csv.DictReader(io.StringIO(table))), json.loads(results)["results"]
 
 
-def test_table_and_json_count_the_slices_of_a_volume_from_one(client: FlaskClient, tmp_path: Path) -> None:
+def test_page_table_and_json_count_the_slices_of_a_volume_from_one(client: FlaskClient, tmp_path: Path) -> None:
     page = post(client, made_volume(tmp_path, n_slices=4).read_bytes(), path="/").text
     (volume, *slices), (result,) = downloads(page)
     assert [int(row["slice"]) for row in slices] == [row["slice_index"] for row in result["slices"]]
+    assert re.findall(r'name="slice-1" id="[^"]*" value="(\d+)"', page) == [row["slice"] for row in slices]
     assert slices[0]["slice"] == "1"
     assert int(volume["slice"]) == result["key_slice"]
     assert (int(volume["first_slice"]), int(volume["last_slice"])) == (result["first_slice"], result["last_slice"])
