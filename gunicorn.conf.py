@@ -51,6 +51,8 @@ def pre_fork(server, worker):
 def post_fork(server, worker):
     """Prepare a worker, in itself."""
     worker_metrics.write_at_seat(worker)
+    # Whatever --bind or systemd said instead: the app allows larger uploads where only this machine is served.
+    os.environ["BIND"] = addresses.most_open_host(listener.getsockname() for listener in worker.sockets)
     # For a whole request, and again for its answer; moving on at 2 Mbit/s or more takes nothing of it.
     worker.receive_seconds = 15
 

@@ -154,7 +154,7 @@ def load_settings(changes: Mapping[str, Any] | None = None) -> Settings:
 
 
 def _serves_this_machine_alone(values: Mapping[str, Any]) -> bool:
-    """Return whether gunicorn.conf.py binds to this machine, and no proxy brings others' requests."""
+    """Return whether the server listens to this machine only, as gunicorn.conf.py says in BIND, and no proxy is set."""
     return os.environ.get("BIND", "127.0.0.1") in _THIS_MACHINE and not values.get("proxy_hops")
 
 

@@ -98,6 +98,7 @@ def trust_sentences(evaluation: Evaluation) -> Iterable[str]:
         f"Certain answers: {selective.coverage:.3f} of the images, wrong in {share(selective.error_among_certain)}. "
         f"Area under the risk-coverage curve {selective.area_under_risk_coverage:.3f}."
     )
+    yield f'Certain "no tumor": {selective.n_certain_no_tumor} images; {selective.n_tumors_among_these} have a tumor.'
     if evaluation.model.gate:
         yield f"Refused as not a brain MRI: {evaluation.refused_by_gate:.3f}."
     else:

@@ -71,6 +71,9 @@ class Selective(Figures):
     curve: list[Risk]
     # Earlier evaluations also counted refused images as certain.
     refused_are_not_certain: bool | None = None
+    # Number of images that are certainly called "no tumor", and of those among them that have one.
+    n_certain_no_tumor: int | None = None
+    n_tumors_among_these: int | None = None
 
 
 @dataclass(frozen=True)
@@ -296,8 +299,14 @@ def trust_figures(
     """Return all figures for calibrated probabilities; answered: bool, (n,), images that the gate accepts."""
     healthy = list(class_names).index("no_tumor")
     certain = certain_answers(probabilities, decision, healthy) & answered
+    certain_none = certain & (probabilities.argmax(axis=1) == healthy)
     return TrustFigures(
         calibration=calibration(labels, probabilities),
-        selective=replace(selective(labels, probabilities, certain), refused_are_not_certain=True),
+        selective=replace(
+            selective(labels, probabilities, certain),
+            refused_are_not_certain=True,
+            n_certain_no_tumor=int(certain_none.sum()),
+            n_tumors_among_these=int((certain_none & (labels != healthy)).sum()),
+        ),
         tumor_presence=tumor_presence(labels != healthy, 1 - probabilities[:, healthy], decision.tumor_from),
     )

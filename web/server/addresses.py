@@ -33,6 +33,12 @@ def page_address(addresses: Iterable[tuple[str, int] | str]) -> str:
     return ""
 
 
+def most_open_host(addresses: Iterable[tuple[str, int] | str]) -> str:
+    """Return the host of the first address that is not this machine's alone, else of the first; a path for a socket."""
+    hosts = [address if isinstance(address, str) else address[0] for address in addresses]
+    return next((host for host in hosts if host not in ("127.0.0.1", "::1")), hosts[0])
+
+
 def _why_not(host: str, port: int) -> str:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:

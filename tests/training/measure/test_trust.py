@@ -15,6 +15,7 @@ from training.measure.trust import (
     fit_temperature,
     operating_point,
     selective,
+    trust_figures,
     tumor_presence,
 )
 
@@ -187,3 +188,13 @@ def test_temperature_rises_when_changed_looks_are_read_worse() -> None:
     labels, raw = overconfident(spread=5)
     worse = raw[np.random.default_rng(1).permutation(len(raw))]
     assert choose_decision(labels, raw, 2, worse).temperature > choose_decision(labels, raw, 2).temperature * 1.2
+
+
+def test_tumors_that_are_certainly_called_none_are_counted() -> None:
+    # No tumor is the first class; certain from 0.9 on.
+    no_tumor = np.array([0.95, 0.92, 0.8, 0.97, 0.05], np.float32)
+    labels = np.array([0, 1, 1, 1, 1])
+    accepted = np.array([True, True, True, False, True])
+    probabilities = np.stack([no_tumor, 1 - no_tumor], axis=1)
+    figures = trust_figures(labels, probabilities, Decision(1.0, 0.9, 0.5), ("no_tumor", "tumor"), accepted)
+    assert (figures.selective.n_certain_no_tumor, figures.selective.n_tumors_among_these) == (2, 1)
