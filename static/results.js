@@ -176,7 +176,7 @@ export class ResultTable {
     const [ill, found] = [n((row) => row.isIll), n((row) => row.isIll && row.says === "tumor")];
     const [well, cleared] = [n((row) => !row.isIll), n((row) => !row.isIll && row.says === "no_tumor")];
     const percent = (/** @type {number} */ part, /** @type {number} */ whole) =>
-      whole ? `${Math.round((100 * part) / whole)} %` : "–";
+      whole ? fill(this.page.texts.percent, { n: Math.round((100 * part) / whole) }) : "–";
     line.textContent = fill(this.page.texts.score, {
       n: marked.length, right: n((row) => row.verdict === "right"), wrong: n((row) => row.verdict === "wrong"),
       unclear: n((row) => row.verdict === "unclear"), found, ill, cleared, well,

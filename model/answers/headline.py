@@ -13,7 +13,7 @@ KINDS = {
     "meningioma": Sentence("meningioma"),
     "pituitary": Sentence("pituitary tumor"),
 }
-_OVER, _UNDER = Sentence("over 99 %"), Sentence("under 1 %")
+_OVER, _UNDER = Sentence("over 99%"), Sentence("under 1%")
 _DISAGREE = Sentence("The two models disagree: do not rely on either.")
 _NOT_BRAIN = Sentence("Not a brain MRI.")
 _NO_TUMOR = Sentence("No sign of a tumor.")
@@ -139,7 +139,7 @@ def _added(first: Answer, second: Answer) -> Sentence:
 
 
 def _percent(probability: float) -> Sentence:
-    return Sentence("{n} %", n=round(100 * probability))
+    return Sentence("{n}%", n=round(100 * probability))
 
 
 def _both(first: Sentence, second: Sentence) -> Sentence:

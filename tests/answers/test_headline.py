@@ -43,22 +43,22 @@ def volume(glioma: float, decision: Decision, distance: float = 0.0) -> VolumeSu
 
 GLIOMA, HEALTHY, UNCLEAR = kinds(0.97, 0.01, 0.02, 0), kinds(0.01, 0, 0.99, 0), kinds(0.3, 0.13, 0.57, 0)
 WHICH, STRANGE = kinds(0.905, 0.091, 0.003, 0.001), kinds(0, 0, 1, 0, distance=2)
-OPEN = "Unclear whether there is a tumor (43 %)."
-OPEN_KIND = "Tumor likely. Which kind is unclear: glioma 90 %, meningioma 9 %."
+OPEN = "Unclear whether there is a tumor (43%)."
+OPEN_KIND = "Tumor likely. Which kind is unclear: glioma 90%, meningioma 9%."
 
 
 @pytest.mark.parametrize(
     ("first", "second", "text", "tone"),
     [
         # One network alone.
-        (GLIOMA, None, "Tumor likely: glioma (97 %).", Tone.SURE),
+        (GLIOMA, None, "Tumor likely: glioma (97%).", Tone.SURE),
         (WHICH, None, OPEN_KIND, Tone.UNSURE),
-        (tumor(0.995), None, "Tumor likely (over 99 %).", Tone.SURE),
+        (tumor(0.995), None, "Tumor likely (over 99%).", Tone.SURE),
         (HEALTHY, None, "No sign of a tumor.", Tone.SURE),
         (UNCLEAR, None, OPEN, Tone.UNSURE),
         (STRANGE, None, "Not a brain MRI.", Tone.UNSURE),
         # Two that agree.
-        (GLIOMA, tumor(0.98), "Tumor likely: glioma (97 %).", Tone.SURE),
+        (GLIOMA, tumor(0.98), "Tumor likely: glioma (97%).", Tone.SURE),
         (WHICH, tumor(0.98), OPEN_KIND, Tone.UNSURE),
         (HEALTHY, tumor(0.02), "No sign of a tumor.", Tone.SURE),
         (UNCLEAR, tumor(0.5), OPEN, Tone.UNSURE),
@@ -67,12 +67,12 @@ OPEN_KIND = "Tumor likely. Which kind is unclear: glioma 90 %, meningioma 9 %."
         (WHICH, tumor(0.02), "The two models disagree: do not rely on either.", Tone.DISAGREE),
         (HEALTHY, tumor(0.98), "The two models disagree: do not rely on either.", Tone.DISAGREE),
         # One is sure, the other not.
-        (GLIOMA, tumor(0.2), "Tumor likely: glioma (97 %). The second model is not sure (20 %).", Tone.UNSURE),
-        (HEALTHY, tumor(0.7), "No sign of a tumor. The second model is not sure (70 %).", Tone.UNSURE),
-        (UNCLEAR, tumor(0.98), f"{OPEN} The second model says tumor (98 %).", Tone.UNSURE),
-        (UNCLEAR, tumor(0), f"{OPEN} The second model says no tumor (under 1 %).", Tone.UNSURE),
+        (GLIOMA, tumor(0.2), "Tumor likely: glioma (97%). The second model is not sure (20%).", Tone.UNSURE),
+        (HEALTHY, tumor(0.7), "No sign of a tumor. The second model is not sure (70%).", Tone.UNSURE),
+        (UNCLEAR, tumor(0.98), f"{OPEN} The second model says tumor (98%).", Tone.UNSURE),
+        (UNCLEAR, tumor(0), f"{OPEN} The second model says no tumor (under 1%).", Tone.UNSURE),
         # Two kinds.
-        (GLIOMA, kinds(0, 1, 0, 0), "Tumor likely: glioma (97 %). The second model says meningioma.", Tone.UNSURE),
+        (GLIOMA, kinds(0, 1, 0, 0), "Tumor likely: glioma (97%). The second model says meningioma.", Tone.UNSURE),
         # One of them finds no brain.
         (
             HEALTHY, tumor(0, distance=2),
@@ -87,12 +87,12 @@ OPEN_KIND = "Tumor likely. Which kind is unclear: glioma 90 %, meningioma 9 %."
         ),
         (
             volume(0, Decision(volume_false_alarms=0.4)), tumor(1),
-            "Unclear: this model calls 40 % of healthy volumes a tumor. See the chart.", Tone.UNSURE,
+            "Unclear: this model calls 40% of healthy volumes a tumor. See the chart.", Tone.UNSURE,
         ),
-        (volume(0.96, Decision(volume_false_alarms=0.05)), None, "Tumor likely: glioma (96 %).", Tone.SURE),
+        (volume(0.96, Decision(volume_false_alarms=0.05)), None, "Tumor likely: glioma (96%).", Tone.SURE),
         (volume(0, Decision(volume_false_alarms=0.05)), None, "No sign of a tumor.", Tone.SURE),
         # A second network that was not measured on volumes adds no doubt.
-        (volume(0.96, Decision(volume_false_alarms=0.05)), volume(0, BOUND), "Tumor likely: glioma (96 %).", Tone.SURE),
+        (volume(0.96, Decision(volume_false_alarms=0.05)), volume(0, BOUND), "Tumor likely: glioma (96%).", Tone.SURE),
         (volume(0, BOUND, distance=2), None, "Not a brain MRI.", Tone.UNSURE),
     ],
 )  # fmt: skip
@@ -105,7 +105,7 @@ def test_headline_is_made_of_both_questions_and_both_networks(
 
 @pytest.mark.parametrize(
     ("probability", "text"),
-    [(1, "over 99 %"), (0.991, "over 99 %"), (0.99, "99 %"), (0.434, "43 %"), (0.01, "1 %"), (0.009, "under 1 %")],
+    [(1, "over 99%"), (0.991, "over 99%"), (0.99, "99%"), (0.434, "43%"), (0.01, "1%"), (0.009, "under 1%")],
 )
 def test_probability_has_no_decimals_and_is_never_all_or_nothing(probability: float, text: str) -> None:
     assert share(probability) == text
@@ -114,11 +114,11 @@ def test_probability_has_no_decimals_and_is_never_all_or_nothing(probability: fl
 @pytest.mark.parametrize(
     ("decision", "words"),
     [
-        (BOUND, ["94 % on", "under 6 %", "kind is named from 94 %"]),
-        (Decision(), ["50 % on", "under 50 %"]),
+        (BOUND, ["94% on", "under 6%", "kind is named from 94%"]),
+        (Decision(), ["50% on", "under 50%"]),
         (
             Decision(healthy_below=0.2, certain_tumor_from=0.8, kind_from=0.7),
-            ["80 % on", "under 20 %", "makes up 70 % of the tumor"],
+            ["80% on", "under 20%", "makes up 70% of the tumor"],
         ),
         (Decision(uncertain_below=1.5), ["not sure of anything"]),
     ],
@@ -130,4 +130,4 @@ def test_bounds_are_named(decision: Decision, words: Sequence[str]) -> None:
 
 
 def test_bound_of_volumes_is_named_where_there_is_one() -> None:
-    assert "87 % on" in bounds(Decision(volume_tumor_from=0.87), is_volume=True, has_kinds=True)
+    assert "87% on" in bounds(Decision(volume_tumor_from=0.87), is_volume=True, has_kinds=True)

@@ -19,7 +19,7 @@ _READING: dict[str, Any] = {
     "model_version": "1.0.0",
     "model_sha256": _WEIGHTS,
     **_OPINION,
-    "headline": "Tumor likely: glioma (over 99 %).",
+    "headline": "Tumor likely: glioma (over 99%).",
     "reason": "",
     "notes": [],
     "seconds": 0.126,

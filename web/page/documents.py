@@ -46,6 +46,8 @@ def document(name: str) -> str:
     translated = _TOP / "docs" / chosen_language() / Path(file_name).name
     language, file = (chosen_language(), translated) if translated.is_file() else ("en", _TOP / file_name)
     text = as_html(file.read_text(encoding="utf-8"))
+    if language == "fr":
+        text = unbroken(text)
     return render_template("document.html", title=title, text=text, language=language, disclaimer=DISCLAIMER)
 
 
@@ -78,6 +80,13 @@ def _without_files(tokens: Iterable["Token"]) -> Iterator["Token"]:
             leads_out = str(token.attrs["href"]).startswith(("http://", "https://"))
         if token.type != "image" and (leads_out or token.type not in ("link_open", "link_close")):
             yield token
+
+
+def unbroken(html: Markup) -> Markup:
+    """Return French HTML whose lines never break before a high mark or within guillemets; code stays as it is."""
+    return Markup(
+        re.sub(r"(<code>.*?</code>)| (?=[:;?!%»])|(?<=«) ", lambda m: m[1] or "\u202f", html, flags=re.DOTALL)
+    )
 
 
 @blueprint.app_context_processor

@@ -82,6 +82,10 @@ def test_every_sentence_is_translated_and_its_values_kept(language: str) -> None
         assert sorted(values.findall(text)) == sorted(values.findall(translation)), text
 
 
+def test_french_lines_do_not_break_before_a_high_mark_or_in_guillemets() -> None:
+    assert [m.string for m in catalogue.read("fr") if m.id and re.search(r" [:;?!%»]|« ", m.string)] == []
+
+
 @pytest.mark.parametrize("language", list(web.languages.languages.LANGUAGES)[1:])
 def test_compiled_catalogue_is_that_of_the_translators(language: str) -> None:
     file = catalogue.po_file(language).with_suffix(".mo")

@@ -19,6 +19,7 @@ from model.network.classifier import Classifier
 from model.reading.one_file import FORMATS_IN_WORDS
 from tests.support.client import multipart, sample
 from tests.support.networks import save_tiny_model
+from tests.support.page_states import made_volume
 from tests.support.samples import TOP, sample_bytes
 from web.page.documents import DOCUMENTS, VERSION, as_html
 from web.page.views import SAMPLES
@@ -110,10 +111,23 @@ def test_two_models_that_contradict_each_other_are_noticed_and_no_others(
     classifiers = {"xception": decided[f"xception says {first}"], "vgg16": decided[f"vgg16 says {second}"]}
     client = create_app(classifiers=classifiers).test_client()
     said = text_of(result_of(client.post("/", data={"sample": "glioma"}).text))
-    assert f"Any tumor: {'under 1' if first == 'no_tumor' else 'over 99'} %" in said
+    assert f"Any tumor: {'under 1' if first == 'no_tumor' else 'over 99'}%" in said
     assert f"vgg16 0.1 says: {'No sign of a tumor.' if second == 'no_tumor' else 'Tumor likely'}" in said
     disagree = (first == "no_tumor") != (second == "no_tumor")
     assert ("The two models disagree" in said) == disagree
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_percentages_of_cards_and_table_are_whole_and_written_as_the_language_does(
+    client: FlaskClient, tmp_path: Path, language: str
+) -> None:
+    volume = made_volume(tmp_path).read_bytes()
+    page = client.post(f"/?lang={language}", data={"files": [sample(), (io.BytesIO(volume), "head.nii.gz")]}).text
+    results = re.sub(r"<[^>]+>", " ", page.split("<main")[1].split("<form")[0])
+    written = re.findall(r"([\d.,]*\d)(\s*)%", unescape(results))
+    assert len(written) > 40
+    assert {space for _, space in written} == {"" if language == "en" else "\u202f"}
+    assert [number for number, _ in written if not number.isdigit()] == []
 
 
 @pytest.mark.parametrize(("share", "warns"), [(0.0, True), (0.8, False)])
@@ -222,6 +236,13 @@ def test_table_and_code_of_a_document_can_be_scrolled_with_the_keyboard_and_have
     assert re.findall(r'<(\w+)[^>]* tabindex="0"', html) == ["div", "pre"]
     assert '<th scope="col">a</th>' in html
     assert "style=" not in html
+
+
+def test_lines_of_french_documents_do_not_break_before_a_high_mark_or_in_guillemets(client: FlaskClient) -> None:
+    page = client.get("/documents/use?lang=fr").text.split("<article")[1].split("</article>")[0]
+    prose = re.sub(r"<code>.*?</code>", "", page, flags=re.DOTALL)
+    assert "97\u202f%" in prose
+    assert re.findall(r" [:;?!%»]|« ", prose) == []
 
 
 def test_version_of_the_footer_is_the_projects() -> None:
