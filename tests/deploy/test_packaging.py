@@ -136,6 +136,16 @@ def test_nginx_accepts_its_configuration(tmp_path):
     output_of(program("nginx", "/usr/sbin"), "-t", "-c", str(tmp_path / "nginx.conf"))
 
 
+def test_nginx_accepts_the_example_with_tls(tmp_path):
+    (site, _) = re.findall(r"```nginx\n(.*?)```", (TOP / "docs" / "operate.md").read_text(encoding="utf-8"), re.DOTALL)
+    certificate, key = tmp_path / "fullchain.pem", tmp_path / "privkey.pem"
+    output_of(program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=mri.example.org",
+              "-keyout", str(key), "-out", str(certificate))  # fmt: skip
+    site = site.replace("/etc/ssl/mri.example.org", str(tmp_path))
+    (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{\n{site}}}\n")
+    output_of(program("nginx", "/usr/sbin"), "-t", "-c", str(tmp_path / "nginx.conf"))
+
+
 def test_yamllint_finds_nothing():
     output_of(program("yamllint"), "--strict", ".")
 
