@@ -32,6 +32,22 @@ def test_bright_frame_of_an_export_is_not_the_head() -> None:
     assert find_head(picture) == HeadBox(30, 90, 50, 90)
 
 
+def test_letter_in_the_margin_is_not_the_head() -> None:
+    picture = head_at(30, 50)
+    picture[5:8, 5:7] = 180
+    assert find_head(picture) == HeadBox(30, 90, 50, 90)
+
+
+def test_bright_spot_below_a_fifth_of_the_image_is_no_head_to_crop_to() -> None:
+    assert find_head(head_at(90, 70, height=30, width=30)) == HeadBox(0, 200, 0, 160)
+
+
+def test_speck_in_a_wide_margin_of_a_figure_leaves_the_input_as_it_was() -> None:
+    figure = np.pad(head_at(30, 50), 40, constant_values=255)
+    figure[5, 5] = 0
+    np.testing.assert_array_equal(preprocess(figure, 64).pixels, preprocess(head_at(30, 50), 64).pixels)
+
+
 @pytest.mark.parametrize("level", [90, 255])
 def test_wide_margin_of_a_figure_leaves_the_input_as_it_was(level: int) -> None:
     figure = np.pad(head_at(30, 50), 16, constant_values=level)

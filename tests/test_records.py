@@ -51,6 +51,11 @@ def test_rows_and_records_count_slices_from_1(result: AnsweredVolume) -> None:
         assert volume[column] == record[field] == getattr(result.answer, field) + 1
 
 
+def test_note_on_too_few_pixels_is_in_rows_and_records(result: AnsweredVolume) -> None:
+    assert "too coarse" in page_rows(result, ["0" * 64], 1, "", str)[0]["notes"]
+    assert "too coarse" in " ".join(record_of(result, ["0" * 64])["notes"])
+
+
 def test_every_cell_of_a_row_has_a_column(result: AnsweredVolume) -> None:
     for row in page_rows(result, ["0" * 64], 1, "", str):
         assert set(row) <= {column.name for column in PAGE_COLUMNS}

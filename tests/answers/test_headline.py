@@ -75,7 +75,7 @@ OPEN_KIND = "Tumor likely. Which kind is unclear: glioma 90%, meningioma 9%."
         (GLIOMA, kinds(0, 1, 0, 0), "Tumor likely: glioma (97%). The second model says meningioma.", Tone.UNSURE),
         # One of them finds no brain.
         (
-            HEALTHY, tumor(0, distance=2),
+            HEALTHY, tumor(1, distance=2),
             "No sign of a tumor. The second model does not take this for a brain MRI.", Tone.UNSURE,
         ),
         (STRANGE, tumor(1), "Not a brain MRI.", Tone.UNSURE),

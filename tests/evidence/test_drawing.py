@@ -1,8 +1,11 @@
 """Evidence drawn over an image."""
 
-import numpy as np
+import io
 
-from model.evidence.drawing import in_steps
+import numpy as np
+from PIL import Image
+
+from model.evidence.drawing import in_steps, layer_webp
 from model.evidence.drawing import overlay as draw_overlay
 
 
@@ -25,3 +28,12 @@ def test_image_is_seen_through_the_strongest_evidence() -> None:
     strongest = np.full((8, 8), 255, np.uint8)
     dark, bright = (np.asarray(draw_overlay(np.full((8, 8), grey, np.uint8), strongest))[4, 4, 0] for grey in (0, 200))
     assert bright - int(dark) >= 50
+
+
+def test_evidence_against_a_tumor_is_blue_and_for_one_is_warm() -> None:
+    strength = np.full((16, 16), 200, np.uint8)
+    for is_blue in (False, True):
+        with Image.open(io.BytesIO(layer_webp(strength, is_blue))) as layer:
+            red, _, blue, _ = np.asarray(layer.convert("RGBA"))[8, 8].astype(int)
+        assert (blue - red > 50) == is_blue
+        assert (red - blue > 50) != is_blue

@@ -8,7 +8,12 @@ from tests.support.heads import SLICE, STORED, dicom, grey, series, upright, vol
 
 
 def test_oblong_pixels_are_resampled_to_squares() -> None:
-    assert read_image(dicom(SLICE, PixelSpacing=[2, 1])).pixels.shape == (40, 24)
+    tall = read_image(dicom(SLICE, PixelSpacing=[2, 1]))
+    assert tall.pixels.shape == (40, 24)
+    # The standard names the distance between rows first, people the width.
+    assert "Pixels: 1.0 × 2.0 mm." in map(str, tall.facts)
+    # A twentieth is resampled, a hundredth is not worth it.
+    assert read_image(dicom(SLICE, PixelSpacing=[1, 1.05])).pixels.shape == (20, 25)
     assert read_image(dicom(SLICE, PixelSpacing=[1, 1.01])).pixels.shape == (20, 24)
 
 

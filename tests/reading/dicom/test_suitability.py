@@ -10,7 +10,7 @@ from model.errors import UnsuitableImage
 from model.reading.contents import MriImage
 from model.reading.many_files import read_files
 from model.reading.one_file import read_image
-from tests.support.heads import SLICE, dicom, series
+from tests.support.heads import SLICE, dicom, series, volume_of
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,8 @@ def test_missing_modality_is_read_with_a_note() -> None:
 
 def test_burned_in_annotation_is_warned_about() -> None:
     assert "may be a name" in read_image(dicom(SLICE, BurnedInAnnotation="YES")).notes[0]
+    one_of_many = volume_of([*series()[:-1], *series(BurnedInAnnotation="YES")[-1:]])
+    assert "may be a name" in " ".join(map(str, one_of_many.notes))
 
 
 def test_whole_series_of_another_modality_is_refused_once() -> None:
@@ -61,9 +63,12 @@ def test_whole_series_of_another_modality_is_refused_once() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Invalid value for VR CS")  # scanners write it none the less
+# The last one contains "ARM".
 @pytest.mark.parametrize(
-    "word", ["ENCEPHALE", "TÊTE", "SCHÄDEL", "CEREBELLUM", "CIRCLEOFWILLIS", "UNDEFINED", "ROUTINE", "MRA", "HEADNECK"]
-)
+    "word",
+    ["ENCEPHALE", "TÊTE", "SCHÄDEL", "CEREBELLUM", "CIRCLEOFWILLIS", "UNDEFINED", "ROUTINE", "MRA", "HEADNECK",
+     "PHARMACO"],
+)  # fmt: skip
 def test_word_that_names_no_other_part_of_the_body_is_no_reason_to_refuse(word: str) -> None:
     read_image(dicom(SLICE, BodyPartExamined=word, SpecificCharacterSet="ISO_IR 192"))
 

@@ -36,7 +36,11 @@ def test_slice_without_window_is_stretched_between_its_percentiles() -> None:
     np.testing.assert_array_equal(read_image(dicom(SLICE)).pixels, grey(SLICE))
 
 
-@pytest.mark.parametrize(("center", "width"), [(-5000, 10), (40, 80), (128, 256), (32768, 65535), (0, 4000)])
+# The last three make a tenth of the head white, make air a dark grey, and spread all values over 73 levels.
+@pytest.mark.parametrize(
+    ("center", "width"),
+    [(-5000, 10), (40, 80), (128, 256), (32768, 65535), (0, 4000), (185, 370), (250, 700), (700, 1400)],
+)
 def test_window_that_does_not_fit_the_pixels_is_not_used_and_said_so(center: int, width: int) -> None:
     content = dicom(SLICE, WindowCenter=center, WindowWidth=width)
     assert "does not fit" in read_image(content).notes[-1]

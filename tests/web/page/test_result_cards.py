@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import re
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,22 @@ def test_page_table_and_json_count_the_slices_of_a_volume_from_one(client: Flask
     assert [int(row["slice"]) for row in slices] == [row["slice_index"] for row in result["slices"]]
     assert re.findall(r'name="slice-1" id="[^"]*" value="(\d+)"', page) == [row["slice"] for row in slices]
     assert slices[0]["slice"] == "1"
+    assert f"along slices 1 to 4, highest around slice {result['key_slice']}" in page
+    window = re.findall(r"mean over slices ([\d, ]+),", page)[0].split(", ")
+    assert (window[0], window[-1]) == (volume["first_slice"], volume["last_slice"])
     assert int(volume["slice"]) == result["key_slice"]
     assert (int(volume["first_slice"]), int(volume["last_slice"])) == (result["first_slice"], result["last_slice"])
+
+
+def test_files_of_a_zip_file_are_counted_from_one(client: FlaskClient) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name in ("glioma", "no_tumor"):
+            archive.writestr(f"{name}.jpg", sample_bytes(name))
+    page = post(client, packed.getvalue(), path="/").text
+    headings = re.findall(r'id="result-\d">(.*?)</h3>', page, re.DOTALL)
+    assert ["file 1 of the zip file" in heading for heading in headings] == [True, False]
+    assert ["file 2 of the zip file" in heading for heading in headings] == [False, True]
 
 
 def test_uncertain_volume_is_not_told_to_try_the_neighbouring_slice(uncertain: FlaskClient, tmp_path: Path) -> None:
