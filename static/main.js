@@ -13,8 +13,11 @@ import { fill, ResultTable } from "./results.js";
  * @property {string} sample its name, if it is a sample instead of files
  * @property {HTMLElement} item the row
  * @property {XMLHttpRequest | null} request
- * @property {number} nCards how many cards came so far
+ * @property {HTMLElement[]} cards the cards that came so far
+ * @property {Before[]} before what to do with the cards, if the files are sent again in another language
  */
+
+/** A card before the language changed: removed, or marked with this diagnosis. @typedef {{number: number, isRemoved: boolean, truth: string}} Before */
 
 /**
  * The job in work, if any: its files are being sent or are with the server.
@@ -24,10 +27,10 @@ import { fill, ResultTable } from "./results.js";
 /** One line of an answer. @typedef {{done: number, of: number} | {card: string, row: string}} Line */
 
 /** @type {HTMLFormElement | null} */
-const form = document.querySelector("[data-upload]");
+let form = null;
 /** The sentences, in the page's language. @type {Record<string, string>} */
-const texts = JSON.parse(document.querySelector("#texts")?.textContent ?? "{}");
-const pageTitle = document.title.split(" - ").at(-1) ?? "";
+let texts = {};
+let pageTitle = "";
 /** How many chosen files are named one by one. */
 const MAX_NAMED = 24;
 /** Object URLs of the previews; each is revoked with its image. @type {string[]} */
@@ -36,6 +39,8 @@ let previewUrls = [];
 let chosenFiles = [];
 /** What waits to be sent, in order. @type {Job[]} */
 const queue = [];
+/** All that were asked for, in order: only this page holds their files. @type {Job[]} */
+let jobs = [];
 /** @type {State} */
 let state = { is: "idle" };
 /** How many jobs since the queue was last empty, and how many of them are done. */
@@ -190,12 +195,9 @@ function nextEntries(reader) {
   return new Promise((resolve, reject) => reader.readEntries(resolve, reject));
 }
 
-/**
- * Accept drops anywhere: outside the field, a browser would open the file instead of the page.
- * @param {HTMLElement} field
- */
-function listenForDrops(field) {
-  const mark = (/** @type {boolean} */ over) => field.classList.toggle("drop-over", over);
+/** Accept drops anywhere: outside the field, a browser would open the file instead of the page. */
+function listenForDrops() {
+  const mark = (/** @type {boolean} */ over) => the(HTMLElement, "[data-drop]").classList.toggle("drop-over", over);
   document.addEventListener("dragover", (event) => { event.preventDefault(); mark(true); });
   document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) mark(false); });
   document.addEventListener("drop", (event) => { event.preventDefault(); mark(false); take(event.dataTransfer); });
@@ -222,30 +224,37 @@ async function onSubmit(event) {
   chosenFiles = [];
   showChosen();
   const groups = await grouped(files);
-  const jobs = [];
+  const added = [];
   for (const group of groups) {
     const inZip = group.length === 1 ? await namesInZip(group[0]) : [];
-    jobs.push(enqueue({ name: nameOf(group), files: group, inZip, sample: "" }));
+    added.push(enqueue({ files: group, inZip, sample: "" }));
   }
-  partOf(jobs[0], "name").focus();
+  partOf(added[0], "name").focus();
 }
 
 /** Send a sample, with the same progress. @param {SubmitEvent} event */
 function onSample(event) {
   event.preventDefault();
   const button = /** @type {HTMLButtonElement} */ (event.submitter);
-  const name = fill(texts.sample, { name: button.textContent.trim() });
-  partOf(enqueue({ name, files: [], inZip: [], sample: button.value }), "name").focus();
+  partOf(enqueue({ files: [], inZip: [], sample: button.value }), "name").focus();
+}
+
+/** @param {string} sample @returns {string} */
+function nameOfSample(sample) {
+  return fill(texts.sample, { name: the(HTMLElement, `[name="sample"][value="${sample}"]`).textContent.trim() });
 }
 
 /**
  * Put a job into the queue and its row into the list.
- * @param {Pick<Job, "name" | "files" | "inZip" | "sample">} asked
+ * @param {Pick<Job, "files" | "inZip" | "sample">} asked
+ * @param {Before[]} before
  * @returns {Job}
  */
-function enqueue(asked) {
+function enqueue(asked, before = []) {
   the(HTMLElement, "[data-results]").hidden = false;
-  const job = { ...asked, item: pendingRow(), request: null, nCards: 0 };
+  const name = asked.sample ? nameOfSample(asked.sample) : nameOf(asked.files);
+  const job = { ...asked, name, item: pendingRow(), request: null, cards: [], before };
+  jobs.push(job);
   fillRow(job);
   the(HTMLElement, "[data-result-list]").append(job.item);
   batch.nAll += 1;
@@ -362,13 +371,18 @@ function bodyOf(job) {
   const body = new FormData();
   job.files.forEach((file) => body.append("files", file));
   if (job.sample) body.append("sample", job.sample);
-  body.append("number", String(nextNumber()));
+  body.append("number", String(numberOf(job)));
   return body;
 }
 
 /** Return the number that the next card gets. @returns {number} */
 function nextNumber() {
   return 1 + Math.max(0, ...allCards().map((card) => Number(card.dataset.number)));
+}
+
+/** Return the number of the first card of a job, which it keeps in another language. @param {Job} job @returns {number} */
+function numberOf(job) {
+  return job.before[0]?.number ?? nextNumber();
 }
 
 /** @param {Job} job @param {ProgressEvent} event */
@@ -408,11 +422,13 @@ function showCard(job, line) {
   card.dataset.file = file;
   const item = document.createElement("li");
   item.append(document.adoptNode(card));
+  const before = job.before[job.cards.length];
+  job.cards.push(card);
+  if (before?.isRemoved) return;
   const hasFocus = job.item.contains(document.activeElement);
   job.item.before(item);
-  table?.add(document.adoptNode(row), name);
-  job.nCards += 1;
-  if (hasFocus && job.nCards === 1) the(HTMLElement, item.hidden ? "#results-heading" : "h3", item.hidden ? document : card).focus();
+  table?.add(document.adoptNode(row), name, before?.truth);
+  if (hasFocus && job.cards.length === 1) the(HTMLElement, item.hidden ? "#results-heading" : "h3", item.hidden ? document : card).focus();
 }
 
 /**
@@ -432,7 +448,7 @@ function fileNameOf(job, record) {
 
 /** End a job whose answer is complete or was cut off. @param {Job} job @param {XMLHttpRequest} request */
 function finish(job, request) {
-  if (request.status === 200 && job.nCards) {
+  if (request.status === 200 && job.cards.length) {
     job.item.remove();
     batch.nDone += 1;
   } else {
@@ -452,9 +468,10 @@ function problemDetail(request) {
 
 /** Show the reason in the row, which counts as a result without an answer. @param {Job} job @param {string} reason */
 function refuse(job, reason) {
-  const number = nextNumber();
+  const number = numberOf(job);
   const date = new Date().toISOString().replace(/\.\d+/, "");
   const card = the(HTMLElement, "article", job.item);
+  job.cards.push(card);
   card.dataset.card = "";
   card.dataset.number = String(number);
   card.dataset.file = job.files.map((file) => file.name).join("; ");
@@ -462,7 +479,7 @@ function refuse(job, reason) {
   card.dataset.rows = JSON.stringify([{ number, kind: "refused", error: reason, date }]);
   partOf(job, "name").textContent = fill(texts.numbered, { n: number, name: job.name });
   stop(job, reason);
-  table?.addRefused(number, fill(texts.named, { name: job.name }), reason);
+  table?.addRefused(number, fill(texts.named, { name: job.name }), reason, job.before[0]?.truth);
 }
 
 /** Cancel one job; it does not count as a result. @param {Job} job */
@@ -536,6 +553,7 @@ function csvOf(rows, separator = ",", decimal = ".") {
 function clearResults() {
   if (allCards().length > 1 && !window.confirm(fill(texts.reallyEmpty, { n: allCards().length }))) return;
   queue.length = 0;
+  jobs = [];
   the(HTMLElement, "[data-result-list]").replaceChildren();
   table?.clear();
   the(HTMLElement, "[data-results]").hidden = true;
@@ -608,7 +626,10 @@ function kept(name) {
 function rememberChoices() {
   if (kept("theme")) document.documentElement.dataset.theme = kept("theme");
   document.querySelectorAll("a[hreflang]").forEach((link) => {
-    link.addEventListener("click", () => keep("language", link.getAttribute("hreflang") ?? ""));
+    link.addEventListener("click", (event) => {
+      keep("language", link.getAttribute("hreflang") ?? "");
+      changeLanguage(/** @type {HTMLAnchorElement} */ (link), /** @type {MouseEvent} */ (event));
+    });
   });
   const [language, here] = [kept("language"), new URL(location.href)];
   const isPlain = here.pathname === new URL(form?.action ?? location.href).pathname && !here.searchParams.has("lang");
@@ -617,6 +638,47 @@ function rememberChoices() {
     here.searchParams.set("lang", language);
     location.replace(here);
   }
+}
+
+/** Change the language without losing the list. @param {HTMLAnchorElement} link @param {MouseEvent} event */
+async function changeLanguage(link, event) {
+  const hasFilesOfAll = allCards().every((card) => jobs.some((job) => job.cards.includes(card)));
+  const isEmpty = !jobs.length && !chosenFiles.length;
+  if (!form || isEmpty || !hasFilesOfAll || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  try {
+    const answer = await fetch(link.href);
+    if (!answer.ok) throw new Error(answer.statusText);
+    sendAllAgain(new DOMParser().parseFromString(await answer.text(), "text/html"));
+    history.replaceState(null, "", link.href);
+  } catch {
+    say(texts.broken);
+  }
+}
+
+/** @param {HTMLElement} card @returns {Before} */
+function asItIs(card) {
+  const { number } = card.dataset;
+  return { number: Number(number), isRemoved: !card.isConnected, truth: table?.truthOf(number) ?? "" };
+}
+
+/** Put the words of another page in the place of these, and send all files again: only the server writes cards. @param {Document} page */
+function sendAllAgain(page) {
+  const again = jobs.filter((job) => queue.includes(job) || state.is !== "idle" && state.job === job
+    || job.cards.some((card) => card.isConnected));
+  const before = again.map((job) => [...job.cards.map(asItIs), ...job.before.slice(job.cards.length)]);
+  const inWork = state.is === "idle" ? null : state.job.request;
+  queue.length = 0;
+  jobs = [];
+  batch = { nDone: 0, nAll: 0 };
+  inWork?.abort();
+  document.documentElement.lang = page.documentElement.lang;
+  document.title = page.title;
+  document.body.replaceChildren(...page.body.children);
+  start();
+  showChosen();
+  again.forEach((job, i) => enqueue(job, before[i]));
+  /** @type {HTMLElement | null} */ (document.querySelector("a[hreflang][aria-current]"))?.focus();
 }
 
 /** Let the form send its files one by one, with progress. @param {HTMLFormElement} form */
@@ -629,8 +691,6 @@ function improveForm(form) {
   }));
   form.addEventListener("submit", onSubmit);
   the(HTMLFormElement, "[data-samples]").addEventListener("submit", onSample);
-  listenForDrops(the(HTMLElement, "[data-drop]", form));
-  document.addEventListener("paste", (event) => { if (take(event.clipboardData)) event.preventDefault(); });
 }
 
 /** Let the list of results be printed and emptied. */
@@ -641,16 +701,30 @@ function improveList() {
   print.addEventListener("click", () => window.print());
   table = new ResultTable(the(HTMLElement, "[data-results]"), { texts, improve, changed: tell });
   clear.addEventListener("click", clearResults);
+}
+
+/** Listen to what concerns the whole window, in whatever language its page is. */
+function listenToWindow() {
+  listenForDrops();
+  document.addEventListener("paste", (event) => { if (take(event.clipboardData)) event.preventDefault(); });
   window.addEventListener("beforeprint", openDetails);
   window.addEventListener("afterprint", closeDetails);
   // There is no other copy of the list: ask before a link or a reload takes it away.
   window.addEventListener("beforeunload", (event) => { if (allCards().length) event.preventDefault(); });
 }
 
-/** @type {HTMLElement | null} */ (document.querySelector("[data-focus]"))?.focus();
-rememberChoices();
-offerThemes(the(HTMLButtonElement, "[data-theme-switch]"));
-if (form) {
+/** Improve the page, at first and after its words have changed to another language. */
+function start() {
+  form = document.querySelector("[data-upload]");
+  texts = JSON.parse(document.querySelector("#texts")?.textContent ?? "{}");
+  pageTitle = document.title.split(" - ").at(-1) ?? "";
+  rememberChoices();
+  offerThemes(the(HTMLButtonElement, "[data-theme-switch]"));
+  if (!form) return;
   improveForm(form);
   improveList();
 }
+
+/** @type {HTMLElement | null} */ (document.querySelector("[data-focus]"))?.focus();
+start();
+if (form) listenToWindow();

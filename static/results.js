@@ -45,23 +45,24 @@ export class ResultTable {
     return /** @type {HTMLElement} */ (card?.closest("li") ?? document.createElement("li"));
   }
 
-  /** Put the row of a new card into the table. @param {HTMLElement} row @param {string} name of the file */
-  add(row, name) {
+  /** Put the row of a new card into the table. @param {HTMLElement} row @param {string} name of the file @param {string} truth */
+  add(row, name, truth = "") {
     row.querySelectorAll("[data-file-name]").forEach((place) => { place.textContent = name; });
     row.dataset.name = name;
     this.body.append(row);
     this.prepare(row);
+    truthBox(row).value = truth;
     this.update();
   }
 
-  /** Add the row of a file that was refused before it was sent. @param {number} number @param {string} name @param {string} reason */
-  addRefused(number, name, reason) {
+  /** Add the row of a file that was refused before it was sent. @param {number} number @param {string} name @param {string} reason @param {string} truth */
+  addRefused(number, name, reason, truth = "") {
     const template = /** @type {HTMLTemplateElement} */ (part(this.root, "[data-refused-row]"));
     const row = part(/** @type {DocumentFragment} */ (template.content.cloneNode(true)), "[data-row]");
     row.dataset.number = String(number);
     part(row, "[data-number-text]").textContent = String(number);
     part(row, "[data-refusal]").textContent = reason;
-    this.add(row, name);
+    this.add(row, name, truth);
   }
 
   /** Add the tools to a row. @param {HTMLElement} row */

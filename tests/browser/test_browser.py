@@ -358,6 +358,48 @@ def test_theme_and_language_are_kept(opened: Any, address: str) -> None:
     assert opened.evaluate("() => document.documentElement.dataset.theme") == "dark"
 
 
+def test_other_language_keeps_results_marks_and_chosen_files(opened: Any, address: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "both.zip", "w") as archive:
+        for name in ("glioma", "no_tumor"):
+            archive.write(SAMPLES / f"{name}.jpg", f"{name}.jpg")
+    classify(opened, tmp_path / "both.zip", TOP / "README.md")
+    wait_for_cards(opened, 3)
+    opened.get_by_role("button", name="Pituitary tumor", exact=True).click()
+    wait_for_cards(opened, 4)
+    opened.get_by_role("button", name="Remove - Result 1").click()
+    opened.locator("[data-truth]").nth(0).select_option("no_tumor")
+    opened.set_input_files("#files", SAMPLES / "meningioma.jpg")
+    # The second click comes before all answers to the first.
+    for language in ("Français", "English", "Français"):
+        opened.get_by_role("link", name=language).click()
+        opened.locator(f"html[lang={language[:2].lower()}]").wait_for()
+    opened.locator("[data-row]").nth(2).wait_for()
+    assert [row.locator("th").inner_text().replace("\u202f", " ") for row in opened.locator("[data-row]").all()] == [
+        "Résultat 2 : both.zip/no_tumor.jpg", "Résultat 3 : README.md", "Résultat 4 : Exemple « Tumeur hypophysaire »",
+    ]  # fmt: skip
+    assert "un texte ou un tableau" in opened.locator("[data-row]").nth(1).inner_text()
+    assert opened.locator("[data-truth]").first.input_value() == "no_tumor"
+    assert "Sur 1 résultats" in opened.locator("[data-score]").inner_text()
+    assert "meningioma.jpg" in opened.locator("[data-chosen]").inner_text()
+    assert opened.url == f"{address}?lang=fr"
+    # The page in the other language works as the first did.
+    opened.locator("[data-open]").first.click()
+    assert opened.locator(".result:visible .viewer-tools").is_visible()
+
+
+@with_and_without_script
+def test_results_that_another_language_would_lose_are_told_beforehand(opened: Any) -> None:
+    opened.get_by_role("button", name="Glioma").click()
+    wait_for_cards(opened)
+    note = opened.locator("noscript")
+    warns = note.is_visible() and note.inner_text() == "So does changing the language."
+    opened.get_by_role("link", name="Français").click()
+    opened.locator("html[lang=fr]").wait_for()
+    if not warns:
+        wait_for_cards(opened)
+    assert opened.locator(".result").count() == (0 if warns else 1)
+
+
 def test_nothing_chosen_is_told_at_the_field(opened: Any) -> None:
     opened.get_by_role("button", name="Classify").click()
     assert "Choose a file first." in opened.locator("#files-error").inner_text()

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Response, request, url_for
 from flask_babel import Babel, format_decimal, format_percent, get_locale, gettext
 
 from model.answers.headline import share as spoken_share
@@ -50,6 +50,12 @@ def _is_english() -> bool:
     return str(get_locale()).startswith("en")
 
 
+def here_in(language: str) -> str:
+    """Return the address of this page in a language, or of the start page if this one has no address of its own."""
+    endpoint = request.endpoint if request.method in {"GET", "HEAD"} else None
+    return url_for(endpoint or "pages.form", **{**(request.view_args or {}), "lang": language})
+
+
 def keep_language(_: str, values: dict[str, Any]) -> None:
     """Keep a chosen language in the links to a blueprint: for its `url_defaults`."""
     if request and request.args.get("lang") in LANGUAGES:
@@ -61,7 +67,7 @@ def register(app: Flask) -> None:
     app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(TRANSLATIONS)
     Babel(app, locale_selector=chosen_language)
     app.jinja_env.filters.update(say=say, percent=percent, share=share, number=number)
-    app.jinja_env.globals.update(languages=LANGUAGES, chosen_language=chosen_language)
+    app.jinja_env.globals.update(languages=LANGUAGES, chosen_language=chosen_language, here_in=here_in)
     # Blank lines and indentation around a translated block are no part of the sentence.
     app.jinja_env.policies["ext.i18n.trimmed"] = True
 

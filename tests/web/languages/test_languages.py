@@ -46,6 +46,20 @@ def test_language_that_was_switched_to_stays_for_what_the_page_asks_next(client:
     assert "Gliome" in client.post("/?lang=fr", data={"sample": "glioma"}).text
 
 
+@pytest.mark.parametrize("path", ["/", "/api/docs", "/documents/use"])
+def test_switch_leads_to_the_same_page(client: FlaskClient, path: str) -> None:
+    page = client.get(f"{path}?lang=en").text
+    assert re.search(r'href="([^"]+)" lang="fr"', page)[1] == f"{path}?lang=fr"
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "/nowhere"), ("POST", "/"), ("POST", "/nowhere")])
+def test_switch_leads_to_the_start_page_from_what_cannot_be_had_again(
+    client: FlaskClient, method: str, path: str
+) -> None:
+    page = client.open(path, method=method).text
+    assert re.search(r'href="([^"]+)" lang="fr"', page)[1] == "/?lang=fr"
+
+
 def test_french_result_has_the_same_numbers_as_the_english_one(client: FlaskClient) -> None:
     def shares(language: str) -> list[float]:
         page = client.post(f"/?lang={language}", data={"files": sample()}).text
