@@ -42,7 +42,6 @@ ROWS = (
     Row("decoding", "Reading and preprocessing of a JPEG of 512 × 512 pixels", "ms", LOWER, 8, 4),
     Row("volume", "Slices per second of a volume of 155, over the engine's best", "×", HIGHER, 0.85, 0.95),
     Row("size", "What serving needs on disk, models included", "MB", LOWER, 650, 500),
-    Row("frozen-phase", "Training on cached features, over the same without a cache", "×", HIGHER, 50, 500),
     Row("pipeline", "Training images made per second, over what the network takes", "×", HIGHER, 2, 5),
 )  # fmt: skip
 BY_NAME = {row.name: row for row in ROWS}

@@ -20,7 +20,6 @@ MODULES = {
     "start": ("start", "memory"),
     "decoding": ("decoding",),
     "size": ("size",),
-    "frozen_phase": ("frozen-phase",),
     "pipeline": ("pipeline",),
 }
 

@@ -1,7 +1,7 @@
 """Every number of a training run, with its reason. The recipe is saved in the run and in the model card."""
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from model.card import TUMOR_PRESENCE, TUMOR_TYPE
 from training.feed.augmentation import Augmentation
@@ -13,71 +13,74 @@ from training.feed.lesions import Synthesis
 class Recipe:
     """How one network is built and trained.
 
-    Rates are Adam's learning rates. `frozen_` fields: the phase on cached features of the frozen base. `fine_tune_`
-    fields: the phase that also trains the upper blocks of the base (0 epochs: no such phase).
+    The head trains together with the upper blocks of the base, while Adam's learning rate warms up.
     """
 
     name: str
     task: str
-    # Keras application, and the layer whose output is cached in the frozen phase.
+    # Keras application.
     architecture: str
-    cached_layer: str
     input_size_px: int
     feature_layer: str
     augmentation: Augmentation
     # Small enough to leave two thousand training images, large enough for a hundred per frequent class.
     validation_share: float = 0.15
     dropout: float = 0.3
-    batch_size: int = 32
-    # Cached copies of each image: the first unchanged, the others augmented.
-    frozen_views: int = 1
-    frozen_epochs: int = 30
-    frozen_rate: float = 1e-3
-    fine_tune_epochs: int = 0
-    fine_tune_rate: float = 0.0
+    batch_size: int = 24
+    fine_tune_epochs: int = 28
+    # Peak of Adam's learning rate; it warms up, then falls along a cosine.
+    fine_tune_rate: float = 2e-4
     # First block that fine-tuning trains; earlier blocks see edges and textures, and cost most.
     fine_tune_from: str = ""
     # Label smoothing: some of the published labels are wrong.
-    label_smoothing: float = 0.0
-    # Epochs without a better validation loss before a phase ends.
-    patience: int = 5
+    label_smoothing: float = 0.05
     # The gate reads this layer's input: late enough to know brains, early enough to see other things.
     gate_layer: str = ""
     # Stride of the last downsampling; 1 keeps a finer grid of places, for small lesions and sharper heat maps.
     last_stride: int = 2
-    # Images per fine-tuning epoch; 0: as many as there are. Fixed, so that more data do not mean more time.
-    draws_per_epoch: int = 0
+    # Images per epoch. Fixed, so that more data do not mean more time.
+    draws_per_epoch: int = 2400
     # Average the weights of this many last epochs: single epochs swing by several points.
-    averaged_epochs: int = 0
+    averaged_epochs: int = 5
     # Final learning rate as a share of its peak.
-    last_rate_share: float = 0.02
-    # Share of tumor-free images among those drawn; None: the same number as of each other class. Three tumor classes
-    # against one otherwise teach false alarms.
-    no_tumor_share: float | None = None
-    # Lesions pasted into other brains; None: unchanged images, balanced only by class.
-    synthesis: Synthesis | None = None
+    last_rate_share: float = 0.1
+    # Share of tumor-free images among those drawn: three tumor classes against one otherwise teach false alarms.
+    no_tumor_share: float = 0.45
+    # Lesions pasted into other brains, where outlines or boxes are known.
+    synthesis: Synthesis = field(default_factory=Synthesis)
     # Whether each place of the feature maps decides; the image's answer is then a soft maximum over its places.
     decides_at_places: bool = False
     # Weight of the loss that compares the places with the lesion outlines.
     places_weight: float = 0.0
 
 
-# Exactly the network and head of the first design, Adam at 1e-4, batches of 20, with two differences: grey levels are
-# scaled as VGG16's ImageNet weights expect (the first design divided by 255), and the augmentation is this project's.
+# Equally often for either answer, so that neither a contrast nor a stripped skull predicts the class.
+_OTHER_LOOKS = Augmentation(
+    scale=0.22,
+    borrow_levels_probability=0.35,
+    borrow_spectrum_probability=0.3,
+    # Half of the images keep their own contrast, as in use.
+    another_contrast=Contrast(shallow_network=0.25, tone_curve=0.2, inverted=0.05, thick=0.2, ghost=0.1),
+    crop_probability=0.15,
+    jpeg_probability=0.2,
+    strip_probability=0.3,
+)
+
+# Exactly the network and head of the first design, with the same three layers of the base trainable. Grey levels are
+# scaled as VGG16's ImageNet weights expect (the first design divided by 255).
 VGG16 = Recipe(
     name="vgg16",
     task=TUMOR_PRESENCE,
     architecture="VGG16",
-    cached_layer="block4_pool",
     input_size_px=128,
     feature_layer="flatten",
-    augmentation=Augmentation(),
-    batch_size=20,
-    frozen_views=2,
-    frozen_epochs=10,
-    frozen_rate=1e-4,
-    patience=3,
+    augmentation=_OTHER_LOOKS,
+    fine_tune_rate=1e-4,
+    fine_tune_epochs=44,
+    fine_tune_from="block5_conv1",
     gate_layer="block5_conv1",
+    # Gliomas extend beyond their outlines, and here they are among the tumors: none is covered.
+    synthesis=Synthesis(cover_probability=0.0),
 )
 
 # 160 px: half the cost of 224 px, so that the recipe fits two cores in ninety minutes.
@@ -85,36 +88,15 @@ XCEPTION = Recipe(
     name="xception",
     task=TUMOR_TYPE,
     architecture="Xception",
-    cached_layer="feature_pool",
     input_size_px=160,
     feature_layer="feature_pool",
-    augmentation=Augmentation(
-        scale=0.22,
-        borrow_levels_probability=0.35,
-        borrow_spectrum_probability=0.3,
-        # Half of the images keep their own contrast, as in use.
-        another_contrast=Contrast(shallow_network=0.25, tone_curve=0.2, inverted=0.05, thick=0.2, ghost=0.1),
-        crop_probability=0.15,
-        jpeg_probability=0.2,
-        # Equally often for either answer: otherwise a stripped skull would predict the class.
-        strip_probability=0.3,
-    ),
-    # The head trains together with the blocks below it while the rate warms up.
-    frozen_epochs=0,
+    augmentation=_OTHER_LOOKS,
     # The usual range for fine-tuning with Adam is 1e-5 to 3e-4; the rate warms up, then falls along a cosine.
     fine_tune_rate=2e-4,
     fine_tune_epochs=28,
     fine_tune_from="block7_sepconv1_act",
-    draws_per_epoch=2400,
-    averaged_epochs=5,
-    last_rate_share=0.1,
-    batch_size=24,
-    label_smoothing=0.05,
-    patience=28,
     gate_layer="block13_sepconv1_act",
     last_stride=1,
-    no_tumor_share=0.45,
-    synthesis=Synthesis(),
     decides_at_places=True,
     places_weight=0.5,
 )
@@ -123,7 +105,7 @@ RECIPES = {recipe.name: recipe for recipe in (VGG16, XCEPTION)}
 
 # Small and short, only to check that every step works.
 _QUICK = {
-    "vgg16": {"input_size_px": 64, "frozen_views": 1, "frozen_epochs": 2},
+    "vgg16": {"input_size_px": 64, "fine_tune_epochs": 2, "averaged_epochs": 1, "draws_per_epoch": 432},
     "xception": {
         "input_size_px": 80,
         "fine_tune_epochs": 2,

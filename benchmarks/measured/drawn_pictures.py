@@ -7,8 +7,6 @@ from model.card import CLASS_NAMES, TUMOR_TYPE
 from model.network.self_test import FOLDER
 from model.preprocessing import preprocess
 from model.reading.one_file import read_image
-from training.data.decoded import Decoded
-from training.data.folders import UNSPLIT, Picture
 from training.data.outlines import Outlines, ellipse_in
 from training.feed.mixing import LabelledPictures
 
@@ -24,18 +22,6 @@ def labelled(n: int, size_px: int) -> LabelledPictures:
     outline = ellipse_in(np.array(_BOX, np.float32), size_px)
     outlines = Outlines.of([None if label == healthy else outline for label in labels], size_px)
     return LabelledPictures(_pixels(labels != healthy, size_px), labels, np.zeros(n, np.int64), outlines, healthy)
-
-
-def decoded(n: int, size_px: int) -> Decoded:
-    """Draw images with and without a tumor in turn, as if they had been read from files."""
-    pictures = tuple(Picture(path=None, name=str(i), split=UNSPLIT, class_name=_presence(i)) for i in range(n))
-    frames = np.tile(np.array([0, size_px, 0, size_px, size_px, size_px]), (n, 1))
-    pixels = _pixels(np.arange(n) % 2 == 1, size_px)
-    return Decoded(pictures, pixels, pixels, frames, np.zeros((n, 32, 32), np.uint8), ())
-
-
-def _presence(i: int) -> str:
-    return "tumor" if i % 2 else "no_tumor"
 
 
 def _pixels(shows_tumor: NDArray[np.bool_], size_px: int) -> NDArray[np.uint8]:

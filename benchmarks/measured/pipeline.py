@@ -73,7 +73,7 @@ def _training(recipe: Any, precision: str, batch: Any) -> Callable[[], object]:
     import keras
 
     from training.fit import networks
-    from training.fit.phases import losses_of
+    from training.fit.fine_tuning import losses_of
     from training.fit.place_head import PLACES_LAYER, with_places
 
     network = networks.build(recipe, "random", precision)

@@ -18,15 +18,12 @@ _DPI = 110
 
 
 def training_curves(history: Sequence[dict[str, float | str]], file: Path) -> None:
-    """Draw loss and accuracy per epoch; a dashed line marks the start of fine-tuning."""
+    """Draw loss and accuracy per epoch."""
     figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     epochs = np.arange(1, len(history) + 1)
     for axis, quantity in zip(axes, ("loss", "accuracy"), strict=True):
         axis.plot(epochs, [_figure(row, "", quantity) for row in history], marker=".", label="training (augmented)")
         axis.plot(epochs, [_figure(row, "val_", quantity) for row in history], marker=".", label="validation")
-        for i in range(1, len(history)):
-            if history[i]["phase"] != history[i - 1]["phase"]:
-                axis.axvline(i + 0.5, linestyle="--", color="grey")
         axis.set(xlabel="epoch", title=quantity)
         axis.grid(alpha=0.3)
         axis.legend()

@@ -1,7 +1,7 @@
 """Batches for fine-tuning: both answers for every look, pasted and covered lesions, outlines as targets of places."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -69,15 +69,14 @@ class MixedPictures(keras.utils.PyDataset):
     def __init__(
         self, pictures: LabelledPictures, recipe: "Recipe", grid: FeatureGrid, seed: int, first_epoch: int
     ) -> None:
-        """Draw from all images by the recipe, which must have a synthesis."""
+        """Draw from all images by the recipe."""
         super().__init__(workers=1, max_queue_size=4)
-        assert recipe.synthesis, "the recipe pastes lesions"
         self._n_classes = len(CLASS_NAMES[recipe.task])
-        share = 1 / self._n_classes if recipe.no_tumor_share is None else recipe.no_tumor_share
-        self._no_tumor_share = share
+        self._no_tumor_share = recipe.no_tumor_share
         self._pictures, self._augmentation, self._synthesis = pictures, recipe.augmentation, recipe.synthesis
         self._grid, self._batch_size = grid, recipe.batch_size
-        self._n_draws = recipe.draws_per_epoch or len(pictures.labels)
+        self._decides_at_places = recipe.decides_at_places
+        self._n_draws = recipe.draws_per_epoch
         self._seed, self._epoch = seed, first_epoch
         labels = pictures.labels
         kinds = [k for k in (*range(self._n_classes), ANY_TUMOR) if k != pictures.healthy and (labels == k).any()]
@@ -96,13 +95,15 @@ class MixedPictures(keras.utils.PyDataset):
     def __len__(self) -> int:
         return self._n_draws // self._batch_size
 
-    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], Any]:
         drawn = [self.draw(index * self._batch_size + i) for i in range(self._batch_size)]
         labels = np.array([d.label for d in drawn])
         targets = self._pictures.targets(labels, self._n_classes)
+        pixels = np.stack([d.pixels for d in drawn])[..., None]
+        if not self._decides_at_places:
+            return pixels, targets
         places = [place_targets(d.outline, t, self._pictures.healthy, self._grid)
                   for d, t in zip(drawn, targets, strict=True)]  # fmt: skip
-        pixels = np.stack([d.pixels for d in drawn])[..., None]
         return pixels, {"probabilities": targets, "places": np.stack(places)}
 
     def on_epoch_end(self) -> None:

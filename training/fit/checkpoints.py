@@ -19,17 +19,13 @@ from numpy.typing import NDArray
 from model.safe_files import write_atomically
 from training.fit.run_folder import RunFolder
 
-FROZEN, FINE_TUNE, DONE = "frozen", "fine_tune", "done"
-
 
 @dataclass
 class Progress:
-    """The state of a run: the current phase, its finished epochs, and one row of figures per epoch."""
+    """The state of a run: its finished epochs, and one row of figures per epoch."""
 
-    phase: str = FROZEN
+    is_done: bool = False
     finished_epochs: int = 0
-    best_validation_loss: float | None = None
-    epochs_without_gain: int = 0
     weights_file: str | None = None
     # File with the mean of the last epochs' weights, and the number of epochs.
     average_file: str | None = None
@@ -52,28 +48,29 @@ class Progress:
             writer.writerows(self.history)
             write_atomically(run.history_file, table.getvalue().encode())
 
-    def start_phase(self, run: RunFolder, phase: str) -> None:
-        """Start a phase. It must beat the best network of the previous one."""
-        self.phase, self.finished_epochs, self.epochs_without_gain = phase, 0, 0
-        old, self.weights_file = self.weights_file, None
+    def finish(self, run: RunFolder) -> None:
+        """Mark the run as done, and remove what only resuming needs."""
+        self.is_done = True
+        old = self.weights_file, self.average_file
+        self.weights_file = self.average_file = None
         self.write(run)
-        if old:
-            (run.path / old).unlink(missing_ok=True)
+        for name in old:
+            if name:
+                (run.path / name).unlink(missing_ok=True)
 
 
 class SaveEachEpoch(keras.callbacks.Callback):
-    """After each epoch: keep the best network, the last weights with the optimizer's state, and the figures."""
+    """After each epoch: save the network, the weights with the optimizer's state, their mean, and the figures."""
 
     def __init__(
-        self, run: RunFolder, network: keras.Model, progress: Progress, patience: int,
-        average_from: int | None = None, twin: keras.Model | None = None,
-    ) -> None:  # fmt: skip
-        """Save `network` in the run. It shares its layers with the trained model, or takes the weights of its `twin`.
+        self, run: RunFolder, network: keras.Model, progress: Progress, average_from: int, twin: keras.Model
+    ) -> None:
+        """Save `network` in the run, with the weights of the trained `twin`, which may be the same.
 
         average_from: the first averaged epoch, counted from 0.
         """
         super().__init__()
-        self._run, self._network, self._progress, self._patience = run, network, progress, patience
+        self._run, self._network, self._progress = run, network, progress
         self._average_from, self._twin = average_from, twin
         self._started = time.monotonic()
 
@@ -85,25 +82,23 @@ class SaveEachEpoch(keras.callbacks.Callback):
         """Write new files first, then the state that names them: a kill loses at most one epoch."""
         progress, figures = self._progress, {name: round(float(v), 5) for name, v in (logs or {}).items()}
         seconds = round(time.monotonic() - self._started, 1)
-        progress.history.append({"phase": progress.phase, "epoch": epoch + 1, **figures, "seconds": seconds})
-        if self._twin:
+        progress.history.append({"epoch": epoch + 1, **figures, "seconds": seconds})
+        if self._twin is not self._network:
             self._network.set_weights(self._twin.get_weights())
-        self._keep_best(figures.get("val_probabilities_loss", figures["val_loss"]))
+        self._run.save_network(self._network)
         old_average = self._average(epoch)
-        old, progress.weights_file = progress.weights_file, self._run.weights_file(progress.phase, epoch + 1).name
+        old, progress.weights_file = progress.weights_file, self._run.weights_file(epoch + 1).name
         self.model.save_weights(self._run.path / progress.weights_file)
         progress.finished_epochs = epoch + 1
         progress.write(self._run)
         for name in (old, old_average):
             if name:
                 (self._run.path / name).unlink(missing_ok=True)
-        if progress.epochs_without_gain >= self._patience:
-            self.model.stop_training = True
 
     def _average(self, epoch: int) -> str | None:
         """Add this epoch's weights to the average. Return the name of the file that is no longer needed."""
         progress = self._progress
-        if self._average_from is None or epoch < self._average_from:
+        if epoch < self._average_from:
             return None
         weights, old = self._network.get_weights(), progress.average_file
         if old:
@@ -117,14 +112,6 @@ class SaveEachEpoch(keras.callbacks.Callback):
         np.savez(aside, *weights)
         aside.replace(file)
         return old
-
-    def _keep_best(self, validation_loss: float) -> None:
-        best = self._progress.best_validation_loss
-        if best is None or validation_loss < best:
-            self._run.save_network(self._network)
-            self._progress.best_validation_loss, self._progress.epochs_without_gain = validation_loss, 0
-        else:
-            self._progress.epochs_without_gain += 1
 
 
 def read_average(file: Path) -> list[NDArray[np.float32]]:

@@ -94,13 +94,9 @@ class RunFolder:
         """Whether the run's configuration has been written."""
         return self.split_file.is_file()
 
-    def features_file(self, side: str) -> Path:
-        """The cached features of one side of the split; deleted after the frozen phase."""
-        return self.path / f"features-{side}.npy"
-
-    def weights_file(self, phase: str, epoch: int) -> Path:
+    def weights_file(self, epoch: int) -> Path:
         """Weights and optimizer after an epoch, counted from 1; deleted after the next one."""
-        return self.path / f"{phase}-{epoch}.weights.h5"
+        return self.path / f"epoch-{epoch}.weights.h5"
 
     def average_file(self, epoch: int) -> Path:
         """The mean of the weights up to an epoch, counted from 1."""

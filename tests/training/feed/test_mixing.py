@@ -15,7 +15,7 @@ from training.recipes import XCEPTION
 GRID = FeatureGrid(4.0, 8, SIZE, 10)
 
 
-def mixed(seed: int = 1, first_epoch: int = 0, no_tumor_share: float | None = None) -> MixedPictures:
+def mixed(seed: int = 1, first_epoch: int = 0, no_tumor_share: float = 0.25) -> MixedPictures:
     picture, outline = with_lesion()
     pixels = np.stack([picture, brain(80, 1), brain(120, 2), picture, picture, picture])
     outlines = Outlines.of([outline > 0, None, None, outline > 0, outline > 0, None], SIZE)

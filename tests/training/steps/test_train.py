@@ -40,7 +40,7 @@ def test_best_network_is_measured_on_all_validation_images(run: RunFolder) -> No
     assert json.loads(run.validation_file.read_text())["n_pictures"] == run.read_config().data["n_validation"]
 
 
-def test_features_and_weights_on_the_way_are_deleted(run: RunFolder) -> None:
+def test_weights_on_the_way_are_deleted(run: RunFolder) -> None:
     assert sorted(file.name for file in run.path.iterdir()) == sorted(
         file.name
         for file in (
