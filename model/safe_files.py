@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def in_utf8(path: str | Path) -> str:
-    """Return a path in valid UTF-8; bytes that are none stand in it by their number, after a backslash and x.
+    """Return a path in valid UTF-8, with other bytes as a backslash, x and their number.
 
     Python keeps such bytes of a file's name as lone surrogates, which no table and no page can hold.
     """

@@ -48,7 +48,7 @@ KNOWN_SOURCES = {
             "first-collections", outlines=_BRISC,
         ),
         KnownSource(
-            "br35h", "Br35H :: Brain Tumor Detection 2020, Hamada, Kaggle 2020: pictures without tumor",
+            "br35h", "Br35H :: Brain Tumor Detection 2020, Hamada, Kaggle 2020: images without tumor",
             "https://www.kaggle.com/datasets/ahmedhamada0/brain-tumor-detection", _ON_KAGGLE, 1500, None, "ax",
             "mixed; some are CT", "first-collections",
         ),

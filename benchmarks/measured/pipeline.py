@@ -30,7 +30,7 @@ def measure(plan: Plan) -> list[Finding]:
     )
     return [
         Finding.of_ratio("pipeline", Ratio(rates[_PIPELINE], rates[fastest]), notes=(note,),
-                         samples={f"{name}, pictures/s": sample for name, sample in rates.items()})
+                         samples={f"{name}, images/s": sample for name, sample in rates.items()})
     ]  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def measure(plan: Plan) -> list[Finding]:
     )
     return [
         Finding.of_sample("start", Sample(tuple(seconds)), notes=("From Popen of gunicorn to 200 from /readyz.",)),
-        Finding.of_sample("memory", samples[f"{kind} after pictures, MB"], samples=samples, notes=(note,)),
+        Finding.of_sample("memory", samples[f"{kind} after images, MB"], samples=samples, notes=(note,)),
     ]
 
 
@@ -43,7 +43,7 @@ def _memory_of(app: Server, picture: bytes) -> dict[str, float]:
             pool.submit(Client(app.host, app.port, PREDICTIONS, [picture]).post) for _ in range(2 * _N_CLIENTS)
         ]:
             answer.result()
-    return ready | {f"{name} after pictures": value for name, value in sizes_mb(app).items()}
+    return ready | {f"{name} after images": value for name, value in sizes_mb(app).items()}
 
 
 def sizes_mb(app: Server) -> dict[str, float]:

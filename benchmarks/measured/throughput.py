@@ -29,7 +29,7 @@ def measure(plan: Plan) -> list[Finding]:
     return [
         Finding.of_ratio(
             "throughput", ratio,
-            samples={"app, pictures/s": taken["app"], "engine, pictures/s": taken["engine"], "answer, ms": waited},
+            samples={"app, images/s": taken["app"], "engine, images/s": taken["engine"], "answer, ms": waited},
             notes=(
                 f"{N_CLIENTS} clients in one process, connections stay open, POST {PREDICTIONS.path}. "
                 f"Engine: batches of {setting.batch_size}, {setting.n_streams} streams. "

@@ -10,7 +10,7 @@ OTHER, WAITING = "other", "waiting"
 _STAGES = {
     WAITING: r"^\S*(wait|select|poll|_worker|accept) \((threading|selectors|concurrent/futures/thread|socket)\.py",
     "engine": r"\((openvino/|model/network/engine|keras/src/backend/openvino)|(^|\.)predict_inputs \(",
-    "the picture as WebP": r"(^|\.)(picture_webp|shrink) \(",
+    "the image as WebP": r"(^|\.)(picture_webp|shrink) \(",
     "heat map": r"\(model/evidence/|(^|\.)(layers|heatmap_jpeg|evidence|part_with_head|place_in_picture) \(",
     "preprocess": r"\(model/preprocessing\.py",
     "decode": r"\(model/reading/",

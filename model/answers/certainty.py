@@ -121,7 +121,7 @@ class Answer:
     def _is_contradictory(self) -> bool:
         return self._is_probable and self.shows_tumor != (self.predicted_class != "no_tumor")
 
-    # Each bound has a stand-in: the one that cards before it have.
+    # Cards of earlier versions lack some thresholds: for each there is one that they have.
 
     @property
     def _says_tumor(self) -> bool:

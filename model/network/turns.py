@@ -20,7 +20,7 @@ class _Waiting:
 
 
 class Turns:
-    """Gives threads the engine in order of arrival: one alone, several in parallel."""
+    """Lets threads use the engine in order of arrival: one alone, several in parallel."""
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.monotonic) -> None:
         self.engine, self._clock = engine, clock

@@ -1,4 +1,4 @@
-"""What a process and its child need: messages, a length as eight bytes and then the bytes; and a bound on memory."""
+"""What a process and its child need: messages, a length as eight bytes and then the bytes; and a limit on memory."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ _LENGTH = struct.Struct("<Q")
 _PIPE_BYTES = 1 << 20
 # More than any file or answer; beyond it, a child has lost its way.
 _MAX_MESSAGE_BYTES = 2_000_000_000
-# Exit code of a process that reached its bound on memory.
+# Exit code of a process that reached its memory limit.
 OUT_OF_MEMORY = 77
 
 

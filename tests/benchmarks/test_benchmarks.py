@@ -131,7 +131,7 @@ def test_package_in_another_version_than_required_is_no_basis_for_its_size(tmp_p
         ),
         (
             ("picture_webp (model/evidence/drawing.py:1)", "_encoded (model/evidence/drawing.py:2)"),
-            "the picture as WebP",
+            "the image as WebP",
         ),
         (("preprocess (model/preprocessing.py:80)", "Image.resize (PIL/Image.py:2440)"), "preprocess"),
         (("read_picture (model/reading/raster.py:55)", "_amin (numpy/_core/_methods.py:45)"), "decode"),

@@ -18,9 +18,9 @@ QUICK: dict[str, tuple[str, tuple[str, ...]]] = {
         "bad_input:test_other_kind_of_file", "one_file:test_no_other_parser")),
     "A6": ("names that contradict the content", (
         "bad_input:test_name_says_nothing", "one_file:test_path_and_bytes", "many_files:test_name_in_a_zip")),
-    "A7": ("several pictures in one file", (
+    "A7": ("several images in one file", (
         "bad_input:test_only_the_first", "one_file:test_only_the_first", "one_file:test_first_picture_of_a_camera")),
-    "A8": ("pictures that claim too many pixels", ("bad_input:test_picture_that_claims", "one_file:test_pixel_bomb")),
+    "A8": ("images that claim too many pixels", ("bad_input:test_picture_that_claims", "one_file:test_pixel_bomb")),
     "A9": ("64 MB of PNG text, endless and overlong TIFF directories, lines of pixels", (
         "damaged_input:test_tiff_that", "damaged_input:test_line_of_pixels", "one_file:test_png_with_a_bomb")),
     "A10": ("files of every format cut off at 1 to 99 %", (
@@ -73,7 +73,7 @@ QUICK: dict[str, tuple[str, tuple[str, ...]]] = {
     "P2": ("names in DICOM, NIfTI and file names, log level DEBUG", (
         "header:test_names", "nifti:test_free_text", "bad_input:test_name_of_a_file")),
     "P3": ("headers; addresses of others in a page", ("headers:test_every_answer", "pages:test_page_asks_nothing")),
-    "P4": ("a picture with EXIF, text and a colour profile", ("privacy:test_pictures_that_come_back",)),
+    "P4": ("an image with EXIF, text and a colour profile", ("privacy:test_pictures_that_come_back",)),
     "P5": ("connecting raises", ("privacy:test_classifying",)),
     "P6": ("burned-in annotations, secondary captures", ("suitability:test_burned", "suitability:test_secondary")),
     "P7": ("the limits that the worker has", ("worker:test_worker_writes",)),
@@ -87,7 +87,7 @@ QUICK: dict[str, tuple[str, tuple[str, ...]]] = {
 }  # fmt: skip
 # What was not made here, and why.
 REMARKS = {
-    "A7": "MPO and animated files: the first picture is read, with a note.",
+    "A7": "MPO and animated files: the first image is read, with a note.",
     "B2": "Behind the shipped nginx, which refuses what the app has no room for, at least 90 % of the peak is "
     "answered, per core that what sends the load leaves to the service. Straight at gunicorn it is less, since a "
     "refusal there takes time of the same cores: held by the test are 75 and 60 %, at 200 and 400 % of the peak. "
@@ -100,9 +100,9 @@ REMARKS = {
     "C11": "libfaketime was not used; gunicorn measures its timeouts by the monotonic clock too. The rate limit, where "
     "there is one, counts by the clock of the day: a jump can lengthen or shorten one wait.",
     "D1": "An app whose model is refused does not start (exit code 4), rather than to answer 503 at /readyz.",
-    "D4": "`python -m benchmarks engines` compares engines on 200 pictures: largest difference of a probability, and "
+    "D4": "`python -m benchmarks engines` compares engines on 200 images: largest difference of a probability, and "
     "changed classes. Only OpenVINO is served.",
-    "F2": "Tried by hand with buildah on a Debian stand-in for the base image: it builds; user 10001, no compiler, "
+    "F2": "Tried by hand with buildah on Debian in place of the base image: it builds; user 10001, no compiler, "
     "749 MB.",
     "F3": "Tried by hand: that image's tree read-only, with a tmpfs at /tmp, as user 10001, without a network: ready "
     "after 14 s on a busy machine, the sample glioma.jpg got glioma 0.99, exit code 0 at SIGTERM; only keras.json was "

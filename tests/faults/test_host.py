@@ -44,7 +44,7 @@ def test_c6_picture_for_which_there_is_no_memory_is_refused_and_the_service_goes
         after = answered_within(server, prediction(pictures[0]), 30)
         is_same = server.workers() == [worker]
     record(
-        "C6", f"prlimit: the worker may take {SPARE_BYTES // 10**6} MB more; a picture of 24 megapixels",
+        "C6", f"prlimit: the worker may take {SPARE_BYTES // 10**6} MB more; an image of 24 megapixels",
         f"{reply.status or reply.problem} {_code(reply)}; the next request: {after.status}, by "
         f"{'the same' if is_same else 'a new'} worker",
     )  # fmt: skip

@@ -226,7 +226,7 @@ def test_b10_nobody_gets_the_answer_to_another_s_picture(
     mixed_up = [reply for i, reply in replies if reply.status == 200 and _said(reply) != expected[i]]
     identifiers = [reply.headers["x-request-id"] for reply in answered]
     record(
-        "B10", f"8 clients, each with a picture of its own, {n_requests} requests, a tenth of them given up early",
+        "B10", f"8 clients, each with an image of its own, {n_requests} requests, a tenth of them given up early",
         f"{len(answered)} answered, {len(replies) - len(answered)} given up or refused, {len(mixed_up)} mixed up",
     )  # fmt: skip
     assert len({_said(reply)[2] for reply in golden}) == len(pictures)

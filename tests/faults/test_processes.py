@@ -167,7 +167,7 @@ def test_c5_worker_whose_network_hangs_is_replaced(
         seconds = time.monotonic() - began
         workers = server.workers()
     record(
-        "C5", "a network that hangs within a pass, with the bound for that at 1 s instead of 60 s and gunicorn's "
+        "C5", "a network that hangs within a pass, with the time limit for that at 1 s instead of 60 s and gunicorn's "
         "timeout at 5 s instead of 120 s",
         f"the worker sent no more heartbeats; a new one answered {reply.status} after {seconds:.1f} s",
     )  # fmt: skip

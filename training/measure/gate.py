@@ -148,7 +148,7 @@ def require_outsiders(outsiders: Path) -> None:
     if not any(any((outsiders / kind).glob("*.png")) for kind in TUNING_KINDS):
         raise DataError(
             f"Expected images that are not brain MRI in {outsiders}, as `calibrate` gathers them. There are none of "
-            f"the kinds that choose the bound ({', '.join(TUNING_KINDS)}). Give another --outsiders."
+            f"the kinds that choose the threshold ({', '.join(TUNING_KINDS)}). Give another --outsiders."
         )
 
 

@@ -282,4 +282,4 @@ def _tell(trust: Trust) -> None:
         print(f"volumes: {trust.volumes.plain()}")
     if trust.strangers:
         print(f"on strangers: {trust.strangers.plain()}")
-    print("bounds for publishing: " + ("; ".join(trust.unmet_bounds) or "all kept"))
+    print("goals for publishing that are missed: " + ("; ".join(trust.unmet_bounds) or "none"))

@@ -25,40 +25,36 @@ _INTENDED_USE = Sentence(
     "Research and teaching on single grey MRI slices of the head. Not a medical device: never for diagnosis, triage or "
     "treatment."
 )
-_QUICK = Sentence("Trained with --quick on a few small pictures: shows that the steps work and nothing else.")
+_QUICK = Sentence("Trained with --quick on a few small images: this only shows that the steps work.")
 _UNGATED = Sentence(
-    "Gives one of its classes for any picture, also for one that is no brain MRI, and always with some probability."
+    "Gives one of its classes for any image, even one that is not a brain MRI, and always with some probability."
 )
 UNCALIBRATED = Sentence("The probabilities are not calibrated.")
 _POINTS_ELSEWHERE = Sentence(
-    "Its evidence is strongest elsewhere than in the tumor too often: it may know the look of a picture more than its "
-    "tumor, and its colours do not show where one is."
+    "Its evidence is too often strongest outside the tumor. It may know the look of an image rather than its "
+    "tumor, and its colours do not show where a tumor is."
 )
 _OF_ONE_COLLECTION = Sentence(
-    "The training pictures of tumors come almost all from one collection and share its look; tumors of other "
-    "scanners and sequences are missed more often than its figures on that collection say."
+    "Almost all training images of tumors come from one collection and share its look. It misses tumors of other "
+    "scanners and sequences more often than its figures on that collection say."
 )
 _MEASURED_ON_STRANGERS = Sentence(
-    "Expect of images from elsewhere what the figures of sources that it never saw say, and not those of its own "
-    "held-out images."
+    "For images from elsewhere, expect the figures of sources that it never saw, not those of its own held-out images."
 )
 _FROM_ELSEWHERE = Sentence(
-    "Was trained elsewhere: on which pictures, and whether it saw those that it is shown here, is not known."
+    "Was trained elsewhere. It is not known on which images, nor whether it has seen those that it is shown here."
 )
 _OTHER_PREPARATION = Sentence(
-    "It may have learned from pictures that were prepared in another way: here the head is cut out, grey levels are "
-    "stretched and what is not square is padded with black."
+    "It may have learned from images that were prepared in another way. Here the head is cut out, grey levels are "
+    "stretched, and images that are not square are padded with black."
 )
 _NO_HEAT_MAP = Sentence("Shows no evidence: its last layers do not tell which places spoke for a class.")
 _LIMITS = (
     Sentence(
-        "Knows glioma, meningioma and pituitary tumor alone: other tumors, strokes, bleeding and inflammation get one "
-        "of its classes, or are called uncertain."
+        "Knows only glioma, meningioma and pituitary tumor. Other tumors, strokes, bleeding and inflammation get one "
+        "of its classes, or an unclear answer."
     ),
-    Sentence(
-        "Nothing is known of age, sex, scanner or hospital of the pictures, so that nothing was measured for such "
-        "groups."
-    ),
+    Sentence("Age, sex, scanner and hospital are not known for its images, so nothing was measured for such groups."),
 )
 # Source: the licence notes of keras.applications for each network.
 _BASE_WEIGHTS = {

@@ -70,7 +70,7 @@ def append_to_log(log: Path, evaluation: Evaluation, reason: str) -> None:
     head = (
         "# Every scoring\n\nOne row per call of `python -m training evaluate --log`, appended by it, never edited. "
         "Rows are counted from the top, from 1.\n\n"
-        "| date | commit | model | SHA-256 | pictures | accuracy (95 % interval) | macro F1 "
+        "| date | commit | model | SHA-256 | images | accuracy (95 % interval) | macro F1 "
         "| accuracy where not in training | reason |\n"
         "|---|---|---|---|---|---|---|---|---|\n"
     )
