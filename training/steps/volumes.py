@@ -48,11 +48,18 @@ def judge_volumes(classifier: Classifier, folder: Path) -> VolumeFigures:
             f"Received {len(healthy)} and {len(others)}. Give another --volumes."
         )
     free, shown = list(healthy.values()), list(others.values())
+    return VolumeFigures(healthy, others, bound_between(free, shown), *errors_of(free, shown))
+
+
+def errors_of(healthy: Sequence[float], with_tumor: Sequence[float]) -> tuple[float, float]:
+    """Return the shares of false alarms and of missed volumes, each judged by the threshold of all others.
+
+    healthy, with_tumor: the probabilities of a tumor, one or more on both sides.
+    """
+    free, shown = list(healthy), list(with_tumor)
     alarms = [p >= bound_between(free[:i] + free[i + 1 :], shown) for i, p in enumerate(free)]
     missed = [p < bound_between(free, shown[:i] + shown[i + 1 :]) for i, p in enumerate(shown)]
-    return VolumeFigures(
-        healthy, others, bound_between(free, shown), sum(alarms) / len(alarms), sum(missed) / len(missed)
-    )
+    return sum(alarms) / len(alarms), sum(missed) / len(missed)
 
 
 def bound_between(healthy: Sequence[float], with_tumor: Sequence[float]) -> float:

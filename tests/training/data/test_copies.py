@@ -9,12 +9,14 @@ from PIL import Image
 
 from tests.support.training import as_decoded, smooth_pictures, write
 from training.data.copies import (
+    LEFT_OUT,
     SAME_SLICE,
     copies_among,
     copies_of,
     first_copies,
     group,
     joined,
+    likeness,
     near_duplicates,
     unknown_to,
 )
@@ -84,6 +86,18 @@ def test_image_of_the_same_slice_is_a_copy_and_one_as_alike_as_its_neighbour_is_
     # Similarities of about 0.98 and 0.94: neither is identical to the pixel.
     one, other = smooth_pictures(2)
     assert copies_of(as_decoded(changed(one, change)[None]), as_decoded(np.stack([one, other]))).tolist() == [is_copy]
+
+
+def test_whole_images_must_be_more_alike_than_heads_to_be_copies() -> None:
+    # Rows of length 1 whose product is 0.97: black margins make that of different patients.
+    one, other = np.eye(1024, dtype=np.float32)[:2]
+    nearly = 0.97 * one + np.float32(np.sqrt(1 - 0.97**2)) * other
+    nothing = np.zeros(1024, np.float32)
+    heads, wholes = ([one, one, nothing, nothing], [nothing, nothing, one, one])
+    for rows, like, is_copy in ((heads, [nearly, nearly, nothing, nothing], True),
+                                (wholes, [nothing, nothing, nearly, nearly], False)):  # fmt: skip
+        ((found,),) = likeness(np.stack(rows)[:, None], np.stack(like)[:, None])
+        assert (found > LEFT_OUT) == is_copy
 
 
 def test_groups_do_not_depend_on_the_input_size_of_the_network(tmp_path: Path) -> None:

@@ -37,4 +37,7 @@ def test_interval_of_a_gain_counts_groups_and_not_slices() -> None:
     together = interval_by_groups((np.arange(60) < 15).astype(float), np.arange(60) // 10)
     assert alone[0] < 0.25 < alone[1]
     assert together[1] - together[0] > 1.5 * (alone[1] - alone[0])
+    # For independent values it is that of the normal distribution: 0.5 less and more 1.96 * 0.5 / 20.
+    halves = interval_by_groups((np.arange(400) % 2).astype(float), np.arange(400))
+    assert halves == pytest.approx([0.451, 0.549], abs=0.004)
     assert interval_by_groups(np.zeros(60), np.arange(60)) == [0, 0]

@@ -27,6 +27,14 @@ def test_worst_source_is_the_one_with_the_fewest_right_answers() -> None:
     assert figures.mean_kind == 0.5
 
 
+def test_source_of_fewer_than_twenty_images_is_not_the_worst() -> None:
+    sources = np.array(["enough"] * 20 + ["few"] * 19)
+    # All are called a tumor: rightly in the first source, wrongly in the second.
+    labels = np.array([0] * 20 + [2] * 19)
+    probabilities = np.tile(np.array([0.5, 0.2, 0.2, 0.1], np.float32), (39, 1))
+    assert measure_strangers(sources, labels, probabilities, 2).worst_source == "enough"
+
+
 def _asked(seed: int, shift: float, sources: tuple[str, ...] = ("a", "b", "c")) -> Asked:
     """Tumors in a and b, tumor-free heads in b and c; all tumor logits are too high by `shift`."""
     random = np.random.default_rng(seed)

@@ -176,6 +176,13 @@ def test_figures_of_groups_that_chose_nothing_keep_the_promises() -> None:
     assert figures.selective.coverage > 0.3
 
 
+def test_what_the_gate_refuses_is_never_a_certain_answer() -> None:
+    labels, raw = overconfident(spread=5)
+    groups, answered = np.arange(len(labels)) // 8, np.arange(len(labels)) % 2 == 0
+    every, half = (cross_fitted(labels, raw, raw, groups, 2, of).selective.coverage for of in (None, answered))
+    assert half == pytest.approx(every / 2, rel=0.1)
+
+
 def test_what_chose_the_bound_is_not_what_is_measured() -> None:
     # Two groups with the same probability: one is always right, the other always wrong.
     raw = np.tile(np.array([[0.02, 0.9, 0.08]], np.float32), (400, 1))

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any
 
+import pytest
+
 from training.measure.gate import GateFigures
 from training.measure.metrics import Presence
 from training.measure.pointing import PointingFigures
@@ -38,6 +40,20 @@ def test_bounds_for_publishing_that_are_not_kept_are_named() -> None:
         "other images let through: not measured, at most 0.01",
         "class changes when mirrored: 0.040, at most 0.03",
     ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"pointing": dataclasses.replace(POINTING, hottest_point_in_box=0.69)},
+         "hottest point in the lesion's box: 0.690, at least 0.7"),
+        ({"gate": dataclasses.replace(GATE, refused_brain_mri=0.021)}, "brain MRI refused: 0.021, at most 0.02"),
+        ({"gate": dataclasses.replace(GATE, accepted_of_test_kinds=0.011)},
+         "other images let through: 0.011, at most 0.01"),
+    ],
+)  # fmt: skip
+def test_bound_that_is_hardly_missed_is_named(changed: dict[str, Any], line: str) -> None:
+    assert unmet(**changed) == [line]
 
 
 def test_sources_that_the_network_never_saw_count_instead_of_held_out_images() -> None:

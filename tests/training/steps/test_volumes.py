@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from training.errors import DataError
-from training.steps.volumes import bound_between, judge_volumes
+from training.steps.volumes import bound_between, errors_of, judge_volumes
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,11 @@ from training.steps.volumes import bound_between, judge_volumes
 )
 def test_no_healthy_volume_reaches_the_bound(healthy: list[float], with_tumor: list[float], bound: float) -> None:
     assert bound_between(healthy, with_tumor) == pytest.approx(bound)
+
+
+def test_volume_is_judged_by_the_threshold_that_the_others_set() -> None:
+    # By hand: without 0.5, the threshold is (0.1 + 0.6) / 2 = 0.35; without 0.6, it is (0.5 + 0.9) / 2 = 0.7.
+    assert errors_of([0.1, 0.5], [0.6, 0.9]) == (0.5, 0.5)
 
 
 def test_folder_without_volumes_on_one_side_is_refused(tmp_path: Path) -> None:

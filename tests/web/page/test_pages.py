@@ -18,7 +18,7 @@ from model.card import DISCLAIMER, WEIGHTS_FOLDER
 from model.network.classifier import Classifier
 from model.reading.one_file import FORMATS_IN_WORDS
 from tests.support.client import multipart, sample
-from tests.support.networks import save_tiny_model
+from tests.support.networks import change_card, save_tiny_model
 from tests.support.page_states import made_volume
 from tests.support.samples import TOP, sample_bytes
 from web.page.documents import DOCUMENTS, VERSION, as_html
@@ -158,6 +158,25 @@ def test_results_can_be_saved_as_csv_and_json_without_a_script(client: FlaskClie
     assert rows[0]["disclaimer"] == DISCLAIMER
     assert "a text or a table" in rows[1]["error"]
     assert results[1]["error"]["code"] == "unsupported_format"
+
+
+def test_table_for_a_french_excel_has_semicolons_and_decimal_commas(client: FlaskClient) -> None:
+    page = client.post("/?lang=fr", data={"files": sample("glioma")}).text
+    tables = re.findall(r'href="data:text/csv;charset=utf-8;base64,([^"]+)"', page)
+    plain, french = (base64.b64decode(content).decode("utf-8-sig") for content in tables)
+    (row,), (same,) = csv.DictReader(io.StringIO(plain)), csv.DictReader(io.StringIO(french), delimiter=";")
+    assert same["p_glioma"] == row["p_glioma"].replace(".", ",") != row["p_glioma"]
+
+
+def test_page_says_which_samples_a_model_names_no_class_for_and_which_it_gets_wrong(tmp_path: Path) -> None:
+    save_tiny_model(tmp_path, "xception", "tumor_type", "feature_pool")
+    samples = {"glioma": "uncertain", "meningioma": "glioma", "pituitary": "pituitary", "no_tumor": "no_tumor"}
+    change_card(tmp_path, metrics={"samples": samples})
+    page = text_of(
+        create_app({}, {"xception": Classifier.load(tmp_path / "xception.json")}).test_client().get("/").text
+    )
+    assert "xception 0.1 names no class for: Glioma." in page
+    assert "xception 0.1 is wrong about: Meningioma." in page
 
 
 def test_script_gets_one_card_per_file_as_lines_of_json(client: FlaskClient) -> None:

@@ -8,8 +8,10 @@ import re
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from PIL import Image
 
 from app import create_app
 from model.answers.certainty import NOT_BRAIN_MRI, UNCERTAIN
@@ -44,6 +46,25 @@ def test_page_table_and_json_count_the_slices_of_a_volume_from_one(client: Flask
     assert (window[0], window[-1]) == (volume["first_slice"], volume["last_slice"])
     assert int(volume["slice"]) == result["key_slice"]
     assert (int(volume["first_slice"]), int(volume["last_slice"])) == (result["first_slice"], result["last_slice"])
+
+
+def test_chart_of_a_volume_is_the_higher_the_more_probable_a_tumor_is(client: FlaskClient, tmp_path: Path) -> None:
+    page = post(client, made_volume(tmp_path, n_slices=4).read_bytes(), path="/").text
+    _, (result,) = downloads(page)
+    points = re.findall(r'class="chart-line" points="([^"]+)"', page)[0].split()
+    heights = [float(point.split(",")[1]) for point in points]
+    # The chart is 120 units high, and counts from the top.
+    assert heights == pytest.approx([120 * (1 - row["tumor_probability"]) for row in result["slices"]], abs=0.1)
+
+
+def test_card_says_how_wide_and_high_the_head_is(client: FlaskClient) -> None:
+    image = np.zeros((200, 160), np.uint8)
+    image[50:140, 40:100] = np.random.default_rng(0).integers(80, 255, (90, 60))
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    page = post(client, file.getvalue(), path="/").text
+    assert "Read as PNG, 160 × 200 pixels." in page
+    assert "Cropped to the head: 60 × 90 pixels." in page
 
 
 def test_files_of_a_zip_file_are_counted_from_one(client: FlaskClient) -> None:
