@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from model.errors import UnsuitableImage
 from model.preprocessing import (
@@ -14,6 +15,7 @@ from model.preprocessing import (
     stretch_grey_levels,
     within_margin,
 )
+from tests.support.images import drawn_slice
 
 
 def head_at(top: int, left: int, height: int = 60, width: int = 40, shape: tuple[int, int] = (200, 160)) -> np.ndarray:
@@ -61,14 +63,36 @@ def test_wide_margin_on_two_opposite_sides_leaves_the_input_as_it_was(sides: tup
     np.testing.assert_array_equal(preprocess(figure, 64).pixels, preprocess(head_at(30, 50), 64).pixels)
 
 
-def test_bright_part_at_one_side_alone_is_no_margin_of_a_figure() -> None:
-    # A head that fills the lower edge is as bright there as a margin.
-    image = np.pad(head_at(30, 50), ((0, 16), (0, 0)), constant_values=255)
-    assert within_margin(image) == HeadBox(0, image.shape[0], 0, image.shape[1])
+@pytest.mark.parametrize("level", [40, 128, 255])
+@pytest.mark.parametrize("sides", [((0, 16), (0, 0)), ((0, 0), (16, 0)), ((0, 16), (16, 0)), 16])
+def test_margin_of_a_figure_on_any_sides_leaves_the_input_as_it_was(sides: object, level: int) -> None:
+    image = head_at(30, 50)
+    figure = np.pad(image, sides, constant_values=level)
+    np.testing.assert_array_equal(preprocess(figure, 64).pixels, preprocess(image, 64).pixels)
 
 
-@pytest.mark.parametrize(("width", "level"), [(4, 255), (16, 60)], ids=["narrow", "dark"])
-def test_narrow_or_dark_frame_is_no_margin_of_a_figure(width: int, level: int) -> None:
+@pytest.mark.parametrize(("paper", "ink"), [(255, 0), (128, 0), (40, 220)])
+@pytest.mark.parametrize("is_above", [False, True], ids=["below", "above"])
+def test_caption_leaves_the_input_as_it_was(is_above: bool, paper: int, ink: int) -> None:
+    image, caption = head_at(30, 50), Image.new("L", (160, 36), paper)
+    ImageDraw.Draw(caption).text((4, 12), "Figure 2. Axial T1", fill=ink)
+    parts = [image, np.asarray(caption)]
+    figure = np.vstack(parts[::-1] if is_above else parts)
+    np.testing.assert_array_equal(preprocess(figure, 64).pixels, preprocess(image, 64).pixels)
+
+
+def test_two_slices_of_a_figure_are_both_kept() -> None:
+    image = np.pad(head_at(30, 50), 16, constant_values=255)
+    assert within_margin(np.hstack([image, image])) == HeadBox(16, 216, 16, 368)
+
+
+def test_flat_grey_air_around_a_head_is_no_margin() -> None:
+    image = np.maximum(drawn_slice(160), 30)
+    assert within_margin(image) == HeadBox(0, 160, 0, 160)
+
+
+@pytest.mark.parametrize(("width", "level"), [(4, 255), (16, 5)], ids=["narrow", "black"])
+def test_narrow_or_black_frame_is_no_margin_of_a_figure(width: int, level: int) -> None:
     framed = np.pad(head_at(30, 50), width, constant_values=level)
     assert within_margin(framed) == HeadBox(0, 200 + 2 * width, 0, 160 + 2 * width)
 

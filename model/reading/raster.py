@@ -58,7 +58,7 @@ PHOTOGRAPH_NOTE = Sentence(
 )
 
 
-MARGIN_NOTE = Sentence("A wide margin around the image was cut off.")
+MARGIN_NOTE = Sentence("A wide margin of the image was cut off, with any caption in it.")
 
 
 def is_picture(content: bytes) -> bool:
