@@ -44,7 +44,7 @@ def _throughput(measured: dict[str, Any]) -> str:
         "The engine alone gets images that are already decoded; the scan reads, decodes, predicts and writes.\n\n"
         + _table(("cores, slices per pass", "engine alone", "scan", "processor time per slice", "start and end"), rows)
         + f"\nThe scan reaches {measured['share_of_engine']:.2f} of the engine's best on the same images, and "
-        f"{measured['scaling_from_1_core']:.2f} times one core's best on two (bounds: 0.85 and 1.7). A line through "
+        f"{measured['scaling_from_1_core']:.2f} times one core's best on two (goals: at least 0.85 and 1.7). A line through "
         f"zero over both gives **{measured['slices_per_core_second']:.1f} slices per core and second**. "
         f"{measured['files_listed_per_second']:,.0f} files are listed per second.\n"
         + (_ray(measured["ray"]) if "ray" in measured else "")
@@ -74,7 +74,7 @@ def _memory(measured: dict[str, Any]) -> str:
         for n, run in measured["by_files"].items()
     ]
     return (
-        "## Memory\n\nThe largest that was seen, in shares (PSS). It may not grow with the archive (bound: 1.1): "
+        "## Memory\n\nThe largest that was seen, in shares (PSS). It may not grow with the archive (at most 1.1 times): "
         f"it is {measured['growth']:.2f} times as much. Measured on {measured['machine']}; {measured['date']}.\n\n"
         + _table(("files", "first process, with the network", "each decoding process"), rows)
     )
@@ -128,9 +128,9 @@ def _fleets(found: dict[str, Any]) -> str:
         for f in found["fleets"]
     ]  # fmt: skip
     return (
-        f"## A fleet that fails\n\nA simulation of {found['n_slices']:,} slices with the figures above, machines of "
-        "two cores, failures at random, five minutes until a machine is replaced, the measured start and a new "
-        f"listing of the whole archive each time; means of {found['n_played']} plays.\n\n"
+        f"## A fleet that fails\n\nA simulation of {found['n_slices']:,} slices with the figures above and machines of "
+        "two cores, which fail at random. A machine is replaced after five minutes; then come the measured start and a "
+        f"new listing of the whole archive. The figures are means of {found['n_played']} runs.\n\n"
         + _table(
             ("machines", "time between failures of one", "failures", "takes", "without failures and listing",
              "of the machines' time scans"), rows,

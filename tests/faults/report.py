@@ -21,14 +21,14 @@ SECTIONS = {"A": "Bad input", "B": "Load and slow clients", "C": "Process and ho
 HEAD = """# Reliability
 
 What was done to the service, and what was seen. Made by `make test-faults reliability`; do not edit. Every row is a
-test: those with a measured result break a real gunicorn with the shipped `gunicorn.conf.py` (and Debian's nginx with
-the shipped `deploy/nginx.conf`) over the loopback, the others are among the quick tests.
+test. Those with a measured result break a real gunicorn with the shipped `gunicorn.conf.py`, over the loopback; some
+have Debian's nginx with the shipped `deploy/nginx.conf` in front. The others are among the quick tests.
 `make test-faults FAULT_ARGS=--full` takes hours instead of minutes: longer loads, more requests.
 
 Made on {machine}, {date}, load average {load:.1f} when this was written.
-Loads are sent from the same machine and share its cores. The network of B1 to B4, B8, C1 and C3 is made up and
-computes about half as much as the shipped xception; that of all other rows is tiny, so that their rates and memory
-are not those of the shipped models (docs/benchmarks.md has these).
+Loads are sent from the same machine and share its cores. The networks are made up: in B1 to B4, B8, C1 and C3 one that
+computes about half as much as the shipped xception, in all other rows a tiny one. So rates and memory are not those of
+the shipped models; [benchmarks](benchmarks.md) has these.
 """
 
 
