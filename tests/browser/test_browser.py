@@ -332,11 +332,14 @@ def test_french_table_opens_as_columns_in_a_french_spreadsheet(opened: Any, addr
     assert re.fullmatch(r"[01],\d{6}", row["tumor_probability"])
 
 
-def test_example_of_the_api_is_copied_by_its_button(opened: Any, address: str) -> None:
+@pytest.mark.parametrize(("language", "copy", "copied"), [("en", "Copy", "Copied"), ("fr", "Copier", "Copié")])
+def test_example_of_the_api_is_copied_by_its_button(
+    opened: Any, address: str, language: str, copy: str, copied: str
+) -> None:
     opened.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    opened.goto(f"{address}api/docs")
-    opened.get_by_role("button", name="Copy").first.click()
-    opened.get_by_role("button", name="Copied").wait_for()
+    opened.goto(f"{address}api/docs?lang={language}")
+    opened.get_by_role("button", name=copy).first.click()
+    opened.get_by_role("button", name=copied).wait_for()
     assert opened.evaluate("() => navigator.clipboard.readText()") == opened.locator("#example-curl").inner_text()
 
 

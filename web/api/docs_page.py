@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, current_app, json, jsonify, render_template, request
 
 from model.card import DISCLAIMER
+from model.sentences import Sentence
 from web.refusals import CODES
 
 blueprint = Blueprint("docs", __name__)
@@ -16,7 +17,7 @@ class FieldRow:
     """A field of a schema; `links` are the names of the schemas in its type."""
 
     name: str
-    type: str
+    type: Sentence
     links: tuple[str, ...]
     required: bool
     description: str
@@ -59,33 +60,45 @@ def fields_of(schema: dict[str, Any]) -> list[FieldRow]:
     ]
 
 
-def type_of(schema: dict[str, Any]) -> str:
+def type_of(schema: dict[str, Any]) -> Sentence:
     """Return a JSON schema's type in words: "string or null", "list of integer"."""
     if alternatives := schema.get("oneOf") or schema.get("anyOf"):
-        return " or ".join(type_of(alternative) for alternative in alternatives)
+        return _any_of([type_of(alternative) for alternative in alternatives])
     if "$ref" in schema:
-        return _name(schema)
+        return _as_it_is(_name(schema))
     types = schema.get("type", "any")
     words = [types] if isinstance(types, str) else list(types)
-    described = [_in_words(word, schema) for word in words]
-    return " or ".join(described) + _limits(schema)
+    return _limited(_any_of([_in_words(word, schema) for word in words]), schema)
 
 
-def _in_words(word: str, schema: dict[str, Any]) -> str:
+def _any_of(types: list[Sentence]) -> Sentence:
+    *others, last = types
+    return Sentence("{others} or {last}", others=_any_of(others), last=last) if others else last
+
+
+def _in_words(word: str, schema: dict[str, Any]) -> Sentence:
     if word == "array":
-        return f"list of {type_of(schema['items'])}"
+        return Sentence("list of {type}", type=type_of(schema["items"]))
     if word == "object" and schema.get("additionalProperties"):
-        return f"object of {type_of(schema['additionalProperties'])}"
-    return f"{word} ({schema['format']})" if "format" in schema and word != "null" else word
+        return Sentence("object of {type}", type=type_of(schema["additionalProperties"]))
+    return _as_it_is(f"{word} ({schema['format']})" if "format" in schema and word != "null" else word)
 
 
-def _limits(schema: dict[str, Any]) -> str:
+def _limited(type_: Sentence, schema: dict[str, Any]) -> Sentence:
     low, high = schema.get("minimum"), schema.get("maximum")
     if "enum" in schema:
-        return ": " + ", ".join(str(value) for value in schema["enum"] if value is not None)
-    if low is not None:
-        return f", from {low}" + (f" to {high}" if high is not None else "")
-    return ""
+        values = ", ".join(str(value) for value in schema["enum"] if value is not None)
+        return Sentence("{type}: {values}", type=type_, values=values)
+    if low is None:
+        return type_
+    if high is None:
+        return Sentence("{type}, from {low}", type=type_, low=low)
+    return Sentence("{type}, from {low} to {high}", type=type_, low=low, high=high)
+
+
+def _as_it_is(word: str) -> Sentence:
+    """Return a word of JSON or of the schemas, which is the same in every language."""
+    return Sentence("{word}", word=word)
 
 
 def _links(schema: Any) -> list[str]:

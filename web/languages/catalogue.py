@@ -13,8 +13,12 @@ from babel.messages import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
+from flask import Flask
 
+from web.api import views
+from web.api.openapi import describe
 from web.languages.languages import LANGUAGES, TRANSLATIONS
+from web.refusals import CODES
 
 TOP = Path(__file__).parents[2]
 
@@ -28,7 +32,7 @@ _CARD_FIELDS = ("title", "intended_use", "limits")
 def template() -> Catalog:
     """Gather every sentence that a user may see."""
     catalog = _catalog(None)
-    for text, place, line in (*_of_sources(), *_of_cards()):
+    for text, place, line in (*_of_sources(), *_of_cards(), *_of_api()):
         catalog.add(text, locations=[(place, line)] if line else [(place, 1)])
     return catalog
 
@@ -62,6 +66,21 @@ def _of_cards() -> Iterator[tuple[str, str, int]]:
         for field in _CARD_FIELDS:
             texts = [card[field]] if isinstance(card[field], str) else card[field]
             yield from ((text, path.relative_to(TOP).as_posix(), 0) for text in texts)
+
+
+def _of_api() -> Iterator[tuple[str, str, int]]:
+    """Yield what the page of the API shows of its OpenAPI document."""
+    app = Flask(__name__)
+    app.register_blueprint(views.blueprint)
+    document = describe(app)
+    texts = [document["info"]["description"], *(code.meaning for code in CODES.values())]
+    for operation in (operation for methods in document["paths"].values() for operation in methods.values()):
+        answer = operation["responses"]["200"]
+        (content,) = answer["content"].values()
+        texts += [operation["summary"], answer["description"], *content.get("examples", {})]
+    for schema in document["components"]["schemas"].values():
+        texts += [schema["description"], *(field.get("description", "") for field in schema["properties"].values())]
+    yield from ((text, "web/api/schemas.py", 0) for text in texts if text)
 
 
 def po_file(language: str) -> Path:
