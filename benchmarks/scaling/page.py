@@ -44,8 +44,8 @@ def _throughput(measured: dict[str, Any]) -> str:
         "The engine alone gets images that are already decoded; the scan reads, decodes, predicts and writes.\n\n"
         + _table(("cores, slices per pass", "engine alone", "scan", "processor time per slice", "start and end"), rows)
         + f"\nThe scan reaches {measured['share_of_engine']:.2f} of the engine's best on the same images, and "
-        f"{measured['scaling_from_1_core']:.2f} times one core's best on two (goals: at least 0.85 and 1.7). A line through "
-        f"zero over both gives **{measured['slices_per_core_second']:.1f} slices per core and second**. "
+        f"{measured['scaling_from_1_core']:.2f} times one core's best on two (goals: at least 0.85 and 1.7). A line "
+        f"through zero over both gives **{measured['slices_per_core_second']:.1f} slices per core and second**. "
         f"{measured['files_listed_per_second']:,.0f} files are listed per second.\n"
         + (_ray(measured["ray"]) if "ray" in measured else "")
     )
@@ -74,8 +74,8 @@ def _memory(measured: dict[str, Any]) -> str:
         for n, run in measured["by_files"].items()
     ]
     return (
-        "## Memory\n\nThe largest that was seen, in shares (PSS). It may not grow with the archive (at most 1.1 times): "
-        f"it is {measured['growth']:.2f} times as much. Measured on {measured['machine']}; {measured['date']}.\n\n"
+        "## Memory\n\nThe largest that was seen, in shares (PSS). It may not grow with the archive (at most 1.1 times): it "
+        f"is {measured['growth']:.2f} times as much. Measured on {measured['machine']}; {measured['date']}.\n\n"
         + _table(("files", "first process, with the network", "each decoding process"), rows)
     )
 
