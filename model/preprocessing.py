@@ -30,9 +30,9 @@ HEAD_MIN_EXTENT = 0.2
 MARGIN_LEVELS, MARGIN_STAINS, MARGIN_SHARE = 8, 0.005, 0.04
 # A shorter block of lines between margin and image than this share of all lines is a caption, and is cut off too.
 CAPTION_SHARE = 0.15
-# Darker margins than the first need no cut: the head's box leaves them out. Those below the second may also be flat grey
-# air around a head, so that this share of the image's width must differ from it where the image begins. None of 12,380
-# images of ten collections is cut by these numbers.
+# Darker margins than the first need no cut: the head's box leaves them out. Those below the second may also be flat
+# grey air around a head, so that this share of the image's width must differ from it where the image begins. None of
+# 12,380 images of ten collections is cut by these numbers.
 MARGIN_FROM, BRIGHT_FROM, STRAIGHT_EDGE = 10, 80, 0.75
 # Lines in which an image begins: the very first may be a blend of both.
 _EDGE_PX = 2
