@@ -29,7 +29,7 @@ def notes_on_missing(headers: Sequence[Header], heights_mm: NDArray[np.float64])
     numbers = sorted(header.instance_number for header in headers)
     covered_mm = float(heights_mm[-1] - heights_mm[0] + usual_mm)
     between = Sentence(
-        "{n} slices were received, with gaps between them: about {missing} slices are missing there. "
+        "{n} slices were received, with gaps between them. Missing there: about {missing}. "
         "Send the whole series in one request.",
         n=n,
         missing=n_between,
