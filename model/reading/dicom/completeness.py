@@ -14,20 +14,23 @@ _GAP, _MIN_SLICES = 1.5, 4
 _WHOLE_BRAIN_MM = 90
 
 
-def notes_on_missing(headers: Sequence[Header], heights_mm: NDArray[np.float64]) -> list[Sentence]:
+def notes_on_missing(headers: Sequence[Header], heights_mm: NDArray[np.float64] | None) -> list[Sentence]:
     """Return what the sender should know of slices that did not come.
 
     headers: of all slices of a series, which has one slice at each place. heights_mm: float64 (n,), ascending: where
-    these lie along the normal.
+    these lie along the normal; None where unknown, then gaps are found by the instance numbers.
     """
-    if len(headers) < _MIN_SLICES:
-        return []
-    n, steps = len(headers), np.diff(heights_mm)
-    usual_mm = float(np.median(steps))
-    n_between = int(sum(round(step / usual_mm) - 1 for step in steps if step > _GAP * usual_mm))
-    n_said = max(header.n_in_acquisition for header in headers)
+    n = len(headers)
     numbers = sorted(header.instance_number for header in headers)
-    covered_mm = float(heights_mm[-1] - heights_mm[0] + usual_mm)
+    are_numbered = len(set(numbers)) == n
+    if n < _MIN_SLICES or (heights_mm is None and not are_numbered):
+        return []
+    places = np.array(numbers, np.float64) if heights_mm is None else heights_mm
+    steps = np.diff(places)
+    usual = float(np.median(steps))
+    n_between = int(sum(round(step / usual) - 1 for step in steps if step > _GAP * usual))
+    n_said = max(header.n_in_acquisition for header in headers)
+    covered_mm = np.inf if heights_mm is None else float(heights_mm[-1] - heights_mm[0] + usual)
     between = Sentence(
         "{n} slices were received, with gaps between them. Missing there: about {missing}. "
         "Send the whole series in one request.",
@@ -51,6 +54,6 @@ def notes_on_missing(headers: Sequence[Header], heights_mm: NDArray[np.float64])
         "If the series has others, send all in one request.",
         mm=f"{covered_mm:.0f}",
     )
-    is_late = numbers[0] > 1 and len(set(numbers)) == n
+    is_late = numbers[0] > 1 and are_numbered
     given = ((n_between > 0, between), (n < n_said, said), (is_late, first), (covered_mm < _WHOLE_BRAIN_MM, short))
     return [note for is_true, note in given if is_true]

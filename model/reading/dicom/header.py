@@ -31,7 +31,7 @@ HEADER_TAGS = (
     "PixelPaddingRangeLimit", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "WindowCenter",
     "WindowWidth", "VOILUTFunction", "RescaleIntercept", "RescaleSlope", "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence", "SeriesDescription", "ScanningSequence", "MagneticFieldStrength", "EchoTime",
-    "RepetitionTime", "SliceThickness", "ImagesInAcquisition",
+    "RepetitionTime", "SliceThickness", "ImagesInAcquisition", "ImageType",
 )  # fmt: skip
 _PALETTE_TAGS = tuple(
     f"{prefix}{colour}PaletteColorLookupTable{kind}"
@@ -95,6 +95,7 @@ class Header:
     """What is used of a file besides its pixels.
 
     series: only to be compared; it goes nowhere. modality, body_part: as coded, "" where missing.
+    is_mosaic: whether the image is many slices side by side, as Siemens scanners store those of one moment.
     padding: lowest and highest stored value of pixels outside of the image, None where there are none.
     is_completed: whether tags that it lacks were given their usual values; see `with_usual_values`.
     n_in_acquisition: how many images the acquisition has by its own account, 0 where it does not say.
@@ -106,6 +107,7 @@ class Header:
     modality: str
     body_part: str
     is_burned_in: bool
+    is_mosaic: bool
     rows: int
     columns: int
     n_frames: int
@@ -155,6 +157,7 @@ def read_header(content: bytes) -> Header:
             modality=_code(dataset, "Modality"),
             body_part=_code(dataset, "BodyPartExamined"),
             is_burned_in=_code(dataset, "BurnedInAnnotation") == "YES",
+            is_mosaic="MOSAIC" in str(dataset.get("ImageType")),
             rows=int(dataset.get("Rows") or 0),
             columns=int(dataset.get("Columns") or 0),
             n_frames=max(int(dataset.get("NumberOfFrames") or 1), 1),

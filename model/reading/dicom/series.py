@@ -216,9 +216,8 @@ def _volumes(placed: Sequence[_Placed]) -> list[tuple[list[_Placed], float, list
 def _missing(placed: Sequence[_Placed]) -> list[Sentence]:
     pieces = [piece for _, piece in placed]
     heights = _heights(pieces)
-    if heights is None or np.ptp(heights) <= _SAME_PLACE_MM:
-        return []
-    return notes_on_missing([piece.header for piece in pieces], heights)
+    is_placed = heights is not None and np.ptp(heights) > _SAME_PLACE_MM
+    return notes_on_missing([piece.header for piece in pieces], heights if is_placed else None)
 
 
 def _heights(pieces: Sequence[Slice]) -> NDArray[np.float64] | None:

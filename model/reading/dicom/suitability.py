@@ -69,7 +69,7 @@ def check_suitable(header: Header) -> None:
     """Refuse what says that it is no MR image of a head.
 
     Raises:
-        UnsuitableImage: by its modality or its part of the body, the file is something else.
+        UnsuitableImage: by its modality or its part of the body, the file is something else, or it is a mosaic.
     """
     if header.modality not in {"", "MR", *SECONDARY}:
         raise UnsuitableImage(
@@ -77,6 +77,13 @@ def check_suitable(header: Header) -> None:
                 "Expected an MR slice, but this DICOM file says it is {modality}. Send slices of an MR series of the "
                 "head.",
                 modality=MODALITIES.get(header.modality, Sentence("of another kind")),
+            )
+        )
+    if header.is_mosaic:
+        raise UnsuitableImage(
+            Sentence(
+                "This DICOM file is a mosaic: many slices side by side in one image. Convert the series to NIfTI, for "
+                "example with dcm2niix, and send that."
             )
         )
     if _has_one(OTHER_WORDS, header.body_part) and not _has_one(HEAD_WORDS, header.body_part):

@@ -27,6 +27,13 @@ def test_what_is_no_mr_slice_of_a_head_is_refused_with_what_it_says_it_is(name: 
         read_image(path)
 
 
+@pytest.mark.parametrize("image_type", [["ORIGINAL", "PRIMARY", "M", "ND", "MOSAIC"], "MOSAIC"])
+def test_mosaic_is_refused_with_what_to_do(image_type: object) -> None:
+    with pytest.raises(UnsuitableImage, match=r"mosaic.*dcm2niix"):
+        read_image(dicom(SLICE, ImageType=image_type))
+    assert isinstance(read_image(dicom(SLICE, ImageType=["ORIGINAL", "PRIMARY", "M"])), MriImage)
+
+
 @pytest.mark.parametrize("body_part", ["HEAD", "BRAIN", "SKULL", "Brain w/o contrast", ""])
 def test_head_or_unknown_part_of_the_body_is_read(body_part: str) -> None:
     with warnings.catch_warnings():
