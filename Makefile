@@ -71,7 +71,7 @@ train: $(VENV)/.train-stamp ## Train with DATA="folder ...", or show how
 	$(BIN)/python -m training train --recipe xception --data $(DATA)
 else
 train: $(VENV)/.train-stamp
-	@echo 'Expected DATA: folders of pictures by class, as in: make train DATA="path/to/Training"'
+	@echo 'Expected DATA: folders of images by class, as in: make train DATA="path/to/Training"'
 	@echo 'The steps, each with --help:'
 	@echo '  $(BIN)/python -m training explore --data DIR ...'
 	@echo '  $(BIN)/python -m training audit --data DIR ...'

@@ -8,8 +8,8 @@ from tests.support.samples import TOP
 
 # Neither prose nor sentences: code, comments, tables, images, headings.
 _NO_PROSE = re.compile(r"```.*?```|<!--.*?-->|^\|.*?$|!\[.*?\]\(.*?\)|^#.*?$", re.MULTILINE | re.DOTALL)
-# A sentence ends at its mark before a space, or at the end of a list item or paragraph.
-_END = re.compile(r"(?<=[.!?:;])\s+(?=[^a-z])|\n\s*\n|\n\s*(?:[-*]|\d+\.) ")
+# A sentence ends at its mark before a space, in bold or not, or at the end of a list item or paragraph.
+_END = re.compile(r"(?:(?<=[.!?:;])|(?<=[.!?:;]\*\*))\s+(?=[^a-z])|\n\s*\n|\n\s*(?:[-*]|\d+\.) ")
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ have Debian's nginx with the shipped `deploy/nginx.conf` in front. The others ar
 `make test-faults FAULT_ARGS=--full` takes hours instead of minutes: longer loads, more requests.
 
 Made on {machine}, {date}, load average {load:.1f} when this was written.
-Loads are sent from the same machine and share its cores. The networks are made up: in B1 to B4, B8, C1 and C3 one that
-computes about half as much as the shipped xception, in all other rows a tiny one. So rates and memory are not those of
-the shipped models; [benchmarks](benchmarks.md) has these.
+Loads are sent from the same machine and share its cores. The networks are made up. That of B1 to B4, B8, C1 and C3
+computes about half as much as the shipped xception; that of all other rows is tiny. So rates and memory are not
+those of the shipped models; [benchmarks](benchmarks.md) has these.
 """
 
 

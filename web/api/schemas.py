@@ -62,18 +62,18 @@ class OpinionSchema(OpenSchema):
     predicted_class = fields.String(
         allow_none=True,
         validate=OneOf(_CLASSES),
-        **_is("The class of the highest probability; null where this is no brain MRI."),
+        **_is("The class of the highest probability; null where this is not a brain MRI."),
     )
     probabilities = fields.Dict(
         keys=fields.String(),
         values=fields.Float(validate=_SHARE),
         allow_none=True,
-        **_is("Probability of each class of the model, their sum is 1; null where this is no brain MRI."),
+        **_is("Probability of each class of the model, their sum is 1; null where this is not a brain MRI."),
     )
     tumor_probability = fields.Float(
         allow_none=True,
         validate=_SHARE,
-        **_is("Probability of any tumor, of whatever class; null where this is no brain MRI."),
+        **_is("Probability of any tumor, of whatever class; null where this is not a brain MRI."),
     )
     shows_tumor = fields.Boolean(
         allow_none=True,

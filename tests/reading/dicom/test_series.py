@@ -129,14 +129,20 @@ def test_whole_series_has_no_note_on_missing_slices() -> None:
 
 def test_gap_in_a_series_is_noted_with_the_number_of_slices_that_are_missing() -> None:
     whole = numbered()
-    assert "19 slices were received, with gaps between them. Missing there: about 3." in notes_of([*whole[:8], *whole[11:]])
-    assert "21 slices were received, with gaps between them. Missing there: about 1." in notes_of([*whole[:8], *whole[9:]])
+    assert "19 slices were received, with gaps between them. Missing there: about 3." in notes_of(
+        [*whole[:8], *whole[11:]]
+    )
+    assert "21 slices were received, with gaps between them. Missing there: about 1." in notes_of(
+        [*whole[:8], *whole[9:]]
+    )
 
 
 def test_gap_in_the_numbers_of_a_series_without_places_is_noted() -> None:
     whole = numbered(ImagePositionPatient="")
     assert notes_of(whole) == ""
-    assert "19 slices were received, with gaps between them. Missing there: about 3." in notes_of([*whole[:8], *whole[11:]])
+    assert "19 slices were received, with gaps between them. Missing there: about 3." in notes_of(
+        [*whole[:8], *whole[11:]]
+    )
 
 
 def test_series_without_its_first_half_says_which_slices_came() -> None:
