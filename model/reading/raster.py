@@ -9,7 +9,7 @@ from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageOps
+from PIL import Image, ImageChops, ImageOps, UnidentifiedImageError
 
 from model.errors import ImageError, UnreadableImage, UnsupportedFormat
 from model.preprocessing import HeadBox, within_margin
@@ -170,6 +170,13 @@ def _damage_translated(max_pixels: int) -> Iterator[None]:
         raise
     except Image.DecompressionBombError as error:
         raise too_many_pixels(None, max_pixels) from error
+    except UnidentifiedImageError as error:
+        raise UnreadableImage(
+            Sentence(
+                "This image is damaged, or of a kind that is not read here, such as TIFF with 64 bits for each pixel. "
+                "Save it as PNG and try again."
+            )
+        ) from error
     except _DAMAGE as error:
         raise UnreadableImage(
             Sentence("This image is cut off or damaged. Open it in a viewer, then save or export it again.")

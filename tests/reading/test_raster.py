@@ -30,6 +30,16 @@ def test_colour_of_what_is_nearly_black_does_not_count() -> None:
     assert read_image(encoded(pixels)).notes == ()
 
 
+def test_whole_tiff_of_64_bits_is_not_called_cut_off() -> None:
+    # The field BitsPerSample of a TIFF file of one short, little-endian.
+    of_8_bits = encoded(drawn_slice(), "TIFF")
+    field = bytes.fromhex("0201 0300 01000000")
+    assert field in of_8_bits
+    of_64_bits = of_8_bits.replace(field + b"\x08", field + b"\x40")
+    with pytest.raises(UnreadableImage, match="64 bits"):
+        read_image(of_64_bits)
+
+
 def test_heic_of_a_phone_is_read() -> None:
     image = read_image(HEIC)
     assert (image.format, image.pixels.shape) == ("HEIF", (64, 48))

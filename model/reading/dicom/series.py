@@ -62,11 +62,10 @@ def read_dicom_files(contents: Mapping[int, bytes], max_pixels: int, max_voxels:
             check_suitable(group[0].header)
             _check_header(group[0].header, max_pixels)
             check_voxels(n_voxels + claimed, max_voxels)
+            n_voxels += claimed
+            results += _read_group(group)
         except ImageError as error:
             results.append((tuple(place for source in group for place in source.places), error))
-            continue
-        n_voxels += claimed
-        results += _read_group(group)
     return results
 
 
