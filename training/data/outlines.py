@@ -33,6 +33,14 @@ class Outlines:
         """Return the outlines of the images at the given indices."""
         return Outlines(self.packed, self.rows[indices], self.side_px)
 
+    def boxes(self) -> NDArray[np.float32]:
+        """Return the box around each outline: float32 (n, 4), top, bottom, left, right as shares, NaN for none."""
+        found = np.full((len(self.rows), 4), np.nan, np.float32)
+        for i in np.flatnonzero(self.known):
+            rows, columns = np.nonzero(self[i])
+            found[i] = rows.min(), rows.max() + 1, columns.min(), columns.max() + 1
+        return found / np.float32(self.side_px)
+
     def __getitem__(self, i: int) -> NDArray[np.float32] | None:
         """Return an image's outline, float32 (side, side), 0 or 1, or None."""
         if self.rows[i] < 0:

@@ -81,6 +81,14 @@ class Sources:
         ]
         return Outlines.of(drawn, size)
 
+    def boxes_around(self, decoded: Decoded) -> NDArray[np.float32]:
+        """Return the lesions' boxes in the network's input, from the table or around the outlines.
+
+        float32 (n, 4), top, bottom, left, right as shares of its side, NaN for none.
+        """
+        boxes = boxes_in_input(decoded, self.lesions(decoded.pictures))
+        return np.where(np.isnan(boxes), self.outlines_of(decoded).boxes(), boxes)
+
     @property
     def names(self) -> list[str]:
         """The last two parts of each folder's path, the same on every machine."""

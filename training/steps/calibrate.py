@@ -17,7 +17,6 @@ from model.answers.calibration import calibrate
 from model.card import Decision, GateCard, ModelCard
 from model.network.classifier import Classifier
 from model.safe_files import write_atomically
-from training.data.boxes import boxes_in_input
 from training.data.decoded import Decoded
 from training.data.outsiders import gather_outsiders
 from training.data.sources import Sources, add_sources, sources_of
@@ -215,8 +214,7 @@ def _write(run: RunFolder, trust: Trust, gate: GateCard, gate_bytes: bytes, netw
 
 
 def _pointing(classifier: Classifier, images: Decoded, labels: NDArray[np.int64], sources: Sources) -> Pointing:
-    boxes = boxes_in_input(images, sources.lesions(images.pictures))
-    return Pointing(classifier, labels, boxes, classifier.card.class_names)
+    return Pointing(classifier, labels, sources.boxes_around(images), classifier.card.class_names)
 
 
 def _random_pointing(
@@ -227,7 +225,7 @@ def _random_pointing(
         RECIPES[card.recipe["name"]], task=card.task, input_size_px=card.input_size_px,
         decides_at_places=card.recipe.get("decides_at_places", False),
     )  # fmt: skip
-    boxed = np.flatnonzero([lesion is not None for lesion in sources.lesions(images.pictures)])
+    boxed = np.flatnonzero(~np.isnan(sources.boxes_around(images)[:, 0]))
     # A random draw, to have all classes: the images are in the order of the folders.
     boxed = np.sort(np.random.default_rng(0).permutation(boxed)[:N_FOR_RANDOM_NETWORKS])
     if not boxed.size:

@@ -23,3 +23,9 @@ def test_images_of_which_none_has_an_outline_are_all_unknown() -> None:
     outlines = Outlines.of([None, None], SIZE)
     assert not outlines.known.any()
     assert outlines[1] is None
+
+
+def test_boxes_lie_around_outlines_as_shares_of_the_side() -> None:
+    mask = np.zeros((8, 8), bool)
+    mask[2:4, 1:7] = True
+    np.testing.assert_allclose(Outlines.of([mask, None], 8).boxes(), [[0.25, 0.5, 0.125, 0.875], [np.nan] * 4])
