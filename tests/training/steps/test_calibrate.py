@@ -67,7 +67,7 @@ def test_folder_without_the_kinds_that_choose_the_bound_is_refused(
     run: RunFolder, sources: Sources, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arguments = ("--data", *sources.folders, "--outsiders", tmp_path)
-    assert "kinds that choose the bound" in refusal(capsys, "calibrate", "--run", run.path, *arguments)
+    assert "kinds that choose the threshold" in refusal(capsys, "calibrate", "--run", run.path, *arguments)
 
 
 def test_run_that_is_not_there_is_refused(
