@@ -23,7 +23,7 @@ _HTTP_CODES = {404: "not_found", 405: "method_not_allowed"}
 _SPARE_BYTES = 10_000_000
 _CHUNK_BYTES = 65_536
 _HTTP_SENTENCES = {
-    404: Sentence("Page not found. Go back to the start page."),
+    404: Sentence("Page not found."),
     405: Sentence("Expected another method for this address. Send images with POST."),
 }
 _log = logging.getLogger(__name__)

@@ -61,6 +61,22 @@ def test_switch_leads_to_the_start_page_from_what_cannot_be_had_again(
     assert re.search(r'href="([^"]+)" lang="fr"', page)[1] == "/?lang=fr"
 
 
+@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/nowhere"), ("GET", "/documents/nothing"), ("POST", "/api/docs")]
+)
+def test_error_page_links_to_the_start_page_in_its_language(
+    client: FlaskClient, method: str, path: str, language: str
+) -> None:
+    answer = client.open(path, method=method, headers={"Accept-Language": language})
+    assert answer.status_code in {404, 405}
+    summary = answer.text.split('class="error-summary"')[1].split("</div>")[0]
+    (link,) = re.findall(r'href="([^"]+)"', summary)
+    start = client.get(link)
+    assert start.status_code == 200
+    assert f'<html lang="{language}">' in start.text
+
+
 def test_french_result_has_the_same_numbers_as_the_english_one(client: FlaskClient) -> None:
     def shares(language: str) -> list[float]:
         page = client.post(f"/?lang={language}", data={"files": sample()}).text
