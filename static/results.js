@@ -158,8 +158,9 @@ export class ResultTable {
       const cell = /** @type {HTMLElement} */ (row.children[head.cellIndex]);
       return cell.dataset.value ?? cell.textContent?.trim() ?? "";
     };
+    // Rows without a value come last, in either order.
     const order = (/** @type {HTMLElement} */ a, /** @type {HTMLElement} */ b) =>
-      value(a).localeCompare(value(b), undefined, { numeric: true }) * (isDown ? -1 : 1);
+      Number(value(a) === "") - Number(value(b) === "") || value(a).localeCompare(value(b), undefined, { numeric: true }) * (isDown ? -1 : 1);
     this.body.append(...this.rows().sort(order));
   }
 

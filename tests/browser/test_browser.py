@@ -244,9 +244,9 @@ def test_several_results_are_a_table_and_a_row_opens_its_card(opened: Any) -> No
 def test_table_is_sorted_filtered_and_loses_rows(opened: Any) -> None:
     rows = batch(opened, "glioma", "no_tumor", "pituitary")
     for _ in range(2):
-        opened.get_by_role("button", name="Sort by: Name").click()
+        opened.get_by_role("button", name="Sort by: Result").click()
     assert [row.get_attribute("data-number") for row in rows.all()] == ["3", "2", "1"]
-    assert opened.locator("[aria-sort=descending]").inner_text().startswith("Name")
+    assert opened.locator("[aria-sort=descending]").inner_text().startswith("Result")
     groups = [row.get_attribute("data-group") for row in rows.all()]
     opened.locator("[data-filter]").select_option(groups[0])
     assert opened.locator("[data-row]:visible").count() == groups.count(groups[0])
@@ -254,6 +254,14 @@ def test_table_is_sorted_filtered_and_loses_rows(opened: Any) -> None:
     opened.get_by_role("button", name="Remove - Result 2").click()
     assert [row.get_attribute("data-number") for row in rows.all()] == ["3", "1"]
     assert opened.locator(".result").count() == 2
+
+
+def test_rows_without_a_probability_come_last_in_either_order(opened: Any) -> None:
+    classify(opened, TOP / "README.md", SAMPLES / "glioma.jpg", SAMPLES / "no_tumor.jpg")
+    wait_for_cards(opened, 3)
+    for _ in range(2):
+        opened.get_by_role("button", name="Sort by: Tumor").click()
+        assert "README.md" in opened.locator("[data-row]").last.inner_text()
 
 
 def test_two_ticked_rows_show_two_cards_side_by_side(opened: Any) -> None:
@@ -420,6 +428,15 @@ def test_long_file_name_does_not_widen_a_narrow_page(opened: Any, tmp_path: Path
     opened.get_by_role("button", name="Classify").click()
     wait_for_cards(opened)
     assert opened.evaluate("() => document.documentElement.scrollWidth") == 360
+
+
+@with_and_without_script
+def test_form_asks_for_more_images_where_there_are_results(opened: Any) -> None:
+    heading = opened.locator(".form h2")
+    assert heading.inner_text() == "Your images"
+    opened.get_by_role("button", name="Glioma").click()
+    wait_for_cards(opened)
+    assert heading.inner_text() == "More images"
 
 
 def test_list_is_emptied_by_its_button_and_by_reloading(opened: Any) -> None:

@@ -63,7 +63,7 @@ def test_switch_leads_to_the_start_page_from_what_cannot_be_had_again(
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/nowhere"), ("GET", "/documents/nothing"), ("POST", "/api/docs")]
+    ("method", "path"), [("GET", "/nowhere"), ("GET", "/documents/nothing"), ("POST", "/documents/use")]
 )
 def test_error_page_links_to_the_start_page_in_its_language(
     client: FlaskClient, method: str, path: str, language: str
