@@ -5,6 +5,7 @@ New sentences come in empty, and old ones are removed. The app reads the compile
 
 import io
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,6 +105,11 @@ def compiled(catalog: Catalog) -> bytes:
     return buffer.getvalue()
 
 
+def _unbroken(text: str) -> str:
+    """Return text whose lines never break before a high mark or in guillemets; only French has spaces there."""
+    return re.sub(r" (?=[:;?!»]|%(?!\())|(?<=«) ", "\u202f", text)
+
+
 def main() -> int:
     """Update every language; exit with 1 while sentences lack their translation."""
     n_missing = 0
@@ -111,6 +117,9 @@ def main() -> int:
         catalog = read(language)
         catalog.update(template(), no_fuzzy_matching=True)
         catalog.obsolete.clear()
+        for message in catalog:
+            if message.id and isinstance(message.string, str):
+                message.string = _unbroken(message.string)
         file = po_file(language)
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("wb") as stream:
