@@ -55,7 +55,11 @@ def uploaded_files(request: Request, max_files: int) -> list[bytes]:
     if len(chosen) > max_files:
         raise Refusal(
             "too_many_files",
-            Sentence("Expected at most {n} files. Received {m}. Send them in parts.", n=max_files, m=len(chosen)),
+            Sentence(
+                "Expected at most {n} files. Received {m}. Send fewer at a time, and each series whole.",
+                n=max_files,
+                m=len(chosen),
+            ),
         )
     return [_content(part.stream) for part in chosen]
 

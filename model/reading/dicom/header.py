@@ -39,8 +39,8 @@ _PALETTE_TAGS = tuple(
     for colour in ("Red", "Green", "Blue")
 )
 PIXEL_TAGS = (
-    *HEADER_TAGS, *_PALETTE_TAGS, "PlanarConfiguration", "ModalityLUTSequence", "PixelData", "ExtendedOffsetTable",
-    "ExtendedOffsetTableLengths",
+    *HEADER_TAGS, *_PALETTE_TAGS, "PlanarConfiguration", "ModalityLUTSequence", "PixelData", "FloatPixelData",
+    "DoubleFloatPixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths",
 )  # fmt: skip
 # In an enhanced multi-frame file these are in a macro of the frame's or the shared functional groups.
 # Source: DICOM PS3.3, C.7.6.16.2.

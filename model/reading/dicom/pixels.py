@@ -70,6 +70,10 @@ def decode(content: bytes, header: Header, decoder: Decoder) -> list[Slice]:
     dataset = read_dataset(content, PIXEL_TAGS)
     with damage_translated():
         with_usual_values(dataset)
+        if "FloatPixelData" in dataset or "DoubleFloatPixelData" in dataset:
+            raise UnsupportedFormat(
+                Sentence("The pixels of this DICOM file are floating-point numbers. Export it with whole numbers.")
+            )
         if not dataset.get("PixelData"):
             raise no_pixels(header)
         syntax = _transfer_syntax(dataset)

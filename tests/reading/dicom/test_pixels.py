@@ -39,6 +39,12 @@ def test_12_bits_with_an_overlay_above_them_and_16_bits_agree() -> None:
     np.testing.assert_array_equal(read_image(content).pixels, grey(SLICE))
 
 
+def test_floating_point_pixels_are_named_and_not_called_damaged() -> None:
+    content = dicom(SLICE, PixelData=None, FloatPixelData=SLICE.astype(np.float32).tobytes(), BitsAllocated=32)
+    with pytest.raises(UnsupportedFormat, match="floating-point numbers"):
+        read_image(content)
+
+
 def test_signed_12_bit_values_keep_their_sign() -> None:
     signed = (SLICE - 400).astype(np.int16)
     content = dicom((signed & 0x0FFF).astype(np.int16), BitsStored=12, HighBit=11)
