@@ -20,7 +20,7 @@ from model.network.engine import engine_of
 from model.network.features import FeatureGrid, explained_by
 from model.network.keras_import import import_keras
 from model.network.self_test import check_known_answers
-from model.network.turns import Patience, Turns
+from model.network.waiting_line import Patience, Turns
 from model.preprocessing import PREPROCESSING_VERSION, HeadBox, preprocess
 from model.processes.memory import give_back_memory, keep_memory_together
 from model.reading.contents import MriImage

@@ -12,8 +12,8 @@ from training.data.audit_result import read_audit
 from training.data.copies import group
 from training.data.decoded import Decoded
 from training.data.folders import TRAINING, UNSPLIT, require_classes
+from training.data.left_out import drop_conflicts, few_per_class, leave_out
 from training.data.split import SplitTable, draw_split
-from training.data.usable import drop_conflicts, few_per_class, leave_out
 from training.drawing import plots
 from training.errors import DataError
 from training.feed.devices import shared_by_devices

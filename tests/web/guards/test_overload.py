@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from app import create_app
 from model.network.classifier import Classifier
 from model.network.engine import Engine
-from model.network.turns import Turns
+from model.network.waiting_line import Turns
 from tests.support.client import assert_problem, multipart, sample
 from tests.support.images import GOOD
 from web.guards.overload import Places

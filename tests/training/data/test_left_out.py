@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from training.data.folders import UNSPLIT, Picture
-from training.data.usable import few_per_class
+from training.data.left_out import few_per_class
 
 
 def test_few_images_of_a_class_are_spread_over_its_folder() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from model.errors import Busy
 from model.network.engine import Engine
-from model.network.turns import Turns
+from model.network.waiting_line import Turns
 
 ONE = np.zeros((1, 2, 2, 1), np.float32)
 
