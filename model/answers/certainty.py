@@ -139,7 +139,7 @@ class Answer:
         kind, bound = self.most_probable_kind, self.decision.kind_from
         if bound is None:
             return self.predicted_class == kind and self._is_probable
-        return self.by_class()[kind] >= bound * self.tumor_probability
+        return not self.has_kinds or self.by_class()[kind] >= bound * self.tumor_probability
 
     @property
     def _is_probable(self) -> bool:

@@ -173,8 +173,8 @@ def _damage_translated(max_pixels: int) -> Iterator[None]:
     except UnidentifiedImageError as error:
         raise UnreadableImage(
             Sentence(
-                "This image is damaged, or of a kind that is not read here, such as TIFF with 64 bits for each pixel. "
-                "Save it as PNG and try again."
+                "This image is cut off or damaged, or of a rare kind such as TIFF with 64 bits for each pixel. "
+                "Open it in a viewer and save it as PNG."
             )
         ) from error
     except _DAMAGE as error:

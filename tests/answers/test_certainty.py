@@ -20,6 +20,7 @@ from model.card import CLASS_NAMES, Decision, ModelCard
 from model.network.classifier import Classifier
 from tests.support.client import multipart
 from tests.support.networks import add_gate, models_that_answer
+from training.measure.trust import certain_answers
 
 ANSWERS = ("class", UNCERTAIN, NOT_BRAIN_MRI)
 
@@ -188,6 +189,15 @@ def test_tumor_and_its_kind_are_named_beyond_their_bounds_alone(
 ) -> None:
     says = Answer(class_names=CLASS_NAMES["tumor_type"], probabilities=np.array(probabilities), decision=decision)
     assert (says.tumor, says.answer) == (tumor, answer)
+
+
+def test_network_without_kinds_names_each_tumor_whatever_its_probabilities_are_rounded_to() -> None:
+    sure = np.linspace(0.8, 1, 999)
+    decision = Decision(healthy_below=0.1, certain_tumor_from=0.7, kind_from=1.0)
+    both = np.stack([1 - sure, sure], axis=1).astype(np.float32)
+    answers = [Answer(class_names=CLASS_NAMES["tumor_presence"], probabilities=p, decision=decision) for p in both]
+    assert {says.answer for says in answers} == {"tumor"}
+    assert certain_answers(both, decision, healthy=0).all()
 
 
 def test_card_keeps_the_bounds_that_it_has_and_no_others(tiny_models: Path) -> None:

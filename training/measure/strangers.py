@@ -45,14 +45,14 @@ class Strangers(Figures):
 
     right: by source, the share of images correctly called tumor or not, at a probability of 0.5; worst_source: the
     lowest of those with LEAST_OF_A_SOURCE images or more; kind: by source, the share of tumors whose kind is the most
-    probable of the three; mean_kind: over sources.
+    probable of the three; mean_kind: over sources, None for a network that tells no kinds.
     """
 
     right: dict[str, float]
     worst_source: str
     worst_right: float
     kind: dict[str, float]
-    mean_kind: float
+    mean_kind: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -226,7 +226,9 @@ def measure_strangers(
     found = (1 - probabilities[:, healthy] >= 0.5) == shows if found is None else found
     kinds = np.where(np.arange(probabilities.shape[1]) == healthy, -1, probabilities).argmax(axis=1) == labels
     right = {str(s): float(found[sources == s].mean()) for s in np.unique(sources)}
-    kind = {str(s): float(kinds[(sources == s) & shows].mean()) for s in np.unique(sources[shows])}
+    # With one class of tumor there is no kind to tell.
+    of_tumors = np.unique(sources[shows]) if probabilities.shape[1] > 2 else []
+    kind = {str(s): float(kinds[(sources == s) & shows].mean()) for s in of_tumors}
     large = [s for s in right if (sources == s).sum() >= LEAST_OF_A_SOURCE] or list(right)
     worst = min(large, key=right.__getitem__)
-    return Strangers(right, worst, right[worst], kind, float(np.mean(list(kind.values()))) if kind else float("nan"))
+    return Strangers(right, worst, right[worst], kind, float(np.mean(list(kind.values()))) if kind else None)

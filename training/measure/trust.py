@@ -247,8 +247,9 @@ def certain_answers(probabilities: NDArray[np.float32], decision: Decision, heal
     """Return which answers are certain by the rule of `Prediction`, if the gate accepts the image: bool (n,)."""
     if decision.certain_tumor_from is not None:
         tumor = 1 - probabilities[:, healthy]
-        kinds = np.delete(probabilities, healthy, axis=1).max(axis=1)
-        named = (tumor >= decision.certain_tumor_from) & (kinds >= decision.kind_from * tumor)
+        named = tumor >= decision.certain_tumor_from
+        if probabilities.shape[1] > 2:
+            named &= np.delete(probabilities, healthy, axis=1).max(axis=1) >= decision.kind_from * tumor
         return named | (tumor < decision.healthy_below)
     return (probabilities.max(axis=1) >= decision.uncertain_below) & agreement(probabilities, decision, healthy)
 

@@ -36,7 +36,7 @@ def unmet_bounds(
         error, wrong = strangers.expected_calibration_error, strangers.wrong_among_certain
         of_sources = {
             f"right on {strangers.sources.worst_source}": (strangers.sources.worst_right, LEAST_OF_WORST_SOURCE),
-            "kind of tumor": (strangers.sources.mean_kind, LEAST_KIND),
+            **({"kind of tumor": (strangers.sources.mean_kind, LEAST_KIND)} if strangers.sources.kind else {}),
         }
     at_least = {
         **of_sources,

@@ -76,3 +76,11 @@ def test_what_the_gate_refuses_is_neither_certain_nor_rightly_called_a_tumor() -
     assert after.certain < before.certain
     assert after.sources.right["a"] == 0 < before.sources.right["a"]
     assert after.refused == {"a": 1.0, "b": 0.0, "c": 0.0}
+
+
+def test_network_that_tells_no_kinds_has_no_figure_of_kinds() -> None:
+    labels = np.array([0] * 20 + [1] * 20)
+    probabilities = np.tile(np.array([0.1, 0.9], np.float32), (40, 1))
+    figures = measure_strangers(np.array(["a"] * 40), labels, probabilities, 0)
+    assert figures.kind == {}
+    assert figures.right == {"a": 0.5}
