@@ -17,8 +17,8 @@ from training.drawing import plots
 
 TOP = Path(__file__).parents[2]
 SERVED = "training/results/served.json"
-# The table between these marks is in English in both.
-READMES = ("README.md", "docs/fr/README.md")
+# The table of figures is between these marks.
+READMES = {"README.md": "readme_table.jinja", "docs/fr/README.md": "readme_table.fr.jinja"}
 README_BEGIN = "<!-- figures: made by `python -m training study report` -->"
 README_END = "<!-- end of figures -->"
 # The French one has the figures that matter first, and points to the other for the rest.
@@ -62,8 +62,10 @@ def texts(cards: list[ModelCard], top: Path = TOP) -> dict[str, str]:
     pages.filters |= {"recalls": _recalls, "averages": _averages, "worst_recall": _worst_recall}
     pages.filters |= {"french": _french(top).gettext, "pourcent": _pourcent}
     pages.globals |= {"parts": PARTS, "disclaimer": DISCLAIMER, "plot": trust_plot, "log": _scorings(top)}
-    table = pages.get_template("readme_table.jinja").render(cards=cards)
-    readmes = {name: _with_table((top / name).read_text(encoding="utf-8"), table) for name in READMES}
+    readmes = {
+        name: _with_table((top / name).read_text(encoding="utf-8"), pages.get_template(template).render(cards=cards))
+        for name, template in READMES.items()
+    }
     data = {file.stem: json.loads(file.read_bytes()) for file in (top / "docs" / "studies" / "data").glob("*.json")}
     studies = {
         f"docs/studies/{file.stem}": pages.get_template(file.name).render(data)
