@@ -187,15 +187,15 @@ def test_killed_run_resumes_where_it_was_and_loses_one_epoch_at_most(drawn_data:
     process.send_signal(signal.SIGKILL)
     process.wait()
     before = json.loads(run.progress_file.read_text())
-    assert before["phase"] != "done"
+    assert not before["is_done"]
 
     step = run_step(*arguments, "--resume")
     assert step.returncode == 0, step.stderr
     after = json.loads(run.progress_file.read_text())
-    assert after["phase"] == "done"
+    assert after["is_done"]
     assert not any("optimizer" in name for name in arrays_of(run.network_file))
     assert after["history"][: len(before["history"])] == before["history"]
-    assert [(row["phase"], row["epoch"]) for row in after["history"]] == [("fine_tune", 1), ("fine_tune", 2)]
+    assert [row["epoch"] for row in after["history"]] == [1, 2]
 
 
 @pytest.mark.slow
