@@ -88,7 +88,7 @@ screenshots: $(VENV)/.dev-stamp ## Take the screenshots of README (needs Chromiu
 	$(BIN)/python -m tests.browser.screenshots
 
 translations: $(VENV)/.dev-stamp ## Gather new sentences for the translators, and compile the catalogues
-	$(BIN)/python -m web.languages.catalogue
+	$(BIN)/python -m web.catalogue
 
 words: $(VENV)/.dev-stamp ## Print how long each document and its sentences are
 	$(BIN)/python -m tests.docs.words

@@ -28,7 +28,7 @@ class Recipe:
     dropout: float = 0.3
     batch_size: int = 24
     fine_tune_epochs: int = 28
-    # Peak of Adam's learning rate; it warms up, then falls along a cosine.
+    # Peak of Adam's learning rate, which warms up, then falls along a cosine. The usual range is 1e-5 to 3e-4.
     fine_tune_rate: float = 2e-4
     # First block that fine-tuning trains; earlier blocks see edges and textures, and cost most.
     fine_tune_from: str = ""
@@ -76,7 +76,7 @@ VGG16 = Recipe(
     feature_layer="flatten",
     augmentation=_OTHER_LOOKS,
     fine_tune_rate=1e-4,
-    fine_tune_epochs=44,
+    fine_tune_epochs=42,
     fine_tune_from="block5_conv1",
     gate_layer="block5_conv1",
     # Gliomas extend beyond their outlines, and here they are among the tumors: none is covered.
@@ -91,9 +91,6 @@ XCEPTION = Recipe(
     input_size_px=160,
     feature_layer="feature_pool",
     augmentation=_OTHER_LOOKS,
-    # The usual range for fine-tuning with Adam is 1e-5 to 3e-4; the rate warms up, then falls along a cosine.
-    fine_tune_rate=2e-4,
-    fine_tune_epochs=28,
     fine_tune_from="block7_sepconv1_act",
     gate_layer="block13_sepconv1_act",
     last_stride=1,

@@ -83,8 +83,7 @@ class SaveEachEpoch(keras.callbacks.Callback):
         progress, figures = self._progress, {name: round(float(v), 5) for name, v in (logs or {}).items()}
         seconds = round(time.monotonic() - self._started, 1)
         progress.history.append({"epoch": epoch + 1, **figures, "seconds": seconds})
-        if self._twin is not self._network:
-            self._network.set_weights(self._twin.get_weights())
+        self._network.set_weights(self._twin.get_weights())
         self._run.save_network(self._network)
         old_average = self._average(epoch)
         old, progress.weights_file = progress.weights_file, self._run.weights_file(epoch + 1).name

@@ -1,5 +1,6 @@
 """The languages of the page and of the API: English and French, by the browser or by the switch in the page."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,11 @@ def here_in(language: str) -> str:
     """Return the address of this page in a language, or of the start page if this one has no address of its own."""
     endpoint = request.endpoint if request.method in {"GET", "HEAD"} else None
     return url_for(endpoint or "pages.form", **{**(request.view_args or {}), "lang": language})
+
+
+def unbroken(french: str) -> str:
+    """Return text whose lines never break before a high mark or in guillemets; a placeholder such as %(n)s stays."""
+    return re.sub(r" (?=[:;?!»]|%(?!\())|(?<=«) ", "\u202f", french)
 
 
 def keep_language(_: str, values: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from model.card import DISCLAIMER
 from model.sentences import Sentence
-from web.languages.languages import chosen_language, keep_language
+from web.languages.languages import chosen_language, keep_language, unbroken
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -47,7 +47,9 @@ def document(name: str) -> str:
     language, file = (chosen_language(), translated) if translated.is_file() else ("en", _TOP / file_name)
     text = as_html(file.read_text(encoding="utf-8"))
     if language == "fr":
-        text = unbroken(text)
+        # Code stays as it is.
+        parts = re.split(r"(<code>.*?</code>)", text, flags=re.DOTALL)
+        text = Markup("".join(part if i % 2 else unbroken(part) for i, part in enumerate(parts)))
     return render_template("document.html", title=title, text=text, language=language, disclaimer=DISCLAIMER)
 
 
@@ -80,13 +82,6 @@ def _without_files(tokens: Iterable["Token"]) -> Iterator["Token"]:
             leads_out = str(token.attrs["href"]).startswith(("http://", "https://"))
         if token.type != "image" and (leads_out or token.type not in ("link_open", "link_close")):
             yield token
-
-
-def unbroken(html: Markup) -> Markup:
-    """Return French HTML whose lines never break before a high mark or within guillemets; code stays as it is."""
-    return Markup(
-        re.sub(r"(<code>.*?</code>)| (?=[:;?!%»])|(?<=«) ", lambda m: m[1] or "\u202f", html, flags=re.DOTALL)
-    )
 
 
 @blueprint.app_context_processor

@@ -147,10 +147,7 @@ def _read_group(group: Sequence[_Source]) -> list[Placed]:
             if is_one_volume:
                 notes = [*notes, *_missing(placed)]
             places = tuple(sorted({place for own, _ in placed for place in own}))
-            try:
-                results.append((places, _to_content([piece for _, piece in placed], spacing_mm, notes)))
-            except ImageError as error:
-                results.append((places, error))
+            results.append((places, _to_content([piece for _, piece in placed], spacing_mm, notes)))
     return results
 
 

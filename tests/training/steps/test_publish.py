@@ -132,7 +132,7 @@ def test_publishing_a_shipped_model_writes_every_document_that_speaks_of_it(
     after = {name: (tmp_path / name).read_bytes() for name in documents}
     subprocess.run([sys.executable, "-m", "training", "study", "report"], **here)
     assert {name: (tmp_path / name).read_bytes() for name in documents} == after
-    subprocess.run([sys.executable, "-m", "web.languages.catalogue"], **here)
+    subprocess.run([sys.executable, "-m", "web.catalogue"], **here)
 
 
 def _differs(one: Path, other: Path) -> bool:

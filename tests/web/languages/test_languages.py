@@ -15,7 +15,7 @@ from app import create_app
 from model.network.classifier import Classifier
 from model.sentences import Sentence
 from tests.support.client import multipart, sample
-from web.languages import catalogue
+from web import catalogue
 
 FRENCH = {"Accept-Language": "fr-FR,fr;q=0.9,en;q=0.5"}
 
@@ -106,7 +106,7 @@ def test_too_large_upload_is_refused_in_french(client: FlaskClient, path: str) -
 def test_every_sentence_is_translated_and_its_values_kept(language: str) -> None:
     translated = {message.id: message.string for message in catalogue.read(language) if message.id}
     wanted = {message.id for message in catalogue.template() if message.id}
-    assert wanted == set(translated), "run `python -m web.languages.catalogue`"
+    assert wanted == set(translated), "run `python -m web.catalogue`"
     assert [text for text, translation in translated.items() if not translation] == []
     values = re.compile(r"%\(\w+\)s|\{\w+[^}]*\}")
     for text, translation in translated.items():
@@ -120,7 +120,7 @@ def test_french_lines_do_not_break_before_a_high_mark_or_in_guillemets() -> None
 @pytest.mark.parametrize("language", list(web.languages.languages.LANGUAGES)[1:])
 def test_compiled_catalogue_is_that_of_the_translators(language: str) -> None:
     file = catalogue.po_file(language).with_suffix(".mo")
-    assert file.read_bytes() == catalogue.compiled(catalogue.read(language)), "run `python -m web.languages.catalogue`"
+    assert file.read_bytes() == catalogue.compiled(catalogue.read(language)), "run `python -m web.catalogue`"
 
 
 def test_certain_answer_has_no_reason_in_any_language(client: FlaskClient) -> None:

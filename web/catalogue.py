@@ -1,11 +1,10 @@
-"""Keep the translators' catalogues up to date: `python -m web.languages.catalogue` rewrites web/languages/translations.
+"""Keep the translators' catalogues up to date: `python -m web.catalogue` rewrites web/languages/translations.
 
 New sentences come in empty, and old ones are removed. The app reads the compiled .mo files next to the .po files.
 """
 
 import io
 import json
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,10 +17,10 @@ from flask import Flask
 
 from web.api import views
 from web.api.openapi import describe
-from web.languages.languages import LANGUAGES, TRANSLATIONS
+from web.languages.languages import LANGUAGES, TRANSLATIONS, unbroken
 from web.refusals import CODES
 
-TOP = Path(__file__).parents[2]
+TOP = Path(__file__).parents[1]
 
 # `Sentence("...")` in Python, `_("...")` and `{% trans %}` in templates.
 _FOLDERS = ("model", "web", "templates")
@@ -105,11 +104,6 @@ def compiled(catalog: Catalog) -> bytes:
     return buffer.getvalue()
 
 
-def _unbroken(text: str) -> str:
-    """Return text whose lines never break before a high mark or in guillemets; only French has spaces there."""
-    return re.sub(r" (?=[:;?!»]|%(?!\())|(?<=«) ", "\u202f", text)
-
-
 def main() -> int:
     """Update every language; exit with 1 while sentences lack their translation."""
     n_missing = 0
@@ -119,7 +113,7 @@ def main() -> int:
         catalog.obsolete.clear()
         for message in catalog:
             if message.id and isinstance(message.string, str):
-                message.string = _unbroken(message.string)
+                message.string = unbroken(message.string)
         file = po_file(language)
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("wb") as stream:
