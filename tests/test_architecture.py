@@ -52,7 +52,7 @@ FLOW = {
         "api",
         "page",
     ),
-    "training": ("errors", "data", "figures", "feed", "fit", "measure", "drawing", "steps", "studies"),
+    "training": ("errors", "recipes", "data", "figures", "feed", "fit", "measure", "drawing", "steps", "studies"),
 }
 # The parts that may import a library of the web or of a training engine.
 IMPORTERS = {

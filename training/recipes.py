@@ -4,9 +4,98 @@ import dataclasses
 from dataclasses import dataclass, field
 
 from model.card import TUMOR_PRESENCE, TUMOR_TYPE
-from training.feed.augmentation import Augmentation
-from training.feed.contrast import Contrast
-from training.feed.lesions import Synthesis
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """How often each change is drawn; at most one of the first three changes the tones."""
+
+    shallow_network: float = 0.0
+    # Rising and falling curves, half of each.
+    tone_curve: float = 0.0
+    inverted: float = 0.0
+    # Thick slices and small matrices: fewer rows or columns, enlarged again; the smallest share kept.
+    thick: float = 0.0
+    thick_share: float = 0.3
+    # A faint second head, shifted along one axis: motion between two phase encodings.
+    ghost: float = 0.0
+    ghost_strength: float = 0.2
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Strengths; each image draws its own values uniformly up to them."""
+
+    # Left and right mean the same for these classes. Images are never flipped upside down.
+    mirror_probability: float = 0.5
+    rotation_degrees: float = 15.0
+    # Cropped heads fill the frame differently, depending on necks and skull caps.
+    scale: float = 0.18
+    shift_share: float = 0.08
+    # Gamma from 1/2.2 to 2.2: the usual spread between linear and display-encoded exports.
+    gamma: float = 2.2
+    # Knots of a random rising curve that is mixed in: no single gamma models another sequence.
+    tone_curve_share: float = 0.5
+    contrast: float = 0.35
+    brightness: float = 30.0
+    # Slow change of brightness over the image, as caused by coils.
+    bias_field: float = 0.3
+    blur_probability: float = 0.4
+    blur_sigma_px: float = 1.5
+    sharpen_probability: float = 0.3
+    sharpen_amount: float = 1.5
+    noise_probability: float = 0.4
+    noise_sigma: float = 14.0
+    # Smallest share of the side after shrinking, before enlarging again: thumbnails from the web.
+    low_resolution_probability: float = 0.25
+    low_resolution_share: float = 0.45
+    # A rectangle of uniform grey: no single spot may decide.
+    erase_probability: float = 0.2
+    erase_share: float = 0.25
+    # The grey levels of another training image: what is bright in one sequence is dark in the next.
+    borrow_levels_probability: float = 0.0
+    # The sharpness and noise of another training image, as its radial power spectrum.
+    borrow_spectrum_probability: float = 0.0
+    # Another contrast altogether, as between T1 and T2, thick slices and ghosts.
+    another_contrast: Contrast = field(default_factory=Contrast)
+    # Heads cut by the field of view: largest share of the image cut off on one side; the rest is enlarged.
+    crop_probability: float = 0.0
+    crop_share: float = 0.2
+    # Skull removed, as in many pipelines before sharing: a shell of this share of the side.
+    strip_probability: float = 0.0
+    strip_share: tuple[float, float] = (0.04, 0.10)
+    jpeg_probability: float = 0.0
+    jpeg_quality: tuple[int, int] = (25, 85)
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """How often and how strongly; lengths as shares of the side of the network's input."""
+
+    # Share of the tumor images that are made by pasting.
+    paste_probability: float = 0.45
+    # Shares of the tumor-free images that get a tumor-free patch, and that are made by covering a lesion.
+    control_probability: float = 0.3
+    cover_probability: float = 0.1
+    # Least similarity of two views for pasting and for covering: low enough to accept another sequence, high enough
+    # to keep lesions out of necks and vertices.
+    paste_likeness: float = 0.5
+    cover_likeness: float = 0.8
+    scale: tuple[float, float] = (0.6, 1.5)
+    rotation_degrees: float = 25.0
+    # How far a lesion may move from its own place, or from that place mirrored.
+    jitter: float = 0.08
+    contrast: tuple[float, float] = (0.6, 1.8)
+    # Lesions made darker than their surroundings if the donor's is brighter, and the reverse.
+    reversed_probability: float = 0.25
+    # Lesions drawn in the donor's outline instead of copied: one grey, some texture, sometimes a rim.
+    drawn_probability: float = 0.25
+    oedema_probability: float = 0.35
+    feather: tuple[float, float] = (0.004, 0.016)
+    # Mean difference in grey levels that a pasted lesion must make: an invisible one would teach false alarms.
+    least_visible: float = 14.0
+    # Largest lesion that is covered, as a share of the area.
+    cover_largest_area: float = 0.06
 
 
 @dataclass(frozen=True)

@@ -5,61 +5,14 @@ look. A network learns that look unless it becomes unreliable: grey levels chang
 """
 
 import io
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import affine_transform, binary_fill_holes, distance_transform_edt, gaussian_filter, zoom
 
-from training.feed.contrast import AIR, Contrast, change_contrast, change_detail
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Strengths; each image draws its own values uniformly up to them."""
-
-    # Left and right mean the same for these classes. Images are never flipped upside down.
-    mirror_probability: float = 0.5
-    rotation_degrees: float = 15.0
-    # Cropped heads fill the frame differently, depending on necks and skull caps.
-    scale: float = 0.18
-    shift_share: float = 0.08
-    # Gamma from 1/2.2 to 2.2: the usual spread between linear and display-encoded exports.
-    gamma: float = 2.2
-    # Knots of a random rising curve that is mixed in: no single gamma models another sequence.
-    tone_curve_share: float = 0.5
-    contrast: float = 0.35
-    brightness: float = 30.0
-    # Slow change of brightness over the image, as caused by coils.
-    bias_field: float = 0.3
-    blur_probability: float = 0.4
-    blur_sigma_px: float = 1.5
-    sharpen_probability: float = 0.3
-    sharpen_amount: float = 1.5
-    noise_probability: float = 0.4
-    noise_sigma: float = 14.0
-    # Smallest share of the side after shrinking, before enlarging again: thumbnails from the web.
-    low_resolution_probability: float = 0.25
-    low_resolution_share: float = 0.45
-    # A rectangle of uniform grey: no single spot may decide.
-    erase_probability: float = 0.2
-    erase_share: float = 0.25
-    # The grey levels of another training image: what is bright in one sequence is dark in the next.
-    borrow_levels_probability: float = 0.0
-    # The sharpness and noise of another training image, as its radial power spectrum.
-    borrow_spectrum_probability: float = 0.0
-    # Another contrast altogether, as between T1 and T2, thick slices and ghosts.
-    another_contrast: Contrast = field(default_factory=Contrast)
-    # Heads cut by the field of view: largest share of the image cut off on one side; the rest is enlarged.
-    crop_probability: float = 0.0
-    crop_share: float = 0.2
-    # Skull removed, as in many pipelines before sharing: a shell of this share of the side.
-    strip_probability: float = 0.0
-    strip_share: tuple[float, float] = (0.04, 0.10)
-    jpeg_probability: float = 0.0
-    jpeg_quality: tuple[int, int] = (25, 85)
-
+from training.feed.contrast import AIR, change_contrast, change_detail
+from training.recipes import Augmentation
 
 # Bounds of a factor between two images' spectra: more would turn noise into structure.
 _SPECTRUM_BOUNDS = (0.4, 2.5)

@@ -5,11 +5,11 @@ The network must read shapes and differences, because any scanner, sequence or e
 Source: random shallow networks over the intensities, Ouyang et al. 2021, arXiv:2111.12525.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import correlate, gaussian_filter, zoom
+
+from training.recipes import Contrast
 
 # Up to this grey level a preprocessed pixel counts as air.
 AIR = 12
@@ -17,22 +17,6 @@ AIR = 12
 _LAYERS, _CHANNELS = 3, 2
 # A changed image shows nothing if its tissue's grey levels spread less than this (or than half as before, if smaller).
 _LEAST_SPREAD = 30.0
-
-
-@dataclass(frozen=True)
-class Contrast:
-    """How often each change is drawn; at most one of the first three changes the tones."""
-
-    shallow_network: float = 0.0
-    # Rising and falling curves, half of each.
-    tone_curve: float = 0.0
-    inverted: float = 0.0
-    # Thick slices and small matrices: fewer rows or columns, enlarged again; the smallest share kept.
-    thick: float = 0.0
-    thick_share: float = 0.3
-    # A faint second head, shifted along one axis: motion between two phase encodings.
-    ghost: float = 0.0
-    ghost_strength: float = 0.2
 
 
 def change_contrast(image: NDArray[np.float32], strength: Contrast, random: np.random.Generator) -> NDArray[np.float32]:

@@ -5,45 +5,14 @@ collection's head breaks that link. The seam must not reveal the class either: t
 the same way, and some lesions are covered with healthy tissue from another head and become "no tumor".
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform, gaussian_filter
 
 from training.feed.augmentation import inside_head
+from training.recipes import Synthesis
 
 Image = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Synthesis:
-    """How often and how strongly; lengths as shares of the side of the network's input."""
-
-    # Share of the tumor images that are made by pasting.
-    paste_probability: float = 0.45
-    # Shares of the tumor-free images that get a tumor-free patch, and that are made by covering a lesion.
-    control_probability: float = 0.3
-    cover_probability: float = 0.1
-    # Least similarity of two views for pasting and for covering: low enough to accept another sequence, high enough
-    # to keep lesions out of necks and vertices.
-    paste_likeness: float = 0.5
-    cover_likeness: float = 0.8
-    scale: tuple[float, float] = (0.6, 1.5)
-    rotation_degrees: float = 25.0
-    # How far a lesion may move from its own place, or from that place mirrored.
-    jitter: float = 0.08
-    contrast: tuple[float, float] = (0.6, 1.8)
-    # Lesions made darker than their surroundings if the donor's is brighter, and the reverse.
-    reversed_probability: float = 0.25
-    # Lesions drawn in the donor's outline instead of copied: one grey, some texture, sometimes a rim.
-    drawn_probability: float = 0.25
-    oedema_probability: float = 0.35
-    feather: tuple[float, float] = (0.004, 0.016)
-    # Mean difference in grey levels that a pasted lesion must make: an invisible one would teach false alarms.
-    least_visible: float = 14.0
-    # Largest lesion that is covered, as a share of the area.
-    cover_largest_area: float = 0.06
 
 
 # Smallest distance of a lesion from the head's outline.

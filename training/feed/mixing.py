@@ -1,7 +1,7 @@
 """Batches for fine-tuning: both answers for every look, pasted and covered lesions, outlines as targets of places."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,9 +13,7 @@ from training.data.outlines import Outlines
 from training.feed.alike_views import AlikeViews
 from training.feed.augmentation import augment
 from training.feed.lesions import cover_lesion, paste_control, paste_lesion
-
-if TYPE_CHECKING:
-    from training.recipes import Recipe
+from training.recipes import Recipe
 
 # The label of a tumor whose kind is not known.
 ANY_TUMOR = -1
@@ -67,7 +65,7 @@ class MixedPictures(keras.utils.PyDataset):
     """Batches of drawn images. The draw depends only on seed and epoch: resumed runs agree."""
 
     def __init__(
-        self, pictures: LabelledPictures, recipe: "Recipe", grid: FeatureGrid, seed: int, first_epoch: int
+        self, pictures: LabelledPictures, recipe: Recipe, grid: FeatureGrid, seed: int, first_epoch: int
     ) -> None:
         """Draw from all images by the recipe."""
         super().__init__(workers=1, max_queue_size=4)

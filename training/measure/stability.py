@@ -10,8 +10,9 @@ from model.network.classifier import Classifier
 from model.preprocessing import preprocess
 from model.reading.one_file import read_image
 from training.data.decoded import Decoded
-from training.feed.augmentation import Augmentation, augment
+from training.feed.augmentation import augment
 from training.measure.passes import answers_of
+from training.recipes import Augmentation
 
 # Looks of images from elsewhere: other grey levels, sharpness, noise and coding, with nearly the same shapes.
 LOOK_SHIFT = Augmentation(

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tests.support.drawn_heads import WITH_LESION, brain, with_lesion
-from training.feed.augmentation import Augmentation, augment, match_levels, strip_skull
+from training.feed.augmentation import augment, match_levels, strip_skull
+from training.recipes import Augmentation
 
 
 def test_augmentation_changes_the_picture_reproducibly_and_leaves_its_argument() -> None:

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from tests.support.drawn_heads import with_lesion
-from training.feed.augmentation import Augmentation, augment
-from training.feed.contrast import Contrast, change_contrast
+from training.feed.augmentation import augment
+from training.feed.contrast import change_contrast
+from training.recipes import Augmentation, Contrast
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from tests.support.drawn_heads import SIZE, brain, with_lesion
-from training.feed.lesions import Synthesis, cover_lesion, paste_control, paste_lesion
+from training.feed.lesions import cover_lesion, paste_control, paste_lesion
+from training.recipes import Synthesis
 
 
 @pytest.mark.parametrize("seed", range(12))

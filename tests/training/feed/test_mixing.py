@@ -8,9 +8,8 @@ import pytest
 from model.network.features import FeatureGrid
 from tests.support.drawn_heads import SIZE, brain, with_lesion
 from training.data.outlines import Outlines
-from training.feed.augmentation import Augmentation
 from training.feed.mixing import ANY_TUMOR, LabelledPictures, MixedPictures, outline_on, place_targets
-from training.recipes import XCEPTION
+from training.recipes import XCEPTION, Augmentation
 
 GRID = FeatureGrid(4.0, 8, SIZE, 10)
 
