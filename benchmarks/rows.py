@@ -12,7 +12,7 @@ LOWER, HIGHER = "at most", "at least"
 class Row:
     """One figure.
 
-    name: as `--only` takes it; must, aim: limits in `unit`; `better` says on which side.
+    name: as `--only` takes it; must, aim: limit and goal in `unit`; `better` says on which side.
     """
 
     name: str
@@ -33,16 +33,16 @@ class Row:
 
 
 ROWS = (
-    Row("picture", "A JPEG over HTTP, with probabilities and heat map, over the engine alone", "×", LOWER, 1.3, 1.15),
-    Row("picture-floor", "The same over the floor of the machine", "×", LOWER, 1.8, 1.4),
-    Row("tutorial", "A tutorial's Flask view with TensorFlow, over the same", "×", HIGHER, 3, 5),
-    Row("throughput", "Images per second for 8 clients, over the engine's best", "×", HIGHER, 0.85, 0.95),
-    Row("start", "From the start of the process to readiness, both models", "s", LOWER, 8, 3),
-    Row("memory", "Memory of a ready worker and its children, both models", "MB", LOWER, 800, 500),
-    Row("decoding", "Reading and preprocessing of a JPEG of 512 × 512 pixels", "ms", LOWER, 8, 4),
-    Row("volume", "Slices per second of a volume of 155, over the engine's best", "×", HIGHER, 0.85, 0.95),
-    Row("size", "What serving needs on disk, models included", "MB", LOWER, 650, 500),
-    Row("pipeline", "Training images made per second, over what the network takes", "×", HIGHER, 2, 5),
+    Row("picture", "A JPEG over HTTP with its heat map, compared with the network alone", "×", LOWER, 1.3, 1.15),
+    Row("picture-floor", "The same answer, compared with the network's bare arithmetic", "×", LOWER, 1.8, 1.4),
+    Row("tutorial", "A usual Flask server with TensorFlow, compared with this answer", "×", HIGHER, 3, 5),
+    Row("throughput", "Images per second with 8 clients, compared with the network alone", "×", HIGHER, 0.85, 0.95),
+    Row("start", "Start until both networks can answer", "s", LOWER, 8, 3),
+    Row("memory", "Memory of a worker and its child processes after a load, both networks", "MB", LOWER, 800, 500),
+    Row("decoding", "Reading and preparing a JPEG of 512 × 512 pixels", "ms", LOWER, 8, 4),
+    Row("volume", "Slices per second of a volume, compared with the network alone", "×", HIGHER, 0.85, 0.95),
+    Row("size", "Disk space for serving, networks included", "MB", LOWER, 650, 500),
+    Row("pipeline", "Training images prepared per second, compared with what the network can take", "×", HIGHER, 2, 5),
 )  # fmt: skip
 BY_NAME = {row.name: row for row in ROWS}
 

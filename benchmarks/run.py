@@ -80,7 +80,7 @@ def line_of(finding: Finding) -> str:
     row = BY_NAME[finding.row]
     head = (
         f"{row.name}: {finding.value:.3g} {row.unit} (95th percentile {finding.p95:.3g}), "
-        f"must be {row.better} {row.must}, aim {row.aim}: {row.verdict(finding.value)}"
+        f"limit {row.better} {row.must}, goal {row.aim}: {row.verdict(finding.value)}"
     )
     samples = [f"    {name}: {s.median:.4g} (95th percentile {s.p95:.4g})" for name, s in finding.samples.items()]
     return "\n".join([head, *samples, *(f"    {note}" for note in finding.notes)])

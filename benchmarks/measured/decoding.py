@@ -25,7 +25,9 @@ def measure(plan: Plan) -> list[Finding]:
         readers.close()
     samples = {f"{name}, ms": sample.scaled(1000) for name, sample in taken.items()}
     height, width = image.pixels.shape
-    note = f"{PICTURE.name}, {width} x {height} pixels: model.sandbox.child, then model.preprocessing."
+    note = (
+        f"{PICTURE.name}, {width} x {height} pixels: read by model.sandbox.child, then prepared by model.preprocessing."
+    )
     return [Finding.of_sample("decoding", samples["both, ms"], samples=samples, notes=(note,))]
 
 

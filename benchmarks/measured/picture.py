@@ -17,22 +17,24 @@ def measure(plan: Plan) -> list[Finding]:
     answer = taken["answer"]
     in_ms = {f"{name}, ms": sample.scaled(1000) for name, sample in taken.items() if name != "matrix product"}
     notes = (
-        f"POST {WITH_HEATMAP.path} with heatmap=yes, of {len(plan.picture)} bytes, by one client over a connection",
-        f"that stays open. Engine: OpenVINO on {plan.network.card.name}, one image per pass, float32, on an array",
-        "that lies ready.",
+        f"One client sends POST {WITH_HEATMAP.path} with heatmap=yes and {len(plan.picture)} bytes; the connection",
+        f"stays open. The network alone: OpenVINO on {plan.network.card.name}, one ready image per pass, in float32.",
     )
     gflop = plan.network.operations / 1e9
-    how = f"{gflop:.2f} GFLOP of convolutions and dense layers, at the rate of a float32 product of matrices of side "
+    arithmetic = (
+        f"The bare arithmetic: {gflop:.2f} GFLOP of convolutions and dense layers. Its time (floor) is that of as many "
+        f"operations in a float32 matrix product of side {product.side} (NumPy, median)."
+    )
     return [
         Finding.of_ratio("picture", Ratio(answer, taken["engine"]), samples=in_ms, notes=notes),
         Finding.of_ratio(
-            "picture-floor", Ratio(answer, floor), notes=(how + f"{product.side} (NumPy): the median is used.",),
+            "picture-floor", Ratio(answer, floor), notes=(arithmetic,),
             samples={"floor, ms": floor.scaled(1000), "matrix product, GFLOP/s": rate.scaled(1e-9)},
             facts={"operations_per_picture": plan.network.operations},
         ),
         Finding.of_ratio(
             "tutorial", Ratio(taken["tutorial"], answer),
-            notes=("Its own gunicorn with one gthread worker; keras.Model.predict, Grad-CAM by a gradient tape.",),
+            notes=("It has its own gunicorn with one gthread worker, and calls keras.Model.predict and Grad-CAM.",),
         ),
     ]  # fmt: skip
 

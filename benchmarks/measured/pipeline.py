@@ -25,8 +25,8 @@ def measure(plan: Plan) -> list[Finding]:
     rates = {name: Sample(tuple(values)) for name, values in taken.items()}
     fastest = max((name for name in rates if name != _PIPELINE), key=lambda name: rates[name].median)
     note = (
-        "The Xception recipe's fine-tuning with random weights: pasting, borrowed looks, augmentation and boxes, one "
-        f"image after the other as in training, against passes and updates on a ready batch in {fastest}."
+        "Images are made one by one, as in training: pasted lesions, borrowed looks, augmentation and boxes. The "
+        f"network is Xception with random weights: passes and updates on a ready batch in {fastest}."
     )
     return [
         Finding.of_ratio("pipeline", Ratio(rates[_PIPELINE], rates[fastest]), notes=(note,),

@@ -27,8 +27,8 @@ def measure(plan: Plan) -> list[Finding]:
     models = sum(file.stat().st_size for file in plan.network.models.iterdir() if file.is_file()) / _MB
     largest = sorted(by_package, key=lambda name: -by_package[name])[:_LARGEST]
     note = (
-        f"{len(by_package)} packages {sum(by_package.values()):.0f} MB, of which bytecode that pip compiled "
-        f"{bytecode:.0f} MB, and models {models:.0f} MB. The largest: "
+        f"{len(by_package)} packages take {sum(by_package.values()):.0f} MB, {bytecode:.0f} MB of them bytecode that "
+        f"pip compiled. The models take {models:.0f} MB. The largest packages in MB: "
         + ", ".join(f"{name} {by_package[name]:.0f}" for name in largest)
         + "."
     )

@@ -26,11 +26,13 @@ def measure(plan: Plan) -> list[Finding]:
     samples = {f"{name}, MB": Sample(tuple(once[name] for once in memory)) for name in memory[0]}
     kind = "PSS" if any(name.startswith("PSS") for name in samples) else "RSS"
     note = (
-        f"{kind} of the worker and its children, after images of several clients at once, so that all of these run. "
-        "PSS counts shared pages once, RSS in each process."
+        f"{kind}, after several clients sent images at once, so that every child process runs. PSS counts shared pages "
+        "once, RSS in each process."
     )
     return [
-        Finding.of_sample("start", Sample(tuple(seconds)), notes=("From Popen of gunicorn to 200 from /readyz.",)),
+        Finding.of_sample(
+            "start", Sample(tuple(seconds)), notes=("From starting gunicorn until /readyz answers 200.",)
+        ),
         Finding.of_sample("memory", samples[f"{kind} after images, MB"], samples=samples, notes=(note,)),
     ]
 

@@ -31,8 +31,8 @@ def measure(plan: Plan) -> list[Finding]:
             "throughput", ratio,
             samples={"app, images/s": taken["app"], "engine, images/s": taken["engine"], "answer, ms": waited},
             notes=(
-                f"{N_CLIENTS} clients in one process, connections stay open, POST {PREDICTIONS.path}. "
-                f"Engine: batches of {setting.batch_size}, {setting.n_streams} streams. "
+                f"{N_CLIENTS} clients in one process send POST {PREDICTIONS.path}; connections stay open. "
+                f"The network alone: batches of {setting.batch_size}, {setting.n_streams} streams. "
                 f"{sum(load.n_refused for load in loads)} requests were refused (503).",
             ),
             facts={"engine_pictures_per_second_tried": plan.throughputs_tried},

@@ -35,8 +35,8 @@ def measure(plan: Plan) -> list[Finding]:
         taken = in_turn({"app": app_rate, "engine": lambda: engine.rate(plan.block_seconds)}, plan.n_blocks)
         n_classified = client.json()["results"][0]["n_classified"]
     note = (
-        f"NIfTI, gzip, {len(content) / 1e6:.1f} MB, {n_classified} slices classified; POST {PREDICTIONS.path}, from "
-        "the first byte sent to the last received."
+        f"A compressed NIfTI file of {len(content) / 1e6:.1f} MB; {n_classified} slices are classified. "
+        f"POST {PREDICTIONS.path}, from the first byte sent to the last received."
     )
     samples = {"app, slices/s": taken["app"], "engine, slices/s": taken["engine"]}
     return [Finding.of_ratio("volume", Ratio(taken["app"], taken["engine"]), samples=samples, notes=(note,))]

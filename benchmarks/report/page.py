@@ -10,13 +10,17 @@ from benchmarks.rows import BY_NAME
 PAGE = "benchmarks.md"
 # Folder of the plots, next to the page.
 FOLDER = "benchmarks"
-_VERDICTS = {"aim": "aim reached", "must": "kept", "missed": "**missed**"}
+_VERDICTS = {"aim": "goal met", "must": "limit met", "missed": "**limit missed**"}
 
 
 def write(results: dict[str, Any], folder: Path) -> None:
     """Write the page, and the plots of what was measured, into a folder."""
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
-    lines = ["# Benchmarks", "", "Made by `python -m benchmarks`; the figures are in benchmarks/results.json."]
+    lines = [
+        "# Benchmarks",
+        "",
+        "Speed, memory and size of the served networks. Made by `python -m benchmarks` from `benchmarks/results.json`.",
+    ]
     for name, section in _SECTIONS.items():
         if name in results:
             lines += ["", *section(results[name], folder / FOLDER)]
@@ -28,12 +32,13 @@ def _rows(measured: dict[str, Any], folder: Path) -> list[str]:
     rows = list(measured["rows"].values())
     return [
         "## Against the limits", "",
-        "All in one run. A ratio is that of two medians; both were measured in turn, in one loop.", "",
+        "Limits and goals were set before measuring. A figure in × is a ratio of two medians: both sides were "
+        "measured in turn, in one loop. \"The network alone\" is the engine without HTTP, reading and drawing.", "",
         *_conditions(measured), "", *rows_table(rows), "",
         _picture("rows.webp", "Each figure as a share of its limit"), "",
         *_missed([name for name, row in measured["rows"].items() if row["verdict"] == "missed"]),
-        "### What the figures were made of", "", *_samples_table(rows), "",
-        "### How they were measured", "", *(f"- {row['title']}: {' '.join(row['notes'])}" for row in rows),
+        "### The figures behind each row", "", *_samples_table(rows), "",
+        "### How each row was measured", "", *(f"- {row['title']}: {' '.join(row['notes'])}" for row in rows),
     ]  # fmt: skip
 
 
@@ -41,7 +46,7 @@ def _engines(measured: dict[str, Any], _: Path) -> list[str]:
     return [
         "## Engines", "",
         f"Made by `python -m benchmarks engines`: {measured['n_pictures']} images, one per pass and in batches of "
-        f"{measured['batch_size']}. Differences are those from Keras on TensorFlow.", "",
+        f"{measured['batch_size']}. Differences are from the answers of Keras on TensorFlow.", "",
         *_conditions(measured), "", *engines_table(measured),
     ]  # fmt: skip
 
@@ -49,7 +54,8 @@ def _engines(measured: dict[str, Any], _: Path) -> list[str]:
 def _growth(measured: dict[str, Any], folder: Path) -> list[str]:
     plots.growth(measured, folder / "growth.webp")
     return [
-        "## Growth", "", "Made by `python -m benchmarks growth`.", "", *_conditions(measured), "",
+        "## Growth", "", "What more images, clients or pixels cost. Made by `python -m benchmarks growth`.", "",
+        *_conditions(measured), "",
         _picture("growth.webp", "Time against images in a request, clients, and the side of the image"), "",
         *growth_tables(measured),
     ]  # fmt: skip
@@ -58,16 +64,16 @@ def _growth(measured: dict[str, Any], folder: Path) -> list[str]:
 def _missed(names: Sequence[str]) -> list[str]:
     if not names:
         return []
-    reasons = [f"- {BY_NAME[name].title}: {_WHY_MISSED.get(name, 'not known.')}" for name in names]
+    reasons = [f"- {BY_NAME[name].title}: {_WHY_MISSED.get(name, 'we do not know why.')}" for name in names]
     return ["### Why limits are missed", "", *reasons, ""]
 
 
 def _profile(measured: dict[str, Any], _: Path) -> list[str]:
     return [
         "## Where the time goes", "",
-        f"Made by `python -m benchmarks profile`: one client posts one JPEG after another for {measured['seconds']} s "
-        "and asks for heat maps, while py-spy looks at the worker and the processes that read files. Threads that wait "
-        "for work are left out.", "",
+        f"Made by `python -m benchmarks profile`: one client sends one JPEG after another for {measured['seconds']} s "
+        "and asks for heat maps. py-spy samples the worker and the processes that read files. Waiting threads do not "
+        "count.", "",
         *_conditions(measured), "", *profile_tables(measured),
     ]  # fmt: skip
 
@@ -75,7 +81,7 @@ def _profile(measured: dict[str, Any], _: Path) -> list[str]:
 def rows_table(rows: Sequence[dict[str, Any]]) -> list[str]:
     """Return the table of the limits."""
     return table(
-        ("what", "median", "95th percentile", "must be", "aim", ""),
+        ("what", "median", "95th percentile", "limit", "goal", ""),
         [(r["title"], f"{_number(r['value'])} {r['unit']}", f"{_number(r['p95'])} {r['unit']}",
           f"{r['better']} {r['must']:g}", f"{r['aim']:g}", _VERDICTS[r["verdict"]]) for r in rows],
     )  # fmt: skip
@@ -85,7 +91,7 @@ def engines_table(measured: dict[str, Any]) -> list[str]:
     """Return the table of the engines."""
     head = (
         *("engine", "one image, ms", "95th percentile", "images/s in batches"),
-        *("largest difference of a probability", "changed classes"),
+        *("largest difference in probability", "changed classes"),
     )
     return table(head, [
         (row["engine"], _number(row["one_picture_ms"]["median"]), _number(row["one_picture_ms"]["p95"]),
@@ -99,7 +105,7 @@ def growth_tables(measured: dict[str, Any]) -> list[str]:
     heads = {
         "pictures": {"n_pictures": "images in a request", "seconds": "seconds", "memory_mb": "memory (RSS), MB"},
         "clients": {"n_clients": "clients", "pictures_per_second": "images/s", "median_ms": "an answer, ms",
-                    "p95_ms": "95th percentile", "n_refused": "sent away (503)"},
+                    "p95_ms": "95th percentile", "n_refused": "refused (503)"},
         "sides": {"side_px": "side of the image, px", "median_ms": "an answer, ms", "p95_ms": "95th percentile"},
     }  # fmt: skip
     lines = []
@@ -154,20 +160,20 @@ def _number(value: float) -> str:
 _SECTIONS = {"rows": _rows, "profile": _profile, "engines": _engines, "growth": _growth}
 # Known causes of limits missed on two cores; the figures are in the tables and in the profile.
 _WHY_MISSED = {
-    "picture": "the pass is so short that the steps around it count: reading in another process, preprocessing, the "
-    "heat map, gunicorn and Flask, each of a millisecond or two, one after the other. No stage of the profile is "
-    "superfluous or large; a faster engine shortens the pass, and so raises the ratio.",
-    "throughput": "both cores are at work all the time, and each image takes its reading, preprocessing and HTTP of "
-    "them besides its pass; the clients run on the same two cores.",
+    "picture": "the network is so fast that the steps around it count. Reading in another process, preprocessing, heat "
+    "map, gunicorn and Flask take a millisecond or two each. None of them is large or needless. A faster engine would "
+    "raise this ratio.",
+    "throughput": "both cores work all the time. Each image also needs reading, preprocessing and HTTP, and the "
+    "clients run on the same two cores.",
 }
 _WHY = {
-    "engine": "the network's pass",
-    "heat map": "enlarged and laid over the image as JPEG: only where a client asks for it",
-    "preprocess": "finding the head, grey levels, resizing: what the network was trained with",
-    "decode": "the JPEG's own decompression, by libjpeg-turbo",
-    "to and from the reading process": "file and pixels cross two pipes, so that no file can crash the worker",
-    "JSON, base64, templates": "the answer's text, with the heat map in it",
+    "engine": "the network",
+    "heat map": "enlarges it and draws it over the image, only if the client asks",
+    "preprocess": "finds the head, sets grey levels, resizes, as in training",
+    "decode": "decompresses the JPEG with libjpeg-turbo",
+    "to and from the reading process": "sends file and pixels through pipes, so no file can crash the worker",
+    "JSON, base64, templates": "writes the answer with its heat map",
     "HTTP": "gunicorn, Werkzeug and Flask: form, headers, socket",
-    "gate and calibration": "whether it is a brain MRI, and the probabilities' temperature",
-    "other code of the app": "hashes, metrics, the log's line",
+    "gate and calibration": "checks that it is a brain MRI, adjusts the probabilities",
+    "other code of the app": "hashes, metrics, log",
 }

@@ -19,7 +19,7 @@ _COLOURS = {"aim": "#2a7d4f", "must": "#d9a021", "missed": "#7a1f3d"}
 
 
 def bounds(rows: Mapping[str, dict[str, Any]], file: Path) -> None:
-    """Draw each figure as a share of its limit: 1 is the limit, less is better, the tick is the aim."""
+    """Draw each figure as a share of its limit: 1 is the limit, less is better, the tick is the goal."""
     figure, axis = plt.subplots(figsize=(9, 0.5 * len(rows) + 1.2), layout="constrained")
     upward = list(reversed(list(rows.values())))
     for place, row in enumerate(upward):
@@ -29,7 +29,7 @@ def bounds(rows: Mapping[str, dict[str, Any]], file: Path) -> None:
         axis.plot([_share(row, row["aim"])] * 2, [place - 0.4, place + 0.4], color="black", linewidth=1.5)
     axis.axvline(1, color="grey", linestyle="--", linewidth=1)
     axis.set_yticks(range(len(rows)), [row["title"] for row in upward], fontsize=8)
-    axis.set(xlabel="share of the limit (1: just met; less is better; black: the aim)", xscale="log")
+    axis.set(xlabel="share of the limit (1: just met; less is better; black: the goal)", xscale="log")
     axis.xaxis.set_major_formatter("{x:g}")
     axis.xaxis.set_minor_locator(LogLocator(subs=(2, 5)))
     axis.xaxis.set_minor_formatter("{x:g}")
