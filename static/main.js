@@ -14,10 +14,14 @@ import { fill, ResultTable } from "./results.js";
  * @property {HTMLElement} item the row
  * @property {XMLHttpRequest | null} request
  * @property {HTMLElement[]} cards the cards that came so far
+ * @property {string} busy what the server said if it was too busy: then the files can be sent again
  * @property {Before[]} before what to do with the cards, if the files are sent again in another language
  */
 
-/** A card before the language changed: removed, or marked with this diagnosis. @typedef {{number: number, isRemoved: boolean, truth: string}} Before */
+/**
+ * A card before the language changed: removed, open, or marked with this diagnosis.
+ * @typedef {{number: number, isRemoved: boolean, isOpen: boolean, truth: string}} Before
+ */
 
 /**
  * The job in work, if any: its files are being sent or are with the server.
@@ -31,8 +35,9 @@ let form = null;
 /** The sentences, in the page's language. @type {Record<string, string>} */
 let texts = {};
 let pageTitle = "";
-/** How many chosen files are named one by one. */
-const MAX_NAMED = 24;
+/** How many chosen files are listed one by one, and how many are named in a sentence; of the others, two or more are counted. */
+const MAX_LISTED = 24;
+const MAX_NAMED = 5;
 /** Object URLs of the previews; each is revoked with its image. @type {string[]} */
 let previewUrls = [];
 /** Files that were chosen, dropped or pasted, but not sent yet. @type {File[]} */
@@ -101,9 +106,9 @@ function showChosen() {
   previewUrls.forEach((url) => URL.revokeObjectURL(url));
   previewUrls = [];
   const list = the(HTMLElement, "[data-chosen]");
-  const more = chosenFiles.length - MAX_NAMED;
-  list.replaceChildren(...chosenFiles.slice(0, MAX_NAMED).map(chosenItem));
-  if (more > 0) list.append(Object.assign(document.createElement("li"), { textContent: fill(texts.moreFiles, { n: more }) }));
+  const [listed, more] = someOf(chosenFiles, MAX_LISTED);
+  list.replaceChildren(...listed.map(chosenItem));
+  if (more) list.append(Object.assign(document.createElement("li"), { textContent: fill(texts.moreFiles, { n: more }) }));
   const input = the(HTMLInputElement, "#files");
   const transfer = new DataTransfer();
   chosenFiles.forEach((file) => transfer.items.add(file));
@@ -129,10 +134,16 @@ function chosenItem(file) {
   return item;
 }
 
+/** Return the first files, and the number of the others: never one. @param {File[]} files @param {number} n @returns {[File[], number]} */
+function someOf(files, n) {
+  return files.length <= n + 1 ? [files, 0] : [files.slice(0, n), files.length - n];
+}
+
 /** Name a few files and count the others. @param {File[]} files @returns {string} */
 function namesOf(files) {
-  const names = files.slice(0, 5).map((file) => file.name).join(", ");
-  return files.length > 5 ? fill(texts.more, { names, n: files.length - 5 }) : names;
+  const [named, n] = someOf(files, MAX_NAMED);
+  const names = named.map((file) => file.name).join(", ");
+  return n ? fill(texts.more, { names, n }) : names;
 }
 
 /** Add files to the chosen ones; the same file counts once. @param {File[]} files */
@@ -223,20 +234,19 @@ async function onSubmit(event) {
   form?.reset();
   chosenFiles = [];
   showChosen();
-  const groups = await grouped(files);
-  const added = [];
-  for (const group of groups) {
-    const inZip = group.length === 1 ? await namesInZip(group[0]) : [];
-    added.push(enqueue({ files: group, inZip, sample: "" }));
-  }
-  partOf(added[0], "name").focus();
+  const asked = (await grouped(files)).map(async (group) => (
+    { files: group, inZip: group.length === 1 ? await namesInZip(group[0]) : [], sample: "" }));
+  const added = enqueue(await Promise.all(asked));
+  if (added[0].cards.length) showResults(added[0], added.length === 1);
+  else partOf(added[0], "name").focus();
 }
 
 /** Send a sample, with the same progress. @param {SubmitEvent} event */
 function onSample(event) {
   event.preventDefault();
   const button = /** @type {HTMLButtonElement} */ (event.submitter);
-  partOf(enqueue({ files: [], inZip: [], sample: button.value }), "name").focus();
+  const [job] = enqueue([{ files: [], inZip: [], sample: button.value }]);
+  partOf(job, "name").focus();
 }
 
 /** @param {string} sample @returns {string} */
@@ -245,26 +255,29 @@ function nameOfSample(sample) {
 }
 
 /**
- * Put a job into the queue and its row into the list.
- * @param {Pick<Job, "files" | "inZip" | "sample">} asked
- * @param {Before[]} before
- * @returns {Job}
+ * Put jobs into the queue and their rows into the list.
+ * @param {Pick<Job, "files" | "inZip" | "sample">[]} asked
+ * @param {Before[][]} before
+ * @returns {Job[]}
  */
 function enqueue(asked, before = []) {
   the(HTMLElement, "[data-results]").hidden = false;
+  batch.nAll += asked.length;
+  const added = asked.map((one, i) => newJob(one, before[i] ?? []));
+  if (state.is === "idle") startNext();
+  return added;
+}
+
+/** @param {Pick<Job, "files" | "inZip" | "sample">} asked @param {Before[]} before @returns {Job} */
+function newJob(asked, before) {
   const name = asked.sample ? nameOfSample(asked.sample) : nameOf(asked.files);
-  const job = { ...asked, name, item: pendingRow(), request: null, cards: [], before };
+  const job = { ...asked, name, item: pendingRow(), request: null, cards: [], busy: "", before };
   jobs.push(job);
   fillRow(job);
   the(HTMLElement, "[data-result-list]").append(job.item);
-  batch.nAll += 1;
   const problem = problemWith(job.files);
-  if (problem) {
-    refuse(job, problem);
-  } else {
-    queue.push(job);
-    if (state.is === "idle") startNext();
-  }
+  if (problem) refuse(job, problem);
+  else queue.push(job);
   return job;
 }
 
@@ -286,7 +299,7 @@ function fillRow(job) {
   }
   cancelButton.addEventListener("click", () => cancel(job));
   retry.addEventListener("click", () => {
-    const again = enqueue(job);
+    const [again] = enqueue([job]);
     item.replaceWith(again.item);
     dropRow(item);
     partOf(again, "name").focus();
@@ -332,14 +345,21 @@ function tell() {
   document.title = n ? `${texts.results} (${n}) - ${pageTitle}` : pageTitle;
   prepareDownloads();
   const bar = the(HTMLProgressElement, "[data-batch]");
-  bar.hidden = state.is === "idle" || batch.nAll < 2;
+  const isDone = batch.nDone >= batch.nAll;
+  bar.hidden = isDone || batch.nAll < 2;
   bar.value = batch.nDone / Math.max(batch.nAll, 1);
-  if (state.is !== "idle") {
+  if (!isDone) {
     say(fill(texts.done, { n: batch.nDone, of: batch.nAll }));
   } else if (batch.nAll) {
     say(n ? texts.allDone : "");
     batch = { nDone: 0, nAll: 0 };
   }
+  table?.update();
+}
+
+/** Return whether more results than one are being made: of several files, or of those in a zip file. */
+function awaitsMore() {
+  return batch.nAll > 1 || (state.is !== "idle" && state.job.inZip.length > 1);
 }
 
 /** Send one job and show its cards as they come. @param {Job} job */
@@ -354,6 +374,7 @@ function send(job) {
     lines.forEach((line) => onLine(job, JSON.parse(line)));
     nRead = whole;
   };
+  progressOf(job).hidden = false;
   progressOf(job).removeAttribute("value");
   request.upload.addEventListener("progress", (event) => onSent(job, event));
   request.upload.addEventListener("load", () => onAllSent(job));
@@ -416,8 +437,15 @@ function showCard(job, line) {
   const parse = (/** @type {string} */ html) => new DOMParser().parseFromString(html, "text/html");
   const card = the(HTMLElement, "[data-card]", parse(line.card));
   const row = the(HTMLElement, "[data-row]", parse(`<table>${line.row}</table>`));
-  const file = fileNameOf(job, JSON.parse(card.dataset.record ?? "{}"));
-  const name = fill(texts.named, { name: job.sample ? job.name : file });
+  const record = JSON.parse(card.dataset.record ?? "{}");
+  if (record.error?.code === "overloaded" && job.inZip.length < 2) {
+    job.busy = record.error.detail;
+    return;
+  }
+  const file = fileNameOf(job, record);
+  // A file with several sequences gives several cards.
+  const nBefore = job.cards.filter((other) => other.dataset.file === file).length;
+  const name = fill(texts.named, { name: (job.sample ? job.name : file) + (nBefore ? ` (${nBefore + 1})` : "") });
   card.querySelectorAll("[data-file-name]").forEach((place) => { place.textContent = name; });
   card.dataset.file = file;
   const item = document.createElement("li");
@@ -425,10 +453,9 @@ function showCard(job, line) {
   const before = job.before[job.cards.length];
   job.cards.push(card);
   if (before?.isRemoved) return;
-  const hasFocus = job.item.contains(document.activeElement);
   job.item.before(item);
   table?.add(document.adoptNode(row), name, before?.truth);
-  if (hasFocus && job.cards.length === 1) the(HTMLElement, item.hidden ? "#results-heading" : "h3", item.hidden ? document : card).focus();
+  if (before?.isOpen) table?.openToo(card.dataset.number);
 }
 
 /**
@@ -448,13 +475,22 @@ function fileNameOf(job, record) {
 
 /** End a job whose answer is complete or was cut off. @param {Job} job @param {XMLHttpRequest} request */
 function finish(job, request) {
+  const hadFocus = job.item.contains(document.activeElement);
+  const isAlone = batch.nAll === 1;
   if (request.status === 200 && job.cards.length) {
     job.item.remove();
     batch.nDone += 1;
   } else {
-    refuse(job, problemDetail(request) || texts.broken);
+    refuse(job, problemDetail(request) || job.busy || texts.broken);
   }
   startNext();
+  if (hadFocus) showResults(job, isAlone);
+}
+
+/** Lead to the results of a job: the only one is opened, of several the table is shown. @param {Job} job @param {boolean} isAlone */
+function showResults(job, isAlone) {
+  if (isAlone && job.cards.length === 1) table?.open(job.cards[0].dataset.number);
+  else the(HTMLElement, "#results-heading").focus();
 }
 
 /** @param {XMLHttpRequest} request @returns {string} */
@@ -478,8 +514,8 @@ function refuse(job, reason) {
   card.dataset.record = JSON.stringify({ date, error: { code: "not_sent", detail: reason } });
   card.dataset.rows = JSON.stringify([{ number, kind: "refused", error: reason, date }]);
   partOf(job, "name").textContent = fill(texts.numbered, { n: number, name: job.name });
-  stop(job, reason);
   table?.addRefused(number, fill(texts.named, { name: job.name }), reason, job.before[0]?.truth);
+  stop(job, reason);
 }
 
 /** Cancel one job; it does not count as a result. @param {Job} job */
@@ -659,7 +695,9 @@ async function changeLanguage(link, event) {
 /** @param {HTMLElement} card @returns {Before} */
 function asItIs(card) {
   const { number } = card.dataset;
-  return { number: Number(number), isRemoved: !card.isConnected, truth: table?.truthOf(number) ?? "" };
+  const row = table?.rowOf(number);
+  const isOpen = !!row && !!table?.opened.includes(row);
+  return { number: Number(number), isRemoved: !card.isConnected, isOpen, truth: table?.truthOf(number) ?? "" };
 }
 
 /** Put the words of another page in the place of these, and send all files again: only the server writes cards. @param {Document} page */
@@ -668,6 +706,7 @@ function sendAllAgain(page) {
     || job.cards.some((card) => card.isConnected));
   const before = again.map((job) => [...job.cards.map(asItIs), ...job.before.slice(job.cards.length)]);
   const inWork = state.is === "idle" ? null : state.job.request;
+  const view = table?.view();
   queue.length = 0;
   jobs = [];
   batch = { nDone: 0, nAll: 0 };
@@ -677,7 +716,8 @@ function sendAllAgain(page) {
   document.body.replaceChildren(...page.body.children);
   start();
   showChosen();
-  again.forEach((job, i) => enqueue(job, before[i]));
+  if (view) table?.show(view);
+  if (again.length) enqueue(again, before);
   /** @type {HTMLElement | null} */ (document.querySelector("a[hreflang][aria-current]"))?.focus();
 }
 
@@ -699,13 +739,29 @@ function improveList() {
   print.hidden = false;
   clear.hidden = false;
   print.addEventListener("click", () => window.print());
-  table = new ResultTable(the(HTMLElement, "[data-results]"), { texts, improve, changed: tell });
+  improveMenu(the(HTMLDetailsElement, "[data-menu]"));
+  table = new ResultTable(the(HTMLElement, "[data-results]"), { texts, improve, changed: tell, awaitsMore });
   clear.addEventListener("click", clearResults);
+}
+
+/** Close the menu after a choice and by Escape; listenToWindow, by a click outside. @param {HTMLDetailsElement} menu */
+function improveMenu(menu) {
+  const summary = the(HTMLElement, "summary", menu);
+  const close = () => {
+    menu.open = false;
+    summary.focus();
+  };
+  menu.addEventListener("click", (event) => { if (!summary.contains(/** @type {Node} */ (event.target))) close(); });
+  menu.addEventListener("keydown", (event) => { if (event.key === "Escape") close(); });
 }
 
 /** Listen to what concerns the whole window, in whatever language its page is. */
 function listenToWindow() {
   listenForDrops();
+  document.addEventListener("pointerdown", (event) => {
+    const menu = the(HTMLDetailsElement, "[data-menu]");
+    if (!menu.contains(/** @type {Node} */ (event.target))) menu.open = false;
+  });
   document.addEventListener("paste", (event) => { if (take(event.clipboardData)) event.preventDefault(); });
   window.addEventListener("beforeprint", openDetails);
   window.addEventListener("afterprint", closeDetails);

@@ -6,9 +6,12 @@
  * @property {Record<string, string>} texts
  * @property {(card: HTMLElement) => void} improve adds the script's tools to an opened card
  * @property {() => void} changed is called when a row was removed or a diagnosis marked
+ * @property {() => boolean} awaitsMore whether the results of several files are still to come
  */
 
-/** One result needs no table. */
+/** How the rows are shown, which another language keeps. @typedef {{column: number, isDown: boolean, filter: string}} View */
+
+/** One result needs no table, unless more are to come. */
 const FEWEST_ROWS = 2;
 const OPEN_AT_MOST = 2;
 
@@ -25,6 +28,9 @@ export class ResultTable {
     this.opened = [];
     /** @type {Set<HTMLElement>} */
     this.improved = new Set();
+    /** The place of the sorted column, if any. */
+    this.column = -1;
+    this.isDown = false;
     root.querySelectorAll("[data-script-only]").forEach((element) => element.removeAttribute("hidden"));
     this.filter.addEventListener("change", () => this.applyFilter());
     root.querySelectorAll("[data-sort]").forEach((button) => {
@@ -48,8 +54,8 @@ export class ResultTable {
   /** Put the row of a new card into the table. @param {HTMLElement} row @param {string} name of the file @param {string} truth */
   add(row, name, truth = "") {
     row.querySelectorAll("[data-file-name]").forEach((place) => { place.textContent = name; });
-    row.dataset.name = name;
-    this.body.append(row);
+    const next = this.column < 0 ? undefined : this.rows().find((other) => this.order(row, other) < 0);
+    this.body.insertBefore(row, next ?? null);
     this.prepare(row);
     truthBox(row).value = truth;
     this.update();
@@ -82,8 +88,10 @@ export class ResultTable {
   /** Show the table where there are several results, and then only the cards that were opened. */
   update() {
     const rows = this.rows();
-    const isTable = rows.length >= FEWEST_ROWS;
-    this.table.hidden = !isTable;
+    const isTable = rows.length >= FEWEST_ROWS || this.page.awaitsMore();
+    this.table.hidden = !isTable || !rows.length;
+    // A card that is read stays open when a second result comes.
+    if (!isTable) this.opened = rows;
     for (const row of rows) {
       const item = this.itemOf(row);
       item.hidden = isTable && !this.opened.includes(row);
@@ -106,11 +114,32 @@ export class ResultTable {
 
   /** Open the card of a row alone, or close it. @param {HTMLElement} row */
   toggle(row) {
-    const isOpen = this.opened.includes(row);
+    const isOpen = this.opened.length === 1 && this.opened.includes(row);
     this.rows().forEach((other) => { compareBox(other).checked = false; });
     this.opened = isOpen ? [] : [row];
     this.update();
-    if (isOpen) return;
+    if (!isOpen) this.goTo(row);
+  }
+
+  /** Open the card with a number, alone. @param {string | undefined} number */
+  open(number) {
+    const row = this.rowOf(number);
+    if (!row) return;
+    if (this.opened.length !== 1 || !this.opened.includes(row)) this.toggle(row);
+    else this.goTo(row);
+  }
+
+  /** Open a card beside the one that is open. @param {string | undefined} number */
+  openToo(number) {
+    const row = this.rowOf(number);
+    if (!row || this.opened.includes(row)) return;
+    this.opened = [...this.opened, row].slice(-OPEN_AT_MOST);
+    this.rows().forEach((one) => { compareBox(one).checked = this.opened.length > 1 && this.opened.includes(one); });
+    this.update();
+  }
+
+  /** @param {HTMLElement} row */
+  goTo(row) {
     const heading = /** @type {HTMLElement | null} */ (this.itemOf(row).querySelector("h3"));
     heading?.focus();
     heading?.scrollIntoView({ block: "start" });
@@ -148,20 +177,33 @@ export class ResultTable {
     this.update();
   }
 
-  /** Sort by a column; a second click reverses the order. @param {HTMLElement} button */
+  /** Sort by a column, also the rows to come; a second click reverses the order. @param {HTMLElement} button */
   sort(button) {
     const head = /** @type {HTMLTableCellElement} */ (button.closest("th"));
-    const isDown = head.getAttribute("aria-sort") === "ascending";
+    this.show({ column: head.cellIndex, isDown: head.getAttribute("aria-sort") === "ascending", filter: this.filter.value });
+  }
+
+  /** @returns {View} */
+  view() {
+    return { column: this.column, isDown: this.isDown, filter: this.filter.value };
+  }
+
+  /** Sort and filter the rows. @param {View} view */
+  show({ column, isDown, filter }) {
+    [this.column, this.isDown, this.filter.value] = [column, isDown, filter];
     this.table.querySelectorAll("[aria-sort]").forEach((other) => other.removeAttribute("aria-sort"));
-    head.setAttribute("aria-sort", isDown ? "descending" : "ascending");
-    const value = (/** @type {HTMLElement} */ row) => {
-      const cell = /** @type {HTMLElement} */ (row.children[head.cellIndex]);
+    this.table.querySelectorAll("thead tr > *")[column]?.setAttribute("aria-sort", isDown ? "descending" : "ascending");
+    if (column >= 0) this.body.append(...this.rows().sort((a, b) => this.order(a, b)));
+    this.applyFilter();
+  }
+
+  /** Compare two rows by the sorted column; rows without a value come last. @param {HTMLElement} a @param {HTMLElement} b */
+  order(a, b) {
+    const [one, other] = [a, b].map((row) => {
+      const cell = /** @type {HTMLElement} */ (row.children[this.column]);
       return cell.dataset.value ?? cell.textContent?.trim() ?? "";
-    };
-    // Rows without a value come last, in either order.
-    const order = (/** @type {HTMLElement} */ a, /** @type {HTMLElement} */ b) =>
-      Number(value(a) === "") - Number(value(b) === "") || value(a).localeCompare(value(b), undefined, { numeric: true }) * (isDown ? -1 : 1);
-    this.body.append(...this.rows().sort(order));
+    });
+    return Number(one === "") - Number(other === "") || one.localeCompare(other, undefined, { numeric: true }) * (this.isDown ? -1 : 1);
   }
 
   applyFilter() {
@@ -188,8 +230,13 @@ export class ResultTable {
 
   /** Return the diagnosis that was marked for a card, or nothing. @param {string | undefined} number */
   truthOf(number) {
-    const row = this.rows().find((one) => one.dataset.number === number);
+    const row = this.rowOf(number);
     return row ? truthBox(row).value : "";
+  }
+
+  /** @param {string | undefined} number of the card @returns {HTMLElement | undefined} */
+  rowOf(number) {
+    return this.rows().find((row) => row.dataset.number === number);
   }
 }
 

@@ -186,8 +186,8 @@ def _other_kinds(n_files: int) -> UnsupportedFormat:
 def _no_images(n_files: int) -> UnsupportedFormat:
     return UnsupportedFormat(
         Sentence(
-            "Expected images or volumes in the zip file. Received {n_files} files, of which none is one that is read "
-            "here. Pack the images and try again.",
+            "This zip file holds no image and no volume that is read here (files in it: {n_files}). "
+            "Pack the images and try again.",
             n_files=n_files,
         )
     )

@@ -1,10 +1,12 @@
 """The page in a real browser: Debian's Chromium, driven by Playwright."""
 
 import csv
+import html
 import io
 import json
 import re
 import shutil
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -162,19 +164,36 @@ def test_saved_table_and_document_hold_every_result_of_the_page(opened: Any, tmp
     opened.get_by_role("button", name="Pituitary tumor").click()
     wait_for_cards(opened, 3)
     with opened.expect_download() as download:
-        opened.get_by_role("link", name="CSV").click()
+        save(opened, "csv")
     download.value.save_as(tmp_path / "results.csv")
     rows = list(csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text("utf-8-sig"))))
     assert [(row["number"], row["kind"], row["file"]) for row in rows] == [
         ("1", "image", "glioma.jpg"), ("2", "refused", "README.md"), ("3", "image", ""),
     ]  # fmt: skip
     with opened.expect_download() as download:
-        opened.get_by_role("link", name="JSON").click()
+        save(opened, "json")
     download.value.save_as(tmp_path / "results.json")
     document = json.loads((tmp_path / "results.json").read_text())
     assert [result.get("answer") is None for result in document["results"]] == [False, True, False]
     assert document["results"][0]["input_sha256"] == rows[0]["sha256"]
     assert "Not a medical device" in document["disclaimer"]
+
+
+def save(page: Any, kind: str) -> None:
+    page.get_by_text("Save or print").or_(page.get_by_text("Enregistrer ou imprimer")).click()
+    page.locator(f"[data-download={kind}]").click()
+
+
+@with_and_without_script
+def test_what_can_be_saved_is_a_menu(opened: Any) -> None:
+    opened.get_by_role("button", name="Glioma").click()
+    wait_for_cards(opened)
+    menu = opened.locator("[data-menu]")
+    assert not menu.get_by_role("link").first.is_visible()
+    menu.locator("summary").click()
+    assert [link.inner_text() for link in menu.get_by_role("link").all()] == ["Save table (CSV)", "Save all (JSON)"]
+    menu.locator("summary").click()
+    assert not menu.get_by_role("link").first.is_visible()
 
 
 def test_table_made_in_the_browser_is_the_one_that_the_server_would_write(opened: Any, tmp_path: Path) -> None:
@@ -183,7 +202,7 @@ def test_table_made_in_the_browser_is_the_one_that_the_server_would_write(opened
     classify(opened, made_volume(tmp_path, n_slices=4))
     wait_for_cards(opened, 2)
     with opened.expect_download() as download:
-        opened.get_by_role("link", name="CSV").click()
+        save(opened, "csv")
     download.value.save_as(tmp_path / "results.csv")
     cards = opened.evaluate(
         "() => [...document.querySelectorAll('[data-card]')].map((card) => [card.dataset.file, card.dataset.rows])"
@@ -212,13 +231,35 @@ def test_file_that_the_script_holds_back_is_in_the_table_too_and_can_be_removed(
     classify(opened, str(tmp_path / "big.png"))
     opened.get_by_role("button", name="Remove").wait_for()
     with opened.expect_download() as download:
-        opened.get_by_role("link", name="CSV").click()
+        save(opened, "csv")
     download.value.save_as(tmp_path / "results.csv")
     (row,) = csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text("utf-8-sig")))
     assert (row["file"], row["kind"]) == ("big.png", "refused")
     assert "at most 256 MB" in row["error"]
     opened.get_by_role("button", name="Remove").click()
     assert opened.locator(".refusal:visible").count() == 0
+
+
+def test_file_for_which_the_server_was_too_busy_can_be_sent_again(opened: Any) -> None:
+    asked: list[Any] = []
+
+    def busy(route: Any) -> None:
+        asked.append(route)
+        if len(asked) > 1:
+            route.continue_()
+            return
+        answer = route.fetch()
+        line = json.loads(answer.text().splitlines()[-1])
+        error = {"files": [0], "error": {"code": "overloaded", "detail": "The server is busy."}}
+        record = html.escape(json.dumps(error))
+        line["card"] = re.sub('data-record="[^"]*"', lambda _: f'data-record="{record}"', line["card"])
+        route.fulfill(response=answer, body=json.dumps(line) + "\n")
+
+    opened.route("**/cards", busy)
+    classify(opened, SAMPLES / "glioma.jpg")
+    opened.get_by_role("button", name="Send again").click()
+    wait_for_cards(opened)
+    assert opened.locator(".result-class").inner_text().startswith("Result 2: glioma.jpg")
 
 
 def batch(page: Any, *names: str) -> Any:
@@ -239,6 +280,41 @@ def test_several_results_are_a_table_and_a_row_opens_its_card(opened: Any) -> No
     assert opened.evaluate("() => document.activeElement.id") == "result-2"
     rows.nth(1).get_by_role("link").click()
     assert opened.locator(".result:visible").count() == 0
+
+
+def test_several_files_are_a_table_from_the_first_result_on(opened: Any) -> None:
+    held: list[Any] = []
+    opened.route("**/cards", lambda route: held.append(route) if held else (held.append(route), route.continue_()))
+    classify(opened, SAMPLES / "glioma.jpg", SAMPLES / "no_tumor.jpg")
+    opened.locator("[data-row]").wait_for()
+    assert opened.locator(".result:visible").count() == 0
+    # The other one is cancelled: the lone result needs no table.
+    opened.get_by_role("button", name="Cancel").click()
+    assert opened.locator(".result:visible").count() == 1
+    assert not opened.locator("[data-table]").is_visible()
+
+
+def test_file_that_is_sent_alone_opens_its_card_and_a_card_that_is_read_stays_open(opened: Any) -> None:
+    opened.get_by_role("button", name="Glioma").click()
+    wait_for_cards(opened)
+    opened.get_by_role("button", name="Meningioma").click()
+    # The user goes on reading the first card.
+    opened.locator("#result-1").focus()
+    wait_for_cards(opened, 2)
+    assert [card.get_attribute("data-number") for card in opened.locator(".result:visible").all()] == ["1"]
+    opened.get_by_role("button", name="Pituitary tumor", exact=True).click()
+    wait_for_cards(opened, 3)
+    opened.wait_for_function("() => document.activeElement.id === 'result-3'")
+    assert [card.get_attribute("data-number") for card in opened.locator(".result:visible").all()] == ["3"]
+
+
+def test_rows_that_come_later_are_sorted_too(opened: Any) -> None:
+    batch(opened, "glioma", "no_tumor")
+    for _ in range(2):
+        opened.get_by_role("button", name="Sort by: Result").click()
+    classify(opened, SAMPLES / "pituitary.jpg")
+    opened.locator("[data-row]").nth(2).wait_for()
+    assert [row.get_attribute("data-number") for row in opened.locator("[data-row]").all()] == ["3", "2", "1"]
 
 
 def test_table_is_sorted_filtered_and_loses_rows(opened: Any) -> None:
@@ -280,11 +356,11 @@ def test_marked_diagnoses_are_counted_and_saved(opened: Any, tmp_path: Path) -> 
     rows.nth(1).get_by_role("combobox").select_option("no_tumor")
     said = opened.locator("[data-score]").inner_text()
     groups = [row.get_attribute("data-group") for row in rows.all()]
-    assert said.startswith("Of 2 marked results")
+    assert said.startswith("Marked: 2. Right: ")
     assert f"Tumors found: {[groups[0]].count('tumor')} of 1" in said
     assert f"No tumor recognised: {[groups[1]].count('no_tumor')} of 1" in said
     with opened.expect_download() as download:
-        opened.get_by_role("link", name="CSV").click()
+        save(opened, "csv")
     download.value.save_as(tmp_path / "results.csv")
     rows_saved = csv.DictReader(io.StringIO((tmp_path / "results.csv").read_text("utf-8-sig")))
     assert [row["true_diagnosis"] for row in rows_saved] == ["meningioma", "no_tumor"]
@@ -333,7 +409,7 @@ def test_french_table_opens_as_columns_in_a_french_spreadsheet(opened: Any, addr
     opened.locator(".button").click()
     wait_for_cards(opened)
     with opened.expect_download() as download:
-        opened.locator("[data-download=excel]").click()
+        save(opened, "excel")
     download.value.save_as(tmp_path / "results.csv")
     text = (tmp_path / "results.csv").read_text("utf-8-sig")
     (row,) = csv.DictReader(io.StringIO(text), delimiter=";")
@@ -379,18 +455,29 @@ def test_other_language_keeps_results_marks_and_chosen_files(opened: Any, addres
     wait_for_cards(opened, 4)
     opened.get_by_role("button", name="Remove - Result 1").click()
     opened.locator("[data-truth]").nth(0).select_option("no_tumor")
+    opened.get_by_role("button", name="Sort by: Tumor").click()
+    opened.get_by_role("button", name="Sort by: Result").click()
+    opened.get_by_role("button", name="Sort by: Result").click()
+    opened.locator("[data-filter]").select_option("refused")
+    opened.get_by_role("link", name="README.md").click()
     opened.set_input_files("#files", SAMPLES / "meningioma.jpg")
     # The second click comes before all answers to the first.
     for language in ("Français", "English", "Français"):
         opened.get_by_role("link", name=language).click()
         opened.locator(f"html[lang={language[:2].lower()}]").wait_for()
-    opened.locator("[data-row]").nth(2).wait_for()
-    assert [row.locator("th").inner_text().replace("\u202f", " ") for row in opened.locator("[data-row]").all()] == [
-        "Résultat 2 : both.zip/no_tumor.jpg", "Résultat 3 : README.md", "Résultat 4 : Exemple « Tumeur hypophysaire »",
+    opened.locator("[data-row]").nth(2).wait_for(state="attached")
+    # Sorted and filtered as before, with the same card open.
+    names = [name.text_content().strip() for name in opened.locator("[data-row] th").all()]
+    assert [name.replace("\u202f", " ") for name in names] == [
+        "Résultat 4 : Exemple « Tumeur hypophysaire »", "Résultat 3 : README.md", "Résultat 2 : both.zip/no_tumor.jpg",
     ]  # fmt: skip
-    assert "un texte ou un tableau" in opened.locator("[data-row]").nth(1).inner_text()
-    assert opened.locator("[data-truth]").first.input_value() == "no_tumor"
-    assert "Sur 1 résultats" in opened.locator("[data-score]").inner_text()
+    assert opened.locator("th[aria-sort=descending]").inner_text().strip() == "Résultat"
+    assert opened.locator("[data-row]:visible").count() == 1
+    assert "un texte ou un tableau" in opened.locator("[data-row]:visible").inner_text()
+    assert opened.locator("article[data-number]:visible").get_attribute("data-number") == "3"
+    opened.locator("[data-filter]").select_option("")
+    assert opened.locator("[data-truth]").last.input_value() == "no_tumor"
+    assert "Diagnostics marqués" in opened.locator("[data-score]").inner_text()
     assert "meningioma.jpg" in opened.locator("[data-chosen]").inner_text()
     assert opened.url == f"{address}?lang=fr"
     # The page in the other language works as the first did.
@@ -477,6 +564,9 @@ def test_progress_through_a_volume_is_shown_and_it_can_be_cancelled(opened: Any,
     classify(opened, made_volume(tmp_path), SAMPLES / "glioma.jpg")
     opened.locator("[data-pending-cancel]").first.wait_for()
     assert opened.get_by_role("progressbar").count() == 2
+    # Wherever the page is scrolled to, how much is done can be seen.
+    opened.evaluate("() => window.scrollTo(0, 0)")
+    assert opened.locator("[data-batch]").evaluate("bar => bar.getBoundingClientRect().bottom <= innerHeight")
     # The cancelled one makes way for the next.
     with opened.expect_request("**/cards"):
         opened.locator("[data-pending-cancel]").first.click()
@@ -594,9 +684,13 @@ def test_printed_report_keeps_result_model_and_disclaimer_and_drops_the_form(ope
     assert opened.locator(".viewer-label:visible").count() == 1
 
 
-def test_printed_cards_are_two_on_a_page_with_the_words_beside_the_image(opened: Any) -> None:
-    for name in ("Glioma", "Meningioma"):
-        opened.get_by_role("button", name=name, exact=True).click()
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_printed_cards_are_two_on_a_page_with_the_words_beside_the_image(
+    opened: Any, address: str, language: str
+) -> None:
+    opened.goto(f"{address}?lang={language}")
+    for name in ("glioma", "meningioma"):
+        opened.locator(f"button[value={name}]").click()
     wait_for_cards(opened, 2)
     opened.emulate_media(media="print")
     opened.evaluate("() => window.dispatchEvent(new Event('beforeprint'))")
@@ -606,7 +700,26 @@ def test_printed_cards_are_two_on_a_page_with_the_words_beside_the_image(opened:
         opened.locator(f".result >> nth=0 >> {part}").bounding_box() for part in (".film", ".probabilities", "xpath=.")
     )
     assert words["x"] >= image["x"] + image["width"]
-    assert card["height"] < 500
+    assert card["height"] < 490
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="there is no poppler on this machine")
+@pytest.mark.parametrize(("language", "limit"), [("en", "not for diagnosis"), ("fr", "pas de diagnostic")])
+def test_every_page_of_the_pdf_has_date_models_and_limit_and_the_table_comes_first(
+    opened: Any, address: str, tmp_path: Path, language: str, limit: str
+) -> None:
+    opened.goto(f"{address}?lang={language}")
+    names = ("glioma", "meningioma", "pituitary", "no_tumor", "cat")
+    for name in names:
+        opened.locator(f"button[value={name}]").click()
+    wait_for_cards(opened, len(names))
+    opened.pdf(path=tmp_path / "results.pdf", prefer_css_page_size=True)
+    written = subprocess.run(["pdftotext", "-layout", tmp_path / "results.pdf", "-"], capture_output=True, check=True)
+    pages = written.stdout.decode().split("\f")[:-1]
+    # The table, and two cards a page.
+    assert len(pages) <= 4
+    assert all(limit in page and re.search(r"\d{4}-\d\d-\d\d, xception [\d.]+, vgg16 [\d.]+", page) for page in pages)
+    assert pages[0].count("sult") > len(names)
 
 
 def test_printed_volume_shows_the_slice_that_is_chosen(opened: Any, tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ def test_image_is_zoomed_moved_windowed_and_saved_with_its_colours(opened: Any, 
     opened.get_by_role("button", name="Reset").click()
     assert move.evaluate(transform) == whole
     opened.locator(".viewer-label", has_text="Tumor").first.click()
+    assert opened.locator(".colour-bar").is_visible()
     with opened.expect_download() as download:
         opened.get_by_role("button", name="Save as PNG").click()
     assert download.value.suggested_filename == "glioma-overlay.png"

@@ -91,6 +91,26 @@ def test_three_planes_are_loaded_with_a_volume_and_crosshair_slices_and_opacity_
         page.get_by_role("slider", name="Opacity of the colours").fill("0")
         page.wait_for_timeout(500)
         assert drawn(page) != with_colours
+        # So does the chart.
+        chart = page.locator("[data-chart]")
+        chart.click(position={"x": chart.bounding_box()["width"] - 8, "y": 20})
+        assert chosen(page) == int(page.locator(".slice-switch").last.get_attribute("value"))
+
+
+def test_finger_on_the_planes_moves_to_the_slice_under_it(address: str, tmp_path: Path) -> None:
+    with opened(address, WEBGL_FLAGS, has_touch=True) as (page, _):
+        show(page, made_volume(tmp_path))
+        page.locator(".planes-on").wait_for()
+        canvas = page.locator("[data-canvas]")
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        seen = []
+        # Two places on the coronal plane, which is at the upper left: one is nearer to the top of the head.
+        for share in (0.12, 0.28):
+            page.touchscreen.tap(box["x"] + 0.3 * box["width"], box["y"] + share * box["height"])
+            page.wait_for_timeout(500)
+            seen.append(chosen(page))
+        assert seen[0] > seen[1]
 
 
 @pytest.mark.parametrize("has_script", [True, False], ids=["no WebGL", "no script"])

@@ -266,7 +266,7 @@ def _volume_steps(result: AnsweredVolume) -> tuple[Sentence, ...]:
     summary, volume = result.answer, result.content
     _, height, width = volume.slices.shape
     read = Sentence(
-        "Read as {format}: {n} slices of {width} × {height} pixels; {k} of them contain brain and were classified.",
+        "Read as {format}: {n} slices of {width} × {height} pixels. Classified, because they contain brain: {k}.",
         format=volume.format, n=len(volume.slices), width=width, height=height, k=summary.n_classified,
     )  # fmt: skip
     if not summary.is_brain_mri:
@@ -280,6 +280,8 @@ def _volume_steps(result: AnsweredVolume) -> tuple[Sentence, ...]:
 
 def _rests_on(summary: VolumeSummary) -> Sentence:
     slices = ", ".join(str(index + 1) for index in summary.window)
+    if summary.n_brain_mri == 1:
+        return Sentence("The answer is that of slice {slice}, the only one that looks like brain MRI.", slice=slices)
     if summary.lies_apart:
         return Sentence(
             "The answer is the mean over slices {slices}: too few of the {n} slices of brain MRI are neighbours.",
@@ -287,7 +289,7 @@ def _rests_on(summary: VolumeSummary) -> Sentence:
         )  # fmt: skip
     return Sentence(
         "The answer is the mean over slices {slices}, the neighbouring slices with the highest probability of a tumor. "
-        "{n} slices look like brain MRI.",
+        "Slices that look like brain MRI: {n}.",
         slices=slices, n=summary.n_brain_mri,
     )  # fmt: skip
 

@@ -44,6 +44,21 @@ def test_form_offers_a_field_for_files_and_every_sample(client: FlaskClient) -> 
     assert DISCLAIMER in page
 
 
+def test_start_page_says_in_three_lines_and_an_image_what_goes_in_and_comes_out(client: FlaskClient) -> None:
+    intro = client.get("/").text.split('<div class="intro')[1].split("</figure>")[0]
+    said = [text_of(line) for line in re.findall(r"<li>(.*?)</li>", intro, re.DOTALL)]
+    assert [line.split()[0] for line in said[:2]] == ["In:", "Out:"]
+    assert "not stored" in said[-1]
+    assert len(said) == 3
+    assert 'src="/static/examples/result.webp"' in intro
+
+
+def test_every_sample_has_its_source_and_licence(client: FlaskClient) -> None:
+    page = text_of(client.get("/").text.split("Where they come from")[1].split("</details>")[0])
+    for kind in ("Classes", "Volume", "Series", "Cat"):
+        assert re.search(rf"{kind}: [^.]*\S.*? (CC0 1\.0|CC BY(-SA)? 3\.0)\.", page)
+
+
 def test_form_names_every_format_that_is_read_in_both_languages(client: FlaskClient) -> None:
     formats = set(re.split(", | or ", FORMATS_IN_WORDS.template))
     assert {"HEIC", "DICOM", "MATLAB 7.3"} <= formats
@@ -115,6 +130,17 @@ def test_two_models_that_contradict_each_other_are_noticed_and_no_others(
     assert f"vgg16 0.1 says: {'No sign of a tumor.' if second == 'no_tumor' else 'Tumor likely'}" in said
     disagree = (first == "no_tumor") != (second == "no_tumor")
     assert ("The two models disagree" in said) == disagree
+
+
+@pytest.mark.parametrize("first", ["glioma", "no_tumor"])
+def test_card_names_its_thresholds_and_an_image_without_a_tumor_comes_without_colours(
+    decided: dict[str, Classifier], first: str
+) -> None:
+    client = create_app(classifiers={"xception": decided[f"xception says {first}"]}).test_client()
+    result = result_of(client.post("/", data={"sample": "glioma"}).text)
+    assert re.search(r"“Tumor” is said from \d+% on, “no sign of a tumor” under \d+%", text_of(result))
+    (checked,) = re.findall(r"<input[^>]*viewer-switch[^>]*\bchecked\b[^>]*>", result)
+    assert ("viewer-switch-off" in checked) == (first == "no_tumor")
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

@@ -15,8 +15,9 @@ from PIL import Image
 
 from app import create_app
 from model.answers.certainty import NOT_BRAIN_MRI, UNCERTAIN
-from model.network.classifier import load_classifiers
+from model.network.classifier import Classifier, load_classifiers
 from tests.support.client import post
+from tests.support.heads import series
 from tests.support.networks import models_that_answer
 from tests.support.page_states import made_volume
 from tests.support.samples import sample_bytes
@@ -65,6 +66,24 @@ def test_card_says_how_wide_and_high_the_head_is(client: FlaskClient) -> None:
     page = post(client, file.getvalue(), path="/").text
     assert "Read as PNG, 160 × 200 pixels." in page
     assert "Cropped to the head: 60 × 90 pixels." in page
+
+
+def test_card_of_a_dicom_series_says_what_its_files_say_and_which_side_is_which(
+    classifiers: dict[str, Classifier],
+) -> None:
+    client = create_app({}, dict(classifiers)).test_client()
+    packed = io.BytesIO()
+    slices = series(SeriesDescription="T2 FLAIR", SliceThickness=5, MagneticFieldStrength=3, ScanningSequence="SE")
+    with zipfile.ZipFile(packed, "w") as archive:
+        for i, content in enumerate(slices):
+            archive.writestr(f"IM{i}", content)
+    page = post(client, packed.getvalue(), path="/").text
+    facts = page.split("What the file says about the scan")[1].split("</ul>")[0]
+    for said in ("T2 FLAIR", "spin echo", "Field strength: 3", "Slice thickness: 5", "Pixels: 1", "Between slices: 1"):
+        assert said in facts
+    assert re.findall(r'class="mark mark-(\w+)" aria-hidden="true">(\w)', page)[:4] == [
+        ("left", "R"), ("right", "L"), ("top", "A"), ("bottom", "P"),
+    ]  # fmt: skip
 
 
 def test_files_of_a_zip_file_are_counted_from_one(client: FlaskClient) -> None:
