@@ -105,9 +105,9 @@ def test_finger_on_the_planes_moves_to_the_slice_under_it(address: str, tmp_path
         canvas.scroll_into_view_if_needed()
         box = canvas.bounding_box()
         seen = []
-        # Two places on the coronal plane, which is at the upper left: one is nearer to the top of the head.
-        for share in (0.12, 0.28):
-            page.touchscreen.tap(box["x"] + 0.3 * box["width"], box["y"] + share * box["height"])
+        # Two places on the coronal plane, which is in the middle: the first is nearer to the top of the head.
+        for share in (0.22, 0.42):
+            page.touchscreen.tap(box["x"] + 0.5 * box["width"], box["y"] + share * box["height"])
             page.wait_for_timeout(500)
             seen.append(chosen(page))
         assert seen[0] > seen[1]

@@ -48,7 +48,7 @@ def test_upload_over_the_limit_gets_429_and_the_seconds_to_wait(classifiers: dic
     assert 1 <= wait <= 60
     problem = json.loads(answer.data)
     assert problem["code"] == "too_many_requests"
-    assert f"dans {wait} secondes" in problem["detail"]
+    assert f"dans {wait} s." in problem["detail"]
 
 
 def test_limit_counts_page_script_and_api_together_and_the_page_keeps_its_form(

@@ -189,7 +189,7 @@ def test_results_can_be_saved_as_csv_and_json_without_a_script(client: FlaskClie
 def test_table_for_a_french_excel_has_semicolons_and_decimal_commas(client: FlaskClient) -> None:
     page = client.post("/?lang=fr", data={"files": sample("glioma")}).text
     tables = re.findall(r'href="data:text/csv;charset=utf-8;base64,([^"]+)"', page)
-    plain, french = (base64.b64decode(content).decode("utf-8-sig") for content in tables)
+    french, plain = (base64.b64decode(content).decode("utf-8-sig") for content in tables)
     (row,), (same,) = csv.DictReader(io.StringIO(plain)), csv.DictReader(io.StringIO(french), delimiter=";")
     assert same["p_glioma"] == row["p_glioma"].replace(".", ",") != row["p_glioma"]
 
