@@ -72,8 +72,8 @@ def _profile(measured: dict[str, Any], _: Path) -> list[str]:
     return [
         "## Where the time goes", "",
         f"Made by `python -m benchmarks profile`: one client sends one JPEG after another for {measured['seconds']} s "
-        "and asks for heat maps. py-spy samples the worker and the processes that read files. Waiting threads do not "
-        "count.", "",
+        "and asks for heat maps. The sampler py-spy watches the worker and the processes that read files. Waiting "
+        "threads do not count.", "",
         *_conditions(measured), "", *profile_tables(measured),
     ]  # fmt: skip
 

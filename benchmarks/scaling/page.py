@@ -74,7 +74,7 @@ def _memory(measured: dict[str, Any]) -> str:
         for n, run in measured["by_files"].items()
     ]
     return (
-        "## Memory\n\nThe largest that was seen, in shares (PSS). It must not grow with the archive (at most 1.1): "
+        "## Memory\n\nThe largest that was seen, as PSS. It must not grow with the archive (at most 1.1): "
         f"it is {measured['growth']:.2f} times as much. Measured on {measured['machine']}; {measured['date']}.\n\n"
         + _table(("files", "first process, with the network", "each decoding process"), rows)
     )

@@ -88,23 +88,22 @@ QUICK: dict[str, tuple[str, tuple[str, ...]]] = {
 # What was not made here, and why.
 REMARKS = {
     "A7": "MPO and animated files: the first image is read, with a note.",
-    "B2": "Behind the shipped nginx, which refuses what the app has no room for, at least 90 % of the peak is "
-    "answered, per core that what sends the load leaves to the service. Straight at gunicorn it is less, since a "
-    "refusal there takes time of the same cores: held by the test are 75 and 60 %, at 200 and 400 % of the peak. "
-    "A refusal takes less than half the time of an answer (medians); less than 100 ms is held by --full alone, on a "
-    "machine with nothing else to do.",
-    "B3": "Probes take less than half the time of an answer (medians); less than 250 ms is held by --full alone.",
+    "B2": "Behind the shipped nginx at least 90 % of the peak is answered, per core that the sender leaves to the "
+    "service. Straight at gunicorn it is less, because refusals need the same cores: the test asks for 75 and 60 %, "
+    "at 200 and 400 % of the peak. A refusal takes less than half the time of an answer (medians). Only --full, on "
+    "an idle machine, asks for less than 100 ms.",
+    "B3": "Probes take less than half the time of an answer (medians). Only --full asks for less than 250 ms.",
     "B5": "A client that drips into a body a byte each 5 s stays below nginx's client_body_timeout of 10 s and keeps "
     "its connection (one of 1024, 32 an address), but no thread of the app.",
     "C3": "/readyz does not say 503 first: gunicorn closes its listener at once, and nginx tries nobody else.",
-    "C11": "libfaketime was not used; gunicorn measures its timeouts by the monotonic clock too. The rate limit, where "
-    "there is one, counts by the clock of the day: a jump can lengthen or shorten one wait.",
-    "D1": "An app whose model is refused does not start (exit code 4), rather than to answer 503 at /readyz.",
+    "C11": "libfaketime was not used. gunicorn's timeouts also use the monotonic clock. The rate limit uses the clock "
+    "of the day: a jump can lengthen or shorten one wait.",
+    "D1": "An app whose model is refused does not start (exit code 4). It does not answer 503 at /readyz.",
     "D4": "`python -m benchmarks engines` compares engines on 200 images: largest difference of a probability, and "
     "changed classes. Only OpenVINO is served.",
-    "F2": "Tried by hand with buildah on Debian in place of the base image: it builds; user 10001, no compiler, "
-    "749 MB.",
+    "F2": "Tried by hand with buildah on Debian in place of the base image: it builds; user 10001, no compiler, 749 "
+    "MB.",
     "F3": "Tried by hand: that image's tree read-only, with a tmpfs at /tmp, as user 10001, without a network: ready "
-    "after 14 s on a busy machine, the sample glioma.jpg got glioma 0.99, exit code 0 at SIGTERM; only keras.json was "
-    "written.",
+    "after 14 s on a busy machine, the sample glioma.jpg got glioma 0.99, exit code 0 at SIGTERM; only keras.json "
+    "was written.",
 }

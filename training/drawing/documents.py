@@ -21,6 +21,9 @@ SERVED = "training/results/served.json"
 READMES = {"README.md": "readme_table.jinja", "docs/fr/README.md": "readme_table.fr.jinja"}
 README_BEGIN = "<!-- figures: made by `python -m training study report` -->"
 README_END = "<!-- end of figures -->"
+_CLASSES_FR = {
+    "glioma": "gliome", "meningioma": "méningiome", "pituitary": "tumeur hypophysaire", "no_tumor": "pas de tumeur",
+}  # fmt: skip
 # The French one has the figures that matter first, and points to the other for the rest.
 MODEL_CARDS = {"MODEL_CARD.md": "model_card.md.jinja", "docs/fr/MODEL_CARD.md": "model_card.fr.md.jinja"}
 # Which images of an evaluation: the whole published set, and by copies in what the network was trained on.
@@ -60,7 +63,7 @@ def texts(cards: list[ModelCard], top: Path = TOP) -> dict[str, str]:
     )  # fmt: skip
     pages.filters |= {"percent": _percent, "interval": _interval, "decimal": "{:.3f}".format}
     pages.filters |= {"recalls": _recalls, "averages": _averages, "worst_recall": _worst_recall}
-    pages.filters |= {"french": _french(top).gettext, "pourcent": _pourcent}
+    pages.filters |= {"french": _french(top).gettext, "pourcent": _pourcent, "pire_rappel": _pire_rappel}
     pages.globals |= {"parts": PARTS, "disclaimer": DISCLAIMER, "plot": trust_plot, "log": _scorings(top)}
     readmes = {
         name: _with_table((top / name).read_text(encoding="utf-8"), pages.get_template(template).render(cards=cards))
@@ -147,9 +150,20 @@ def _recalls(figures: dict[str, Any]) -> str:
 
 def _worst_recall(figures: dict[str, Any]) -> str:
     """Return the class with the lowest recall, as text."""
+    worst = _worst_class(figures)
+    of = figures["per_class"][worst]
+    return f"{worst} {_percent(of['recall'])} of {of['n_pictures']}"
+
+
+def _pire_rappel(figures: dict[str, Any]) -> str:
+    worst = _worst_class(figures)
+    of = figures["per_class"][worst]
+    return f"{_CLASSES_FR[worst]} {_pourcent(of['recall'])} de {of['n_pictures']}"
+
+
+def _worst_class(figures: dict[str, Any]) -> str:
     of_class = {name: of["recall"] for name, of in figures["per_class"].items() if of["recall"] is not None}
-    worst = min(of_class, key=of_class.__getitem__)
-    return f"{worst} {_percent(of_class[worst])} of {figures['per_class'][worst]['n_pictures']}"
+    return min(of_class, key=of_class.__getitem__)
 
 
 def _averages(figures: dict[str, Any]) -> str:
