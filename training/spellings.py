@@ -9,12 +9,14 @@ from training.errors import DataError
 
 # Words without accents, in lower case.
 _WORDS = {
-    "glioma": "glioma gliomas gliome gliomes",
-    "meningioma": "meningioma meningiomas meningiome meningiomes",
+    # The gliomas that collections name by themselves; typing errors that are in published ones.
+    "glioma": "glioma gliomas gliome gliomes gliom astrocytoma astrocytomas astrocytome astrocytomes glioblastoma "
+    "glioblastomas glioblastome glioblastomes gbm lgg hgg oligodendroglioma oligodendrogliomas oligodendrogliome",
+    "meningioma": "meningioma meningiomas meningiome meningiomes meningeom menengioma menigioma",
     # An adenoma in the head is a pituitary tumor.
-    "pituitary": "pituitary pituitaire hypophyse hypophysaire hypophysaires adenoma adenomas adenome adenomes",
+    "pituitary": "pituitary pitutary pituitaire hypophyse hypophysaire hypophysaires adenoma adenomas adenome adenomes",
     "no_tumor": "no non not none without sans pas notumor notumour nontumor negative negatif normal normale normaux "
-    "healthy sain saine sains",
+    "healthy sain saine sains control controls temoin temoins",
 }
 _TYPES = {word: class_name for class_name, words in _WORDS.items() for word in words.split()}
 _TUMOR = {"tumor", "tumors", "tumour", "tumours", "tumeur", "tumeurs", "yes", "oui", "positive", "positif"}
@@ -31,14 +33,19 @@ _SILENT = {
     "images",
     "class",
     "with",
+    # Sequences, without their numbers: T1, T1C+, FLAIR.
+    "t",
+    "c",
+    "flair",
     "avec",
     "de",
     "du",
 }
 ACCEPTED = {
-    "tumor_type": "glioma, gliome; meningioma, méningiome; pituitary, adenoma, hypophyse; no, no_tumor, normal, "
-    "healthy, sain, sans tumeur (with or without `tumor`, `brain` and plurals)",
-    "tumor_presence": "yes, tumor, tumeur, and every kind of tumor; no, no_tumor, normal, healthy, sain, sans tumeur",
+    "tumor_type": "glioma, glioblastoma, astrocytoma, gliome; meningioma, méningiome; pituitary, adenoma, hypophyse; "
+    "no, no_tumor, normal, healthy, control, sain, sans tumeur (with or without `tumor`, `brain`, T1 and plurals)",
+    "tumor_presence": "yes, tumor, tumeur, and every kind of tumor; no, no_tumor, normal, healthy, control, sain, "
+    "sans tumeur",
 }
 
 

@@ -1,4 +1,4 @@
-"""Distinguish label maps and masks, whose values name regions, from images, whose values are grey levels."""
+"""Distinguish label maps, masks and sheets of many slices from an image of one slice."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import UnsuitableImage
+from model.preprocessing import head_threshold
 from model.sentences import Sentence
 
 # Share of voxels, air left out, that are equal to their neighbour. Of a brain cut into six tissues 0.87 are; of MR
@@ -19,6 +20,18 @@ _SHARE_OF_FEW, _EQUAL_IN_IMAGES = 0.95, {4: 0.75, 32: 0.85}
 # level, all but 1 - SHARE_OF_MASK, and nearly all pixels of the image near one of both. Of 60 masks at qualities 75 and
 # 90, at least 0.969 and 0.997 do; of 2,600 images of eleven collections none reached 0.9 and 0.95 together.
 _FAR, _NEAR, _SHARE_OF_MASK, _SHARE_OF_BOTH = 64, 10, 0.95, 0.98
+# Of a label map as JPEG blurs it: the means of even blocks of pixels, background left out, lie within MEAN_NEAR of
+# MOST_LEVELS levels or fewer, all but 1 - SHARE_OF_EVEN. They span RANGE levels, in N_GROUPS groups or more that are
+# APART from each other. None of 11,573 images of eleven collections is like this.
+_BLOCK_PX, _EVEN, _NOT_BACKGROUND, _MOST_LEVELS, _MEAN_NEAR = 4, 12, 16, 8, 1
+_SHARE_OF_EVEN, _MIN_EVEN, _MIN_EVEN_SHARE, _RANGE, _APART, _N_GROUPS = 0.98, 60, 0.18, 150, 20, 3
+# A sheet has this many slices or more, of which each is at least half as high and wide as the largest. None of 11,573
+# images of eleven collections has three.
+_MIN_SLICES, _ALIKE, _BETWEEN = 4, 0.5, 0.005
+SHEET_NOTE = Sentence(
+    "This looks like a sheet of several slices. The network judges it as one image, which is not reliable: send each "
+    "slice as a file, or the series."
+)
 # Most grey levels measured: a sample of the slices of a large volume says as much as all.
 _MAX_MEASURED = 4_000_000
 
@@ -41,7 +54,7 @@ def check_not_a_mask(grey: NDArray[np.uint8]) -> None:
 
 
 def check_not_a_blurred_mask(grey: NDArray[np.uint8]) -> None:
-    """Refuse an image, uint8 (height, width), of two grey levels with the noise of JPEG around each.
+    """Refuse an image, uint8 (height, width), of two or a few grey levels with the noise of JPEG around each.
 
     Raises:
         UnsuitableImage: it is one.
@@ -50,12 +63,47 @@ def check_not_a_blurred_mask(grey: NDArray[np.uint8]) -> None:
     levels, background = np.arange(256), int(counts.argmax())
     distances = np.abs(levels - background)
     far = np.where(distances > _FAR, counts, 0)
-    if not far.any():
-        return
     n_at_level = int(np.convolve(far, np.ones(2 * _NEAR + 1, np.int64), "same").max())
     n_of_both = n_at_level + int(counts[distances <= _NEAR].sum())
-    if n_at_level > _SHARE_OF_MASK * far.sum() and n_of_both > _SHARE_OF_BOTH * grey.size:
+    is_mask = n_at_level > _SHARE_OF_MASK * far.sum() and n_of_both > _SHARE_OF_BOTH * grey.size
+    if is_mask or _has_even_regions(grey, background):
         raise _labels()
+
+
+def _has_even_regions(grey: NDArray[np.uint8], background: int) -> bool:
+    rows, columns = (n // _BLOCK_PX for n in grey.shape)
+    cut = grey[: rows * _BLOCK_PX, : columns * _BLOCK_PX].reshape(rows, _BLOCK_PX, columns, _BLOCK_PX)
+    means = np.rint(cut.mean(axis=(1, 3))).astype(np.int64)
+    inside = np.abs(means - background) > _NOT_BACKGROUND
+    even = means[inside & (np.ptp(cut, axis=(1, 3)) <= _EVEN)]
+    if even.size < max(_MIN_EVEN, _MIN_EVEN_SHARE * inside.sum()) or np.ptp(even) < _RANGE:
+        return False
+    if np.count_nonzero(np.diff(np.unique(even)) > _APART) < _N_GROUPS - 1:
+        return False
+    left, n_covered = np.bincount(even, minlength=256), 0
+    for _ in range(_MOST_LEVELS):
+        near = np.convolve(left, np.ones(2 * _MEAN_NEAR + 1, np.int64), "same")
+        level = int(near.argmax())
+        n_covered += int(near[level])
+        left[max(level - _MEAN_NEAR, 0) : level + _MEAN_NEAR + 1] = 0
+    return bool(n_covered >= _SHARE_OF_EVEN * even.size)
+
+
+def is_sheet(grey: NDArray[np.uint8]) -> bool:
+    """Return whether an image, uint8 (height, width), shows many slices of one size with dark lines between them."""
+    sizes = _parts(grey > int(head_threshold(grey)))
+    height, width = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+    return sum(h >= _ALIKE * height and w >= _ALIKE * width for h, w in sizes) >= _MIN_SLICES
+
+
+def _parts(head: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return height and width of what lies between empty rows, and in each of these between empty columns."""
+    return [(bottom - top, right - left) for top, bottom in _runs(head) for left, right in _runs(head[top:bottom].T)]
+
+
+def _runs(lines: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(lines.mean(axis=1) > _BETWEEN, prepend=False, append=False))
+    return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
 
 
 def _labels() -> UnsuitableImage:

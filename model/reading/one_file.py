@@ -36,7 +36,8 @@ def read_image(source: bytes | Path, max_pixels: int = MAX_PIXELS) -> MriImage:
     raise UnsupportedFormat(
         what_it_is(content)
         or Sentence(
-            "This file is in none of the formats that are read here: {formats}. Export the slice in one of them.",
+            "This file is in none of the formats that are read here: {formats}. Export the slice in one of them. "
+            "Voxels alone, such as .img, .raw, .REC or .BRIK, need the header beside them: send both, or NIfTI.",
             formats=FORMATS_IN_WORDS,
         )
     )

@@ -13,6 +13,7 @@ from PIL import Image
 
 from model.preprocessing import BLACK_PERCENTILE, WHITE_PERCENTILE
 from model.reading.contents import MAX_MEASURED, MriImage, MriVolume
+from model.reading.labels import SHEET_NOTE, is_sheet
 from model.sentences import Sentence
 
 # Evenly spread slices used to measure a volume's grey levels: copies of all of them would not fit in memory.
@@ -73,6 +74,7 @@ def to_content(
     distinct = tuple(dict.fromkeys(notes))
     steps = (grey_step, *((_TURNED[plane],) if plane else ()))
     if len(stack.slices) == 1:
+        distinct += (SHEET_NOTE,) if is_sheet(stack.slices[0]) else ()
         return MriImage(stack.slices[0], file_format, distinct, steps, plane, all_facts)
     slices, (spacing_mm, pixel_mm, _) = np.ascontiguousarray(stack.slices), stack.spacing_mm
     return MriVolume(slices, plane, spacing_mm, file_format, distinct, steps, pixel_mm, all_facts)

@@ -1,6 +1,7 @@
 """Recognise files that are not read here by their first bytes, and say what the sender can do."""
 
 from collections.abc import Callable
+from math import prod
 
 from model.sentences import Sentence
 
@@ -18,6 +19,8 @@ _COPY_AS_IT_IS = Sentence("Copy it again in binary mode.")
 _SEND_DICOM = Sentence("Send the DICOM series that the scanner exports.")
 _BRUKER = Sentence("Convert the whole folder to NIfTI, for example with bruker2nifti, and send that.")
 _AFNI = Sentence("Convert HEAD and BRIK together to NIfTI with 3dAFNItoNIFTI, and send that.")
+_MRTRIX = Sentence("Convert it to NIfTI with mrconvert, and send that.")
+_VMR = Sentence("Save it as NIfTI in BrainVoyager, and send that.")
 _PAR_REC = Sentence("Convert PAR and REC together to NIfTI, for example with dcm2niix, and send that.")
 
 _PDF = Sentence("a PDF document")
@@ -33,6 +36,7 @@ _SOUND = Sentence("a sound")
 _IMAGE = Sentence("an image of another format")
 _RAW = Sentence("raw data of a scanner")
 _POINTER = Sentence("a pointer of git-annex")
+_TRACKS = Sentence("a file of fibre tracks")
 _SHORTCUT = Sentence("a shortcut to a file")
 # By their first bytes. Source: the specification of each format.
 _BY_START: tuple[tuple[bytes, Sentence, Sentence], ...] = (
@@ -67,7 +71,12 @@ _BY_START: tuple[tuple[bytes, Sentence, Sentence], ...] = (
     (b"ZISRAWFILE", Sentence("a microscope's image"), _ANOTHER_IMAGE),
     (b"IMGF", Sentence("an image of a GE scanner from before DICOM"), _SEND_DICOM),
     (b"MATRIX7", Sentence("an ECAT volume"), _CONVERT),
-    (b"TRACK\0", Sentence("a file of fibre tracks"), _SEND_IMAGE),
+    (b"TRACK\0", _TRACKS, _SEND_IMAGE),
+    (b"mrtrix tracks", _TRACKS, _SEND_IMAGE),
+    (b"mrtrix image", Sentence("an MRtrix volume"), _MRTRIX),
+    (b"# vtk DataFile", Sentence("a VTK file"), _CONVERT),
+    (b"PAR1", Sentence("a table (Parquet)"), _SEND_IMAGE),
+    (b"\x0a\x05\x01\x08", _IMAGE, _ANOTHER_IMAGE),
     (b"\xff\xff\xfe", Sentence("a surface of FreeSurfer"), _SEND_IMAGE),
     (b"/annex/objects/", _POINTER, _ANNEX),
     (b"\0\5\x16\x07", Sentence("a file of macOS about another file"), _SEND_IMAGE),
@@ -131,6 +140,12 @@ def _is_raw_data(content: bytes) -> bool:
     return is_siemens or content[34:44] in {b"GE_MED_NMR", b"INVALIDNMR"}
 
 
+def _is_brainvoyager(content: bytes) -> bool:
+    """Return whether it is a .vmr: its version, three lengths, and at least a byte for each voxel."""
+    version, *lengths = (int.from_bytes(content[i : i + 2], "little") for i in range(0, 8, 2))
+    return version in {3, 4} and all(16 <= n <= 1024 for n in lengths) and len(content) >= 8 + prod(lengths)
+
+
 def _is_matlab_4(content: bytes) -> bool:
     """Return whether a matrix of MATLAB 4 is first, as SPM's .mat files have them. Source: MAT-File Format, level 4."""
     kind, *_, is_complex, name_length = (int.from_bytes(content[i : i + 4], "little") for i in range(0, 20, 4))
@@ -155,6 +170,10 @@ _BY_LOOK: tuple[tuple[Callable[[bytes], bool], tuple[Sentence, Sentence]], ...] 
         (Sentence("the header of an AFNI volume"), _AFNI),
     ),
     (_is_raw_data, (_RAW, _SEND_DICOM)),
+    (_is_brainvoyager, (Sentence("a BrainVoyager volume"), _VMR)),
+    (lambda c: c[-18:] == b"TRUEVISION-XFILE.\0", (_IMAGE, _ANOTHER_IMAGE)),
+    (lambda c: c[:1] == b"\x80" and c[-1:] == b".", (Sentence("a Python pickle"), _CONVERT)),
+    (lambda c: "<gifti" in _text(c), (Sentence("a surface (GIFTI)"), _SEND_IMAGE)),
     (_is_matlab_4, (Sentence("a MATLAB file of version 4, as SPM writes for transforms"), _SEND_IMAGE)),
     (lambda c: c[:4] == b"RIFF" and c[8:12] == b"AVI ", (_VIDEO, _EXPORT)),
     (lambda c: c[257:262] == b"ustar", (_ARCHIVE, _UNPACK)),

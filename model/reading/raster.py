@@ -15,7 +15,7 @@ from model.errors import ImageError, UnreadableImage, UnsupportedFormat
 from model.preprocessing import HeadBox, within_margin
 from model.reading.contents import MriImage, MriVolume
 from model.reading.dicom.jpeg_frame import JPEG_LS, LOSSLESS, jpeg_frame
-from model.reading.labels import check_not_a_blurred_mask, check_not_a_mask
+from model.reading.labels import SHEET_NOTE, check_not_a_blurred_mask, check_not_a_mask, is_sheet
 from model.reading.orientation import BY_PERCENTILES, Stack, grey_range, to_content, to_grey
 from model.reading.research.heic import as_png
 from model.reading.sizes import check_size, check_voxels, too_many_pixels
@@ -119,7 +119,7 @@ def read_picture(content: bytes, max_pixels: int) -> MriImage:
         check_not_a_blurred_mask(pixels)
     height, width = pixels.shape
     has_margin = within_margin(pixels) != HeadBox(0, height, 0, width)
-    return MriImage(pixels, picture_format, _notes(n_frames, is_photograph, has_margin))
+    return MriImage(pixels, picture_format, _notes(n_frames, is_photograph, has_margin, is_sheet(pixels)))
 
 
 def _read_heic(content: bytes, max_pixels: int) -> MriImage:
@@ -183,9 +183,14 @@ def _damage_translated(max_pixels: int) -> Iterator[None]:
         ) from error
 
 
-def _notes(n_frames: int, is_photograph: bool, has_margin: bool) -> tuple[Sentence, ...]:
+def _notes(n_frames: int, is_photograph: bool, has_margin: bool, is_of_many: bool) -> tuple[Sentence, ...]:
     several = Sentence("The file holds {n_frames} images; only the first was read.", n_frames=n_frames)
-    given = ((n_frames > 1, several), (is_photograph, PHOTOGRAPH_NOTE), (has_margin, MARGIN_NOTE))
+    given = (
+        (n_frames > 1, several),
+        (is_photograph, PHOTOGRAPH_NOTE),
+        (has_margin, MARGIN_NOTE),
+        (is_of_many, SHEET_NOTE),
+    )
     return tuple(note for is_true, note in given if is_true)
 
 

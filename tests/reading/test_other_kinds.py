@@ -1,6 +1,7 @@
 """An unsupported file is named by its kind, never called "damaged"."""
 
 import io
+import pickle
 import zipfile
 
 import numpy as np
@@ -45,6 +46,13 @@ from tests.support.images import GOOD
         (b"\x28\x23\0\0\6\0\0\0Config\0" + bytes(50), "raw data of a scanner", "DICOM series"),
         (bytes(4) + b"\1\0\0\0" + bytes(8) + (10_240).to_bytes(8, "little"), "raw data of a scanner", "DICOM series"),
         (b"\0\0\x30A" + bytes(30) + b"GE_MED_NMR" + bytes(50), "raw data of a scanner", "DICOM series"),
+        (b"mrtrix image\ndim: 2,2,2\nEND\n", "an MRtrix volume", "mrconvert"),
+        (b"mrtrix tracks\nEND\n", "fibre tracks", "Send the image itself"),
+        (b"# vtk DataFile Version 3.0\n", "a VTK file", "NIfTI"),
+        (b"<?xml version='1.0'?>\n<GIFTI/>", "a surface", "Send the image itself"),
+        (np.array([4, 16, 16, 16], "<u2").tobytes() + bytes(range(256)) * 17, "a BrainVoyager volume", "NIfTI"),
+        (bytes(range(18)) + bytes(60) + b"TRUEVISION-XFILE.\0", "an image of another format", "PNG"),
+        (pickle.dumps({"image": np.ones(3)}), "a Python pickle", "NIfTI"),
         (
             np.array([0, 4, 4, 0, 2], "<i4").tobytes() + b"M\0" + bytes(128),
             "a MATLAB file of version 4",

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,21 +12,30 @@ from pathlib import Path
 from model.safe_files import in_utf8
 from training.cheng import is_chengs, label_of
 from training.errors import DataError
-from training.spellings import ACCEPTED, class_of, given_classes
+from training.spellings import ACCEPTED, class_of, given_classes, plain
 
 TRAINING, TESTING, UNSPLIT = "training", "testing", "unsplit"
 # Validation images are drawn by `train` itself, whole patients at a time: those set apart by others are for training.
 _SPLIT_NAMES = {
-    **dict.fromkeys(("training", "train", "valid", "validation", "val"), TRAINING),
-    **dict.fromkeys(("testing", "test"), TESTING),
+    **dict.fromkeys(("training", "train", "valid", "validation", "val", "dev"), TRAINING),
+    **dict.fromkeys(("entrainement", "apprentissage"), TRAINING),
+    **dict.fromkeys(("testing", "test", "tests"), TESTING),
 }
+# Words that add nothing to those: train_data, Test Set.
+_BESIDE_SPLIT = {"set", "data", "dataset", "image", "images", "jeu", "de"}
 # A message lists at most this many files.
 _SHOWN = 5
-# Depth of folders around the class folders in an unpacked archive: archive/Brain Tumor Dataset/Training.
-_DEEPEST = 3
+# Depth of folders around the class folders in an unpacked archive: archive/Brain Tumor Dataset/Data/Images/Training.
+_DEEPEST = 5
 # Columns of tables of images, in lower case.
-_PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "image", "image_path", "img")
-_LABEL_COLUMNS = ("label", "labels", "class", "class_name", "diagnosis", "category", "target", "tumor")
+_PATH_COLUMNS = (
+    "path", "file", "filename", "file_name", "filepath", "image", "image_path", "image_name", "image_id", "img",
+    "fichier", "chemin",
+)  # fmt: skip
+_LABEL_COLUMNS = (
+    "label", "labels", "class", "class_name", "diagnosis", "category", "target", "tumor", "tumor_type", "classe",
+    "etiquette", "diagnostic",
+)  # fmt: skip
 _SPLIT_COLUMNS = ("split", "set", "subset")
 
 
@@ -182,14 +192,16 @@ class _Search:
         class_name = class_of(folder.name, self.task, self.given)
         name = _name(folder, root)
         if class_name is None:
-            self.problems.append(f"{name}: not a class of {self.task}; the folder was skipped. {self._accepted}")
+            self.problems.append(
+                f"{name}: not a class of {self.task}; the folder was skipped. {self._advice(folder.name)}"
+            )
             return
         files = [f for f in sorted(folder.rglob("*")) if f.is_file() and not f.name.startswith(".")]
         if not files:
             self.problems.append(f"{name}: the folder is empty.")
         for f in files:
             # Some collections nest the other way round: glioma/train.
-            inner = _SPLIT_NAMES.get(f.relative_to(folder).parts[0].lower(), split)
+            inner = _split_named(f.relative_to(folder).parts[0]) or split
             self.pictures.append(Picture(f, _name(f, root), inner, class_name, source))
 
     def table(self, table: Path) -> None:
@@ -206,22 +218,25 @@ class _Search:
             elif not file.is_file():
                 missing.append(row[path] or "")
             else:
-                of_split = _SPLIT_NAMES.get((row[split] or "").lower(), UNSPLIT) if split else UNSPLIT
+                of_split = (_split_named(row[split] or "") if split else None) or UNSPLIT
                 self.pictures.append(
                     Picture(file, _name(file, table.parent.parent), of_split, class_name, in_utf8(table.parent.name))
                 )
         name = in_utf8(table.name)
         for spelling, n in unknown.items():
             said = in_utf8(spelling)
-            self.problems.append(f"{name}: {said!r} is not a class of {self.task}; {n} rows skipped. {self._accepted}")
+            self.problems.append(
+                f"{name}: {said!r} is not a class of {self.task}; {n} rows skipped. {self._advice(spelling)}"
+            )
         if missing:
             self.problems.append(
                 f"{name}: {len(missing)} of its files are missing, {in_utf8(missing[0])!r} among them."
             )
 
-    @property
-    def _accepted(self) -> str:
-        return f"Accepted: {ACCEPTED[self.task]}; any other with --classes SPELLING=CLASS."
+    def _advice(self, spelling: str) -> str:
+        others = [task for task in ACCEPTED if task != self.task and class_of(spelling, task, {})]
+        other = f" It is one of {others[0]}: --task {others[0]}." if others else ""
+        return f"Accepted: {ACCEPTED[self.task]}; any other with --classes SPELLING=CLASS.{other}"
 
 
 def _read_table(table: Path) -> tuple[list[dict[str, str]], tuple[str, str, str | None]]:
@@ -234,7 +249,7 @@ def _read_table(table: Path) -> tuple[list[dict[str, str]], tuple[str, str, str 
     text = table.read_text(encoding="utf-8-sig", errors="surrogateescape")
     head = text.partition("\n")[0]
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count))
-    columns = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
+    columns = {plain(name or ""): name for name in reader.fieldnames or ()}
     path, label, split = (
         next((columns[name] for name in names if name in columns), None)
         for names in (_PATH_COLUMNS, _LABEL_COLUMNS, _SPLIT_COLUMNS)
@@ -248,7 +263,12 @@ def _read_table(table: Path) -> tuple[list[dict[str, str]], tuple[str, str, str 
 
 
 def _split_of(folder: Path) -> str | None:
-    return _SPLIT_NAMES.get(folder.name.lower())
+    return _split_named(folder.name)
+
+
+def _split_named(name: str) -> str | None:
+    words = set(re.findall("[a-z]+", plain(name))) - _BESIDE_SPLIT
+    return _SPLIT_NAMES.get(words.pop()) if len(words) == 1 else None
 
 
 def _name(path: Path, root: Path) -> str:

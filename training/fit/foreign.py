@@ -82,7 +82,7 @@ def _loaded(file: Path) -> keras.Model:
         config = _config_of(file)
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ForeignError(
-            f"Expected a Keras model in {file}, .keras or .h5, saved whole. Received: {error!r}."
+            f"Expected a Keras model in {file}, .keras or .h5, saved whole. {_what_it_is(file)}"
         ) from error
     foreign = sorted({name for name, module in _classes(config.get("config")) if not _is_known(name, module)})
     if foreign:
@@ -95,6 +95,16 @@ def _loaded(file: Path) -> keras.Model:
             return keras.saving.load_model(_for_keras_3(file, config, Path(folder)), compile=False, safe_mode=True)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ForeignError(f"Expected a network that Keras {keras.__version__} can load in {file}. {error}") from error
+
+
+def _what_it_is(file: Path) -> str:
+    if not file.exists():
+        return "There is no such file."
+    if file.is_dir():
+        return "This is a folder, as of a SavedModel: load it in Keras 2 and save it as .h5."
+    if h5py.is_hdf5(file):
+        return "This file holds weights alone: build the network in Keras, load them, and use model.save()."
+    return "This is another kind of file, or a damaged one. Models of PyTorch, ONNX or TensorFlow Lite are not read."
 
 
 def _config_of(file: Path) -> dict[str, Any]:

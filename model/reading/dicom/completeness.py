@@ -14,16 +14,19 @@ _GAP, _MIN_SLICES = 1.5, 4
 _WHOLE_BRAIN_MM = 90
 
 
-def notes_on_missing(headers: Sequence[Header], heights_mm: NDArray[np.float64] | None) -> list[Sentence]:
+def notes_on_missing(
+    headers: Sequence[Header], heights_mm: NDArray[np.float64] | None, is_whole: bool = True
+) -> list[Sentence]:
     """Return what the sender should know of slices that did not come.
 
     headers: of all slices of a series, which has one slice at each place. heights_mm: float64 (n,), ascending: where
-    these lie along the normal; None where unknown, then gaps are found by the instance numbers.
+    these lie along the normal; None where unknown, then gaps are found by the instance numbers. is_whole: whether the
+    series has no other slices, of another orientation or size: else only gaps between places tell of missing ones.
     """
     n = len(headers)
     numbers = sorted(header.instance_number for header in headers)
     are_numbered = len(set(numbers)) == n
-    if n < _MIN_SLICES or (heights_mm is None and not are_numbered):
+    if n < _MIN_SLICES or (heights_mm is None and not (are_numbered and is_whole)):
         return []
     places = np.array(numbers, np.float64) if heights_mm is None else heights_mm
     steps = np.diff(places)
@@ -54,6 +57,11 @@ def notes_on_missing(headers: Sequence[Header], heights_mm: NDArray[np.float64] 
         "If the series has others, send all in one request.",
         mm=f"{covered_mm:.0f}",
     )
-    is_late = numbers[0] > 1 and are_numbered
-    given = ((n_between > 0, between), (n < n_said, said), (is_late, first), (covered_mm < _WHOLE_BRAIN_MM, short))
+    is_late, is_short = numbers[0] > 1 and are_numbered, covered_mm < _WHOLE_BRAIN_MM
+    given = (
+        (n_between > 0, between),
+        (is_whole and n < n_said, said),
+        (is_whole and is_late, first),
+        (is_whole and is_short, short),
+    )
     return [note for is_true, note in given if is_true]

@@ -31,7 +31,7 @@ HEADER_TAGS = (
     "PixelPaddingRangeLimit", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "WindowCenter",
     "WindowWidth", "VOILUTFunction", "RescaleIntercept", "RescaleSlope", "SharedFunctionalGroupsSequence",
     "PerFrameFunctionalGroupsSequence", "SeriesDescription", "ScanningSequence", "MagneticFieldStrength", "EchoTime",
-    "RepetitionTime", "SliceThickness", "ImagesInAcquisition", "ImageType",
+    "RepetitionTime", "SliceThickness", "ImagesInAcquisition", "ImageType", "VOILUTSequence",
 )  # fmt: skip
 _PALETTE_TAGS = tuple(
     f"{prefix}{colour}PaletteColorLookupTable{kind}"
@@ -95,7 +95,7 @@ class Header:
     """What is used of a file besides its pixels.
 
     series: only to be compared; it goes nowhere. modality, body_part: as coded, "" where missing.
-    is_mosaic: whether the image is many slices side by side, as Siemens scanners store those of one moment.
+    image_type: the words that tell what kind of image it is, in capitals.
     padding: lowest and highest stored value of pixels outside of the image, None where there are none.
     is_completed: whether tags that it lacks were given their usual values; see `with_usual_values`.
     n_in_acquisition: how many images the acquisition has by its own account, 0 where it does not say.
@@ -107,7 +107,7 @@ class Header:
     modality: str
     body_part: str
     is_burned_in: bool
-    is_mosaic: bool
+    image_type: frozenset[str]
     rows: int
     columns: int
     n_frames: int
@@ -157,13 +157,14 @@ def read_header(content: bytes) -> Header:
             modality=_code(dataset, "Modality"),
             body_part=_code(dataset, "BodyPartExamined"),
             is_burned_in=_code(dataset, "BurnedInAnnotation") == "YES",
-            is_mosaic="MOSAIC" in str(dataset.get("ImageType")),
+            image_type=_words(dataset.get("ImageType")),
             rows=int(dataset.get("Rows") or 0),
             columns=int(dataset.get("Columns") or 0),
             n_frames=max(int(dataset.get("NumberOfFrames") or 1), 1),
             is_coloured=not interpretation.startswith("MONOCHROME"),
             # Source: DICOM PS3.3, C.11.6: the shape INVERSE says the same as MONOCHROME1.
-            is_inverted=interpretation == "MONOCHROME1" or _code(dataset, "PresentationLUTShape") == "INVERSE",
+            is_inverted=(interpretation == "MONOCHROME1" or _code(dataset, "PresentationLUTShape") == "INVERSE")
+            != _has_falling_lut(dataset),
             padding=_padding(dataset),
             is_completed=is_completed,
             n_in_acquisition=int(_number(dataset.get("ImagesInAcquisition"), 0)),
@@ -296,6 +297,19 @@ def _number(value: Any, default: float) -> float:
 def _code(dataset: Dataset, keyword: str) -> str:
     value = dataset.get(keyword)
     return value.strip().upper() if isinstance(value, str) else ""
+
+
+def _words(value: Any) -> frozenset[str]:
+    return frozenset(str(word).strip().upper() for word in ([value] if isinstance(value, str) else value or ()))
+
+
+def _has_falling_lut(dataset: Dataset) -> bool:
+    """Return whether the table in place of a window turns bright into dark. Source: DICOM PS3.3, C.11.2.1.1."""
+    table = next((item.get("LUTData") for item in dataset.get("VOILUTSequence") or ()), None)
+    if not table or dataset.get("WindowWidth"):
+        return False
+    entries = np.frombuffer(table, "<u2") if isinstance(table, bytes) else np.atleast_1d(table)
+    return bool(entries[0] > entries[-1])
 
 
 def _padding(dataset: Dataset) -> tuple[int, int] | None:

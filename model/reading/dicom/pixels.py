@@ -50,13 +50,23 @@ class Slice:
             values: NDArray[np.float32] = (self.stored * np.float64(self.frame.slope) + self.frame.intercept).astype(
                 np.float32
             )
-        if self.header.padding is not None and not self.header.is_coloured:
-            low, high = self.header.padding
+        padding = self.header.padding or _undeclared_padding(self.stored)
+        if padding is not None and not self.header.is_coloured:
+            low, high = padding
             is_padding = (self.stored >= low) & (self.stored <= high)
             # A file whose padding would leave nothing does not mean it.
             if not is_padding.all():
                 values[is_padding] = np.nan
         return values
+
+
+def _undeclared_padding(stored: NDArray[Any]) -> tuple[int, int] | None:
+    """Return the lowest or highest number of 16 bits or more where all four corners hold it: no measured value."""
+    corners = {int(corner) for corner in stored[:: len(stored) - 1 or 1, :: stored.shape[1] - 1 or 1].flat}
+    if stored.dtype.kind not in "iu" or stored.dtype.itemsize < 2 or len(corners) > 1:
+        return None
+    value, limits = corners.pop(), np.iinfo(stored.dtype)
+    return (value, value) if value in {limits.min, limits.max} - {0} else None
 
 
 def decode(content: bytes, header: Header, decoder: Decoder) -> list[Slice]:
@@ -89,7 +99,7 @@ def decode(content: bytes, header: Header, decoder: Decoder) -> list[Slice]:
 
 def no_pixels(header: Header) -> UnreadableImage | UnsuitableImage:
     """Return the refusal of a file without pixels: damaged if it describes some, else what it is."""
-    if header.rows or header.sop_class in SLICES:
+    if header.sop_class in SLICES or (header.rows and header.sop_class not in SOP_CLASSES):
         return damaged()
     return UnsuitableImage(
         Sentence(

@@ -1,5 +1,6 @@
 """DICOM files: single slices, multi-frame files, and series of files that make one volume."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -33,6 +34,7 @@ _Placed = tuple[tuple[int, ...], Slice]
 Placed = tuple[tuple[int, ...], MriImage | MriVolume | ImageError]
 
 _ONE_PLACE = Sentence("All slices of the series claim the same place; they were put in order by their numbers.")
+_SEVERAL_SIZES = Sentence("The series holds slices of several sizes; each size gets its own answer.")
 _SEVERAL_SETS = Sentence(
     "The series holds several images of the same places, such as echoes or times; each set gets its own answer."
 )
@@ -56,14 +58,19 @@ def read_dicom_files(contents: Mapping[int, bytes], max_pixels: int, max_voxels:
     """
     sources, results = _read_headers(contents)
     n_voxels = 0
-    for group in _by_series(sources):
+    groups = _by_series(sources)
+    sizes: dict[str, set[tuple[int, int]]] = {}
+    for header in (group[0].header for group in groups):
+        sizes.setdefault(header.series, set()).add((header.rows, header.columns))
+    for group in groups:
+        series = group[0].header.series
         claimed = sum(source.header.n_pixels for source in group)
         try:
             check_suitable(group[0].header)
             _check_header(group[0].header, max_pixels)
             check_voxels(n_voxels + claimed, max_voxels)
             n_voxels += claimed
-            results += _read_group(group)
+            results += _read_group(group, [_SEVERAL_SIZES] if series and len(sizes[series]) > 1 else [])
         except ImageError as error:
             results.append((tuple(place for source in group for place in source.places), error))
     return results
@@ -129,26 +136,37 @@ def _by_series(sources: Sequence[_Source]) -> list[list[_Source]]:
     return list(groups.values())
 
 
-def _read_group(group: Sequence[_Source]) -> list[Placed]:
+def _read_group(group: Sequence[_Source], notes_on_all: Sequence[Sentence]) -> list[Placed]:
     """Decode the files of a series, and give a content per orientation and an error per file that failed."""
     results: list[Placed] = []
-    decoded: list[_Placed] = []
+    decoded: dict[object, _Placed] = {}
     with Decoder() as decoder:
         for source in group:
             try:
-                decoded += [(source.places, piece) for piece in decode(source.content, source.header, decoder)]
+                for i, piece in enumerate(decode(source.content, source.header, decoder)):
+                    # A slice that was exported twice differs in its header only.
+                    key = _identity(i, piece) or (i, source.places)
+                    earlier = decoded[key][0] if key in decoded else ()
+                    decoded[key] = (tuple(sorted((*earlier, *source.places))), piece)
             except ImageError as error:
                 results.append(((*source.places,), error))
-    orientations = _by_orientation(decoded)
+    orientations = _by_orientation([*decoded.values()])
     for alike in orientations:
         volumes = _volumes(alike)
-        is_one_volume = len(orientations) == len(volumes) == 1
+        is_whole = len(orientations) == len(volumes) == 1 and not notes_on_all
         for placed, spacing_mm, notes in volumes:
-            if is_one_volume:
-                notes = [*notes, *_missing(placed)]
+            notes = [*notes_on_all, *notes, *_missing(placed, is_whole)]
             places = tuple(sorted({place for own, _ in placed for place in own}))
             results.append((places, _to_content([piece for _, piece in placed], spacing_mm, notes)))
     return results
+
+
+def _identity(i: int, piece: Slice) -> object:
+    """Return what only copies of a frame have in common, its number in the file being i; None without a number."""
+    number, frame = piece.header.instance_number, piece.frame
+    place = None if frame.position is None else frame.position.tobytes()
+    values = hashlib.sha256(piece.stored.tobytes()).digest()
+    return (i, number, place, frame.slope, frame.intercept, values) if number > 0 else None
 
 
 def _by_orientation(decoded: Sequence[_Placed]) -> list[list[_Placed]]:
@@ -209,11 +227,11 @@ def _volumes(placed: Sequence[_Placed]) -> list[tuple[list[_Placed], float, list
     return [([numbered[i] for i in kept], mm, notes) for kept, mm in zip(volumes, spacings, strict=True)]
 
 
-def _missing(placed: Sequence[_Placed]) -> list[Sentence]:
+def _missing(placed: Sequence[_Placed], is_whole: bool) -> list[Sentence]:
     pieces = [piece for _, piece in placed]
     heights = _heights(pieces)
     is_placed = heights is not None and np.ptp(heights) > _SAME_PLACE_MM
-    return notes_on_missing([piece.header for piece in pieces], heights if is_placed else None)
+    return notes_on_missing([piece.header for piece in pieces], heights if is_placed else None, is_whole)
 
 
 def _heights(pieces: Sequence[Slice]) -> NDArray[np.float64] | None:

@@ -45,6 +45,12 @@ SOP_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.11.1": Sentence("a presentation state (PR)"),
     "1.2.840.10008.1.3.10": Sentence("a directory of files (DICOMDIR)"),
 }
+# Words of ImageType that say that values were computed, or are no brightness. Source: DICOM PS3.3, C.8.3.1.1.1,
+# C.8.13.3.1.1, and the conformance statements of Siemens, GE and Philips.
+_COMPUTED = {
+    "P", "PHASE", "PHASE MAP", "PHASE_MAP", "ADC", "EADC", "FA", "MIP", "MIN IP", "MINIP", "PROJECTION IMAGE",
+    "SUBTRACTION", "B0 MAP", "T1 MAP", "T2 MAP", "TTP", "MTT", "RCBV", "RCBF",
+}  # fmt: skip
 # BodyPartExamined names another part than the head where it contains one of these and no word of the head. A word that
 # is in neither list says nothing: scanners' operators write protocols and contrasts there too.
 # Source: DICOM PS3.16, annex L, and its words in French, German, Spanish and Italian.
@@ -79,7 +85,7 @@ def check_suitable(header: Header) -> None:
                 modality=MODALITIES.get(header.modality, Sentence("of another kind")),
             )
         )
-    if header.is_mosaic:
+    if "MOSAIC" in header.image_type:
         raise UnsuitableImage(
             Sentence(
                 "This DICOM file is a mosaic: many slices side by side in one image. Convert the series to NIfTI, for "
@@ -114,6 +120,20 @@ def notes_on(headers: Sequence[Header]) -> list[Sentence]:
         )
     if any(not header.modality for header in headers):
         notes.append(Sentence("The DICOM file does not say what it was made with; it was taken for an MR slice."))
+    if any("LOCALIZER" in header.image_type for header in headers):
+        notes.append(
+            Sentence(
+                "The DICOM file says it is a localizer: a few coarse slices to plan a scan, which may miss a tumor. "
+                "Send the series itself."
+            )
+        )
+    if any(header.image_type & _COMPUTED for header in headers):
+        notes.append(
+            Sentence(
+                "The DICOM file says it was computed, such as a projection or a map of phase or diffusion. The network "
+                "was trained on slices as scanned: send these."
+            )
+        )
     if any(header.is_completed for header in headers):
         notes.append(
             Sentence("The DICOM file leaves out tags that tell how to read its pixels; the usual values were taken.")

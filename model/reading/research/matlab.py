@@ -75,8 +75,8 @@ def _image(file: h5py.File, max_pixels: int) -> NDArray[np.float32]:
             return values.astype(np.float32)
     raise UnsuitableImage(
         Sentence(
-            "This MATLAB file holds no image in cjdata.image or in a variable named image. Rename the variable, or "
-            "save the image as PNG."
+            "This MATLAB file holds no single slice in cjdata.image or in a variable named image. Rename the variable, "
+            "or save the slice as PNG."
         )
     )
 

@@ -43,7 +43,7 @@ def read_volume(
         return read_voxels(content, header, max_pixels, max_voxels)
     if voxels is None:
         check_sizes(header, max_pixels, max_voxels)
-        raise _header_alone(header.format)
+        raise _header_alone(header)
     if _is_packed(voxels, header):
         header = replace(header, compression="deflate")
     return read_voxels(voxels, header, max_pixels, max_voxels)
@@ -90,11 +90,12 @@ def _is_packed(voxels: bytes, header: VolumeHeader) -> bool:
     return not header.compression and voxels.startswith(GZIP) and len(voxels) < header.end
 
 
-def _header_alone(file_format: str) -> UnsuitableImage:
+def _header_alone(header: VolumeHeader) -> UnsuitableImage:
     return UnsuitableImage(
         Sentence(
-            "This is the {format} header of a volume, whose voxels are in another file (.img, .raw or .zraw), and none "
-            "of their size came with it. Send both files together, of several volumes in a zip file.",
-            format=file_format,
+            "This is the {format} header of a volume, whose voxels are in another file (.img, .raw or .zraw). No file "
+            "of their size, {n_bytes} bytes, came with it. Send both files together, of several volumes in a zip file.",
+            format=header.format,
+            n_bytes=header.end,
         )
     )

@@ -92,6 +92,17 @@ def test_padding_written_unsigned_beside_signed_pixels_is_padding() -> None:
     assert read_image(as_file(dataset)).pixels[:3].max() == 0
 
 
+@pytest.mark.parametrize(("value", "number_type"), [(-32768, np.int16), (65535, np.uint16)])
+def test_lowest_or_highest_number_in_all_corners_is_padding_though_no_tag_says_so(
+    value: int, number_type: type
+) -> None:
+    padded = SLICE.astype(number_type)
+    padded[:3], padded[-3:] = value, value
+    pixels = read_image(dicom(padded)).pixels
+    assert pixels[:3].max() == pixels[-3:].max() == 0
+    np.testing.assert_allclose(pixels[3:-3].astype(int), grey(SLICE[3:-3]).astype(int), atol=2)
+
+
 def test_padding_that_would_leave_nothing_is_not_believed() -> None:
     content = dicom(SLICE, PixelPaddingValue=-32768, PixelPaddingRangeLimit=32767)
     np.testing.assert_array_equal(read_image(content).pixels, read_image(dicom(SLICE)).pixels)

@@ -109,6 +109,28 @@ def test_file_that_was_sent_twice_is_one_slice_of_both_places() -> None:
     np.testing.assert_array_equal(reading.content.slices, grey(upright("axial")))
 
 
+def test_slices_that_were_exported_twice_with_other_headers_are_one_volume() -> None:
+    whole = numbered(PatientName="A")
+    (reading,) = read_files([*whole, *numbered(PatientName="B")])
+    assert (len(reading.files), len(reading.content.slices)) == (44, 22)
+    assert "same places" not in " ".join(map(str, reading.content.notes))
+
+
+def test_slices_of_several_sizes_in_a_series_are_noted() -> None:
+    small = [dicom(pixels[::2, ::2], SeriesInstanceUID="1.2.3") for pixels in upright("axial")[:4]]
+    readings = read_files([*series(), *small])
+    assert [len(reading.content.slices) for reading in readings] == [22, 4]
+    assert all("slices of several sizes" in reading.content.notes[0] for reading in readings)
+    assert "sizes" not in notes_of(series())
+
+
+def test_gap_in_one_of_two_orientations_is_noted_there_alone() -> None:
+    readings = read_files([*numbered(stored="coronal"), *numbered()[:8], *numbered()[11:]])
+    notes = {reading.content.plane: " ".join(map(str, reading.content.notes)) for reading in readings}
+    assert "with gaps between them. Missing there: about 3" in notes["axial"]
+    assert "gaps" not in notes["coronal"]
+
+
 def notes_of(contents: list[bytes]) -> str:
     return " ".join(map(str, volume_of(contents).notes))
 

@@ -34,6 +34,23 @@ def test_mosaic_is_refused_with_what_to_do(image_type: object) -> None:
     assert isinstance(read_image(dicom(SLICE, ImageType=["ORIGINAL", "PRIMARY", "M"])), MriImage)
 
 
+@pytest.mark.parametrize(
+    ("image_type", "words"),
+    [
+        (["ORIGINAL", "PRIMARY", "LOCALIZER"], "localizer"),
+        (["DERIVED", "PRIMARY", "PROJECTION IMAGE", "MIP"], "computed"),
+        (["ORIGINAL", "PRIMARY", "P", "ND"], "computed"),
+    ],
+)
+def test_localizer_and_computed_image_are_read_with_a_note(image_type: list[str], words: str) -> None:
+    assert words in read_image(dicom(SLICE, ImageType=image_type)).notes[0]
+
+
+def test_spectrum_is_named_although_it_has_rows() -> None:
+    with pytest.raises(UnsuitableImage, match="MR spectroscopy"):
+        read_image(dicom(SLICE, PixelData=None, SOPClassUID="1.2.840.10008.5.1.4.1.1.4.2"))
+
+
 @pytest.mark.parametrize("body_part", ["HEAD", "BRAIN", "SKULL", "Brain w/o contrast", ""])
 def test_head_or_unknown_part_of_the_body_is_read(body_part: str) -> None:
     with warnings.catch_warnings():

@@ -5,7 +5,9 @@ import io
 import numpy as np
 import pydicom
 import pytest
+from pydicom.dataset import Dataset
 from pydicom.pixels import apply_voi_lut
+from pydicom.sequence import Sequence
 
 from model.card import WEIGHTS_FOLDER
 from model.network.classifier import load_classifier
@@ -34,6 +36,22 @@ def test_window_of_the_file_is_applied_as_pydicom_does(function: str) -> None:
 
 def test_slice_without_window_is_stretched_between_its_percentiles() -> None:
     np.testing.assert_array_equal(read_image(dicom(SLICE)).pixels, grey(SLICE))
+
+
+@pytest.mark.parametrize("as_bytes", [True, False])
+def test_negative_with_a_table_that_turns_it_round_is_read_as_viewers_show_it(as_bytes: bool) -> None:
+    negative = (1000 - SLICE).astype(np.uint16)
+    table = Dataset()
+    table.LUTDescriptor = [1001, 0, 16]
+    entries = np.arange(1001)[::-1] * 60
+    table.add_new(
+        "LUTData", "OW" if as_bytes else "US", entries.astype("<u2").tobytes() if as_bytes else entries.tolist()
+    )
+    image = read_image(dicom(negative, VOILUTSequence=Sequence([table])))
+    np.testing.assert_allclose(image.pixels.astype(int), grey(SLICE).astype(int), atol=1)
+    window = {"WindowCenter": 450, "WindowWidth": 900}
+    windowed = read_image(dicom(SLICE, VOILUTSequence=Sequence([table]), **window)).pixels
+    np.testing.assert_array_equal(windowed, read_image(dicom(SLICE, **window)).pixels)
 
 
 # The last three make a tenth of the head white, make air a dark grey, and spread all values over 73 levels.

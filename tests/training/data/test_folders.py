@@ -25,7 +25,9 @@ def test_folders_spelt_in_any_way_become_the_four_classes(tmp_path: Path) -> Non
         ("meningiomas", "meningioma"), ("Méningiome", "meningioma"), ("meningioma_tumour", "meningioma"),
         ("pituitary adenoma", "pituitary"), ("adénome hypophysaire", "pituitary"), ("hypophyse", "pituitary"),
         ("No_Tumor", "no_tumor"), ("NoTumor", "no_tumor"), ("no tumour", "no_tumor"), ("Healthy", "no_tumor"),
-        ("sans tumeur", "no_tumor"), ("Sain", "no_tumor"), ("Brain MRI normal", "no_tumor"), ("Tumor", None),
+        ("sans tumeur", "no_tumor"), ("Sain", "no_tumor"), ("controls", "no_tumor"),
+        ("Glioblastoma", "glioma"), ("Meningioma T1C+", "meningioma"), ("_NORMAL T2", "no_tumor"),
+        ("Brain MRI normal", "no_tumor"), ("Tumor", None),
         ("brain", None), ("glioma_meningioma", None), ("kittens", None),
     ],
 )  # fmt: skip
@@ -66,6 +68,30 @@ def test_validation_images_of_others_are_for_training(tmp_path: Path) -> None:
     for name in ("data", "turned"):
         found = find_pictures([tmp_path / name], "tumor_type")
         assert sorted(picture.split for picture in found.pictures) == ["testing", "training", "training"]
+
+
+@pytest.mark.parametrize(
+    ("training", "testing"),
+    [("training_set", "test_set"), ("train_data", "Test Images"), ("entraînement", "test"), ("Train", "TEST")],
+)
+def test_images_set_apart_for_testing_are_never_for_training(tmp_path: Path, training: str, testing: str) -> None:
+    for folder in (training, testing):
+        write_picture(tmp_path / "a" / "b" / "c" / folder / "glioma" / f"{folder}.png")
+    found = find_pictures([tmp_path / "a"], "tumor_type").pictures
+    assert {p.path.stem: p.split for p in found} == {training: "training", testing: "testing"}
+
+
+def test_folder_of_the_other_task_is_reported_with_that_task(tmp_path: Path) -> None:
+    for name in ("Tumor", "Healthy"):
+        write_picture(tmp_path / name / "1.png")
+    (problem,) = find_pictures([tmp_path], "tumor_type").problems
+    assert "--task tumor_presence" in problem
+
+
+def test_table_with_french_columns_is_read(tmp_path: Path) -> None:
+    write_picture(tmp_path / "1.png")
+    (tmp_path / "l.csv").write_text("fichier;étiquette\n1.png;gliome\n", encoding="utf-8")
+    assert find_pictures([tmp_path / "l.csv"], "tumor_type").counts() == {"glioma": 1}
 
 
 def test_table_of_paths_and_labels_is_read_as_folders_are(tmp_path: Path) -> None:

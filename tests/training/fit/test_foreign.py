@@ -110,6 +110,14 @@ def test_file_that_is_no_keras_model_is_refused(content: bytes, tmp_path: Path) 
         adapted(tmp_path / "theirs.h5", [0, 1, 2, 3], "0..1")
 
 
+def test_file_of_weights_alone_and_folder_are_named_with_what_to_do(tmp_path: Path) -> None:
+    notebook_network(layers.Flatten()).save_weights(tmp_path / "theirs.weights.h5")
+    with pytest.raises(ForeignError, match=r"weights alone.*model\.save"):
+        adapted(tmp_path / "theirs.weights.h5", [0, 1, 2, 3], "0..1")
+    with pytest.raises(ForeignError, match="SavedModel"):
+        adapted(tmp_path, [0, 1, 2, 3], "0..1")
+
+
 def test_other_number_of_outputs_is_refused(tmp_path: Path) -> None:
     notebook_network(layers.Flatten(), 3).save(tmp_path / "theirs.keras")
     with pytest.raises(ForeignError, match="Received 4"):
