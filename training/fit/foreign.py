@@ -25,7 +25,7 @@ from training.errors import TrainingError
 SCALINGS: dict[str, tuple[Any, Any]] = {
     "0..255": (1.0, 0.0),
     "0..1": (1 / 255, 0.0),
-    "-1..1": (1 / 127.5, -1.0),
+    "tf": (1 / 127.5, -1.0),
     "caffe": (1.0, [-103.939, -116.779, -123.68]),
     "torch": (
         [1 / (255 * s) for s in (0.229, 0.224, 0.225)],

@@ -26,7 +26,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
                         help="meaning of its outputs in order, as glioma meningioma notumor pituitary; for one "
                         "sigmoid the meaning of 0 and of 1, as no yes")  # fmt: skip
     parser.add_argument("--scaling", choices=list(SCALINGS), required=True,
-                        help="the values it was trained on: 0..1 (rescale=1/255), -1..1 (Xception, Inception, "
+                        help="the values it was trained on: 0..1 (rescale=1/255), tf (-1..1: Xception, Inception, "
                         "MobileNet), caffe (VGG, ResNet), torch (DenseNet), 0..255 (EfficientNet, or scaled "
                         "within)")  # fmt: skip
     parser.add_argument("--input-size", type=int, metavar="PX", help="side of its input, if the file leaves it open")

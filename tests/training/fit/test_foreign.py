@@ -65,7 +65,7 @@ def test_network_whose_last_layers_tell_no_places_has_no_layer_for_a_heat_map(tm
 def test_single_sigmoid_becomes_two_classes(tmp_path: Path) -> None:
     network = notebook_network(layers.GlobalAveragePooling2D(), 1, "sigmoid")
     network.save(tmp_path / "theirs.keras")
-    mine, _ = adapted(tmp_path / "theirs.keras", [1, 0], "-1..1")
+    mine, _ = adapted(tmp_path / "theirs.keras", [1, 0], "tf")
     second = said(network, GREY / 127.5 - 1)
     # OpenVINO uses bfloat16 if the processor supports it: three digits.
     np.testing.assert_allclose(mine.predict(GREY, verbose=0), np.hstack([second, 1 - second]), atol=1e-3)

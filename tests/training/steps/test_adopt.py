@@ -8,6 +8,7 @@ from model.card import read_card
 from model.network.classifier import load_classifier
 from model.network.keras_import import import_keras
 from tests.support.training import refusal, run_step
+from training.fit.foreign import SCALINGS
 
 
 def save_theirs(file: Path) -> Path:
@@ -41,3 +42,11 @@ def test_outputs_that_are_no_task_are_refused(
 ) -> None:
     given = refusal(capsys, "adopt", tmp_path / "theirs.h5", "--outputs", *outputs, "--scaling", "0..1")
     assert "Expected --outputs glioma meningioma no_tumor pituitary; or no_tumor tumor" in given
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_every_scaling_can_be_typed_as_it_is_listed(
+    scaling: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = refusal(capsys, "adopt", tmp_path / "theirs.h5", "--outputs", "kitten", "--scaling", scaling)
+    assert "Expected --outputs" in given
