@@ -100,4 +100,4 @@ def test_archive_without_any_image_is_told_so() -> None:
         for name in ("a.txt", "b.txt"):
             archive.writestr(name, b"text")
     (reading,) = read_files([packed.getvalue()])
-    assert "2 files, of which none" in str(reading.content)
+    assert "no image and no volume that is read here (files in it: 2)" in str(reading.content)
