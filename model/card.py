@@ -82,6 +82,14 @@ class GateCard:
 
 
 @dataclass(frozen=True)
+class GraphCard:
+    """The file with the network's graph, made at publishing (model.network.graph_file); sha256: in hexadecimal."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class KnownAnswer:
     """The published model's answer for an image of model.network.self_test.
 
@@ -106,6 +114,7 @@ class ModelCard:
     sha256: of the `.keras` file, in hexadecimal.
     training_data: one entry per data folder (title, source, licence, n_pictures per class, fingerprint).
     decision: how probabilities become an answer; gate: how images other than brain MRI are refused, None if not.
+    graph: the network as it is served, without its weights; None: it is made of the weights file at every start.
     metrics: what `python -m training evaluate` wrote, by data set.
     known_answers: what the network must say of known images before it is served; empty where this is not checked.
     """
@@ -129,6 +138,7 @@ class ModelCard:
     recipe: dict[str, Any]
     decision: Decision = field(default_factory=Decision)
     gate: GateCard | None = None
+    graph: GraphCard | None = None
     metrics: dict[str, Any] = field(default_factory=dict)
     known_answers: tuple[KnownAnswer, ...] = ()
 
@@ -156,6 +166,7 @@ class ModelCard:
                 fields[name] = tuple(fields[name])
             fields["decision"] = Decision(**fields.get("decision", {}))
             fields["gate"] = GateCard(**fields["gate"]) if fields.get("gate") else None
+            fields["graph"] = GraphCard(**fields["graph"]) if fields.get("graph") else None
             fields["known_answers"] = tuple(KnownAnswer(**answer) for answer in fields.get("known_answers", ()))
             card = cls(**fields)
         except (ValueError, KeyError, TypeError) as error:

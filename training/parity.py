@@ -18,11 +18,23 @@ def answers_on(backend: str, card: Path) -> list[KnownAnswer]:
     Raises:
         subprocess.CalledProcessError: the network cannot be loaded or run there.
     """
-    answer = subprocess.run(
-        [sys.executable, "-m", "training.parity", str(card)],
+    return [KnownAnswer(**fields) for fields in json.loads(_on(backend, "training.parity", card).splitlines()[-1])]
+
+
+def write_graph_of(card: Path) -> None:
+    """Write the graph of the card's network, as OpenVINO has it, in a fresh process.
+
+    Raises:
+        subprocess.CalledProcessError: the network cannot be loaded or traced there.
+    """
+    _on("openvino", "model.network.graph_file", card)
+
+
+def _on(backend: str, module: str, card: Path) -> str:
+    return subprocess.run(
+        [sys.executable, "-m", module, str(card)],
         env={**os.environ, "KERAS_BACKEND": backend}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return [KnownAnswer(**fields) for fields in json.loads(answer.stdout.splitlines()[-1])]
+    ).stdout  # fmt: skip
 
 
 def largest_difference(ones: list[KnownAnswer], others: list[KnownAnswer]) -> float:

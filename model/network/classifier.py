@@ -11,13 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model import BACKEND
 from model.answers.calibration import calibrate
 from model.answers.gate import AnyGate, read_gate
 from model.answers.prediction import Prediction
 from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER, ModelCard, read_card, read_weights
 from model.errors import ModelFileError
 from model.network.engine import engine_of
-from model.network.features import FeatureGrid, explained_by
+from model.network.explained import Explained
+from model.network.graph_file import read_graph
 from model.network.keras_import import import_keras
 from model.network.self_test import check_known_answers
 from model.network.waiting_line import Patience, Turns
@@ -54,21 +56,19 @@ class Classifier:
         has_beside: bool = True,
         n_threads: int | None = None,
     ) -> None:
-        """Wrap a loaded Keras network, and the gate if there is one, that fit their card; see `model.network.engine`.
+        """Wrap a loaded network, and the gate if there is one, that fit their card; see `model.network.engine`.
+
+        network: of Keras, or Explained.
 
         Raises:
             ModelFileError: card and network contradict each other.
         """
-        _check_fit(card, network)
+        _check_version(card)
+        explained = network if isinstance(network, Explained) else Explained.of_keras(network, card)
         self.card = card
-        self.head, maps = explained_by(network, card.feature_layer)
-        self.grid = FeatureGrid.of_network(network, card.feature_layer)
+        self.head, self.grid = explained.head, explained.grid
         self._gate = gate
-        keras = import_keras()
-        outputs = [maps, network.output]
-        if card.gate:
-            outputs.append(keras.layers.GlobalAveragePooling2D()(network.get_layer(card.gate.layer).input))
-        engine = engine_of(keras.Model(network.input, outputs), has_beside, n_threads)
+        engine = engine_of(explained.network, has_beside, n_threads)
         self.turns = Turns(engine)
         # Threads start when there is work for them.
         self._threads = ThreadPoolExecutor(len(engine.beside) or 1, card.name)
@@ -80,14 +80,10 @@ class Classifier:
         Raises:
             ModelFileError: card or weights are missing, altered, or made for another version of this program.
         """
-        card = read_card(card_path)
-        weights = read_weights(card, card_path.parent)
-        keras = import_keras()
-        try:
-            network = keras.saving.load_model(weights, compile=False)
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            raise ModelFileError(f"Expected a Keras network in {weights}. It cannot be loaded: {error}") from error
-        gate = read_gate(card.gate, card_path.parent) if card.gate else None
+        card, folder = read_card(card_path), card_path.parent
+        # The graph is OpenVINO's; other backends, which training and publishing compare it with, take the network.
+        network = read_graph(card, folder) if card.graph and BACKEND == "openvino" else _keras_network(card, folder)
+        gate = read_gate(card.gate, folder) if card.gate else None
         return cls(card, network, gate, has_beside, n_threads)
 
     def predict(self, images: Sequence[MriImage], timeout_seconds: float | None = None) -> list[Prediction]:
@@ -192,27 +188,28 @@ def load_classifiers(folder: Path = WEIGHTS_FOLDER, names: Sequence[str] = DEFAU
         ModelFileError: as `load_classifier`.
     """
     keep_memory_together()
-    loaded: dict[str, Classifier] = {}
-    for name in names:
+    cards = [folder / f"{name}.json" for name in names]
+    # What hides packages from Keras is not made for several threads.
+    n_at_once = len(cards) if all(read_card(card).graph for card in cards) else 1
+    with ThreadPoolExecutor(n_at_once) as pool:
         # Most requests use the first; for the others, speed under load is not worth the memory.
-        loaded[name] = load_classifier(folder / f"{name}.json", has_beside=not loaded)
-        give_back_memory()
-    return loaded
+        loaded = list(pool.map(load_classifier, cards, [i == 0 for i in range(len(cards))]))
+    give_back_memory()
+    return dict(zip(names, loaded, strict=True))
 
 
-def _check_fit(card: ModelCard, network: Any) -> None:
+def _keras_network(card: ModelCard, folder: Path) -> Any:
+    weights = read_weights(card, folder)
+    keras = import_keras()
+    try:
+        return keras.saving.load_model(weights, compile=False)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelFileError(f"Expected a Keras network in {weights}. It cannot be loaded: {error}") from error
+
+
+def _check_version(card: ModelCard) -> None:
     if card.preprocessing_version != PREPROCESSING_VERSION:
         raise ModelFileError(
             f"Expected a model trained with preprocessing version {PREPROCESSING_VERSION}. "
             f"Received {card.name!r} with version {card.preprocessing_version}. Train and publish it again."
-        )
-    expected = ((None, card.input_size_px, card.input_size_px, 1), (None, len(card.class_names)))
-    received = (tuple(network.input_shape), tuple(network.output_shape))
-    if received != expected:
-        raise ModelFileError(f"Expected a network of input and output shapes {expected}. Received {received}.")
-    names = {layer.name for layer in network.layers}
-    if card.gate and card.gate.layer not in names:
-        raise ModelFileError(
-            f"Expected in the network of {card.name!r} the layer {card.gate.layer!r}, which its card's gate looks at. "
-            "It has none of that name. Calibrate and publish it again."
         )

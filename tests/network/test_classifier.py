@@ -15,7 +15,6 @@ import pytest
 from model.card import ModelCard, read_card
 from model.errors import Busy, ModelFileError
 from model.network.classifier import Classifier, load_classifiers
-from model.network.engine import n_cores
 from model.reading.contents import MriImage
 
 
@@ -84,13 +83,12 @@ class SlowToRead:
         return some_images()[0].pixels
 
 
-@pytest.mark.skipif(n_cores() < 2, reason="with one core, passes do not run beside each other")
 def test_volume_that_others_hold_up_for_too_long_is_sent_away_and_theirs_is_finished(tiny_models: Path) -> None:
     classifier = Classifier.load(tiny_models / "xception.json")
     slow = SlowToRead(threading.Semaphore(0), threading.Event())
     with ThreadPoolExecutor() as threads:
         theirs = threads.submit(lambda: list(classifier.predict_ahead([[slow] * 50, [slow] * 2], 5)))
-        for _ in range(2 * n_cores()):
+        for _ in classifier.turns.engine.beside:
             assert slow.taken.acquire(timeout=10)
         ours = threads.submit(lambda: next(classifier.predict_ahead([some_images()], 0.2)))
         time.sleep(0.4)

@@ -21,7 +21,7 @@ from training.drawing.documents import TOP, write_documents
 from training.errors import TrainingError
 from training.fit.run_folder import Json, RunFolder
 from training.measure.scoring import gate_of
-from training.parity import answers_on, largest_difference
+from training.parity import answers_on, largest_difference, write_graph_of
 from training.steps.card_of_run import card_of_run, published_split
 from training.steps.evaluate import metrics_file
 
@@ -40,7 +40,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--run", type=Path, metavar="DIR")
     source.add_argument("--answers-of", nargs="+", type=Path, default=[], metavar="CARD",
-                        help="write the answers to known images and samples into published cards")  # fmt: skip
+                        help="make the graphs of published cards, and write the answers to known images and "
+                        "samples into them")  # fmt: skip
     parser.add_argument("--evaluation", nargs="*", type=Path, default=[], metavar="DIR",
                         help="folders written by evaluate for this run; their figures go into the card")  # fmt: skip
     parser.add_argument("--name", help="name of the published model (default: the recipe's)")
@@ -51,6 +52,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Publish."""
     for card in options.answers_of:
+        _check_backends(card)
         write_known_answers(card)
     if options.run:
         publish(RunFolder(options.run), options.evaluation, options.to, options.name, options.version)
@@ -78,7 +80,7 @@ def publish(run: RunFolder, evaluations: Sequence[Path], to: Path, name: str | N
 
 
 def put_into_place(card: ModelCard, files: Mapping[Path, str], to: Path) -> ModelCard:
-    """Add the network's answers to known images to a card, check it in a temporary folder, then move all into place.
+    """Add graph and answers to known images to a card, check it in a temporary folder, then move all into place.
 
     files: published name by current path.
 
@@ -93,11 +95,12 @@ def put_into_place(card: ModelCard, files: Mapping[Path, str], to: Path) -> Mode
         (aside / f"{card.name}.json").write_text(card.to_json(), encoding="utf-8")
         difference = _check_backends(aside / f"{card.name}.json")
         write_known_answers(aside / f"{card.name}.json")
+        card = read_card(aside / f"{card.name}.json")
+        assert card.graph
         # Between these steps the files do not match: their SHA-256 is refused, never a mixture served.
-        for published in files.values():
+        for published in (*files.values(), card.graph.file):
             os.replace(aside / published, to / published)
         os.replace(aside / f"{card.name}.json", to / f"{card.name}.json")
-        card = read_card(to / f"{card.name}.json")
     if to.resolve() == WEIGHTS_FOLDER.resolve():
         write_documents()
     print(f"published {card.name} {card.version} to {to}; the backends differ by {difference:.1e} at most")
@@ -165,7 +168,9 @@ def _in_order(version: str) -> list[int]:
 
 
 def _check_backends(card: Path) -> float:
+    """Make the graph, which answers on OpenVINO, and compare it with the network on TensorFlow."""
     try:
+        write_graph_of(card)
         one, other = (answers_on(backend, card) for backend in BACKENDS)
     except subprocess.CalledProcessError as error:
         raise PublishError(

@@ -29,7 +29,7 @@ def card(weights: Path) -> ModelCard:
 
 def test_files_are_called_after_the_model(weights: Path) -> None:
     assert sorted(p.name for p in weights.iterdir()) == [
-        "vgg16.gate.npz", "vgg16.json", "vgg16.keras", "vgg16.split.csv",
+        "vgg16.gate.npz", "vgg16.graph.npz", "vgg16.json", "vgg16.keras", "vgg16.split.csv",
     ]  # fmt: skip
 
 
@@ -57,7 +57,9 @@ def test_what_was_measured_is_what_is_served(weights: Path, calibrated: RunFolde
 def test_figures_of_an_evaluation_go_into_the_card(run: RunFolder, evaluation: Path, tmp_path: Path) -> None:
     card = publish(run, [evaluation], tmp_path, None, "1.0.0")
     assert any(figures.get("all", {}).get("n_pictures") == 13 for figures in card.metrics.values())
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["vgg16.json", "vgg16.keras", "vgg16.split.csv"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "vgg16.graph.npz", "vgg16.json", "vgg16.keras", "vgg16.split.csv",
+    ]  # fmt: skip
 
 
 def test_model_that_is_there_is_not_replaced_by_the_same_version(run: RunFolder, weights: Path) -> None:
