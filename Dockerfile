@@ -7,13 +7,15 @@ ARG REQUIREMENTS=requirements.txt
 COPY requirements.txt /
 COPY requirements/scan.txt /requirements/
 # The environment is made without pip: the base's pip fills it, and nothing in the final image can install packages there.
-# Removed: OpenVINO's telemetry, its drivers for other devices and its readers of files, and the packages' own tests.
+# Removed: OpenVINO's telemetry, its drivers for other devices and its readers of files but
+# the one for the graphs of model/weights, Babel's data of languages that the page does not have, and the packages' own tests.
 RUN python -m venv --without-pip /opt/venv \
     && python -m pip --python /opt/venv/bin/python install --no-cache-dir --no-compile --require-hashes \
         -r "/${REQUIREMENTS}" \
     && python -m pip --python /opt/venv/bin/python uninstall --yes openvino-telemetry \
     && find /opt/venv/lib -path '*/openvino/libs/*' \( -name '*_intel_[gn]pu_plugin.so' -o -name cache.json \
-        -o -name '*_frontend.so.*' \) -delete \
+        -o -name '*_frontend.so.*' ! -name '*_ir_frontend.so.*' \) -delete \
+    && find /opt/venv/lib -path '*/babel/locale-data/*' -name '*.dat' ! -name root.dat ! -name 'en*' ! -name 'fr*' -delete \
     && find /opt/venv/lib -type d \( -name tests -o -name test \) -prune -exec rm -rf {} + \
     && python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
 

@@ -16,19 +16,18 @@ _LARGEST = 6
 
 
 def measure(plan: Plan) -> list[Finding]:
-    """Add up the files that the packages' own lists name, in the environment that runs.
+    """Add up the files that the packages' own lists name, without bytecode, in the environment that runs.
 
-    `pip install --target` of requirements.txt gives the same packages in the same versions, hence the same files, but
-    needs minutes and a network.
+    `pip install --no-compile --target` of requirements.txt gives the same packages in the same versions, hence the same
+    files, but needs minutes and a network.
     """
     packages = sorted(closure(TOP / "requirements.txt"))
     by_package = {name: sum(file.stat().st_size for file in files_of(name)) / _MB for name in packages}
-    bytecode = sum(file.stat().st_size for name in packages for file in files_of(name) if file.suffix == ".pyc") / _MB
     models = sum(file.stat().st_size for file in plan.network.models.iterdir() if file.is_file()) / _MB
     largest = sorted(by_package, key=lambda name: -by_package[name])[:_LARGEST]
     note = (
-        f"{len(by_package)} packages take {sum(by_package.values()):.0f} MB, {bytecode:.0f} MB of them bytecode that "
-        f"pip compiled. The models take {models:.0f} MB. The largest packages in MB: "
+        f"{len(by_package)} packages take {sum(by_package.values()):.0f} MB, installed with `pip --no-compile`: Python "
+        f"compiles what it imports. The models take {models:.0f} MB. The largest packages in MB: "
         + ", ".join(f"{name} {by_package[name]:.0f}" for name in largest)
         + "."
     )
@@ -67,9 +66,10 @@ def _installed(wanted: Requirement) -> importlib.metadata.Distribution:
 
 
 def files_of(name: str) -> list[Path]:
-    """Return the files of an installed package, the bytecode among them that pip compiled."""
+    """Return the files of an installed package, without the bytecode that pip may have compiled."""
     listed = importlib.metadata.distribution(name).files or ()
-    return [path for file in listed if (path := Path(str(file.locate()))).is_file()]
+    paths = [Path(str(file.locate())) for file in listed if file.suffix != ".pyc"]
+    return [path for path in paths if path.is_file()]
 
 
 def _normal(name: str) -> str:

@@ -52,6 +52,23 @@ def test_every_stage_starts_from_the_base_image_argument():
     assert all(re.fullmatch(r"\$\{BASE_IMAGE\}( AS \w+)?", stage) for stage in stages), stages
 
 
+def test_what_is_left_out_of_the_image_is_not_what_serving_reads(tmp_path):
+    read = {"openvino/libs/libopenvino_ir_frontend.so.1", "openvino/libs/libopenvino_intel_cpu_plugin.so"} | {
+        f"babel/locale-data/{name}.dat" for name in ("root", "en", "fr")
+    }
+    not_read = {"openvino/libs/libopenvino_intel_gpu_plugin.so", "openvino/libs/libopenvino_onnx_frontend.so.1"} | {
+        f"babel/locale-data/{name}.dat" for name in ("de", "zh_Hant_TW")
+    }
+    for name in read | not_read:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (install,) = [run for run in instructions("RUN") if "-delete" in run]
+    for step in install.split("&&"):
+        if step.strip().endswith("-delete"):
+            output_of("sh", "-c", step.replace("/opt/venv/lib", str(tmp_path)))
+    assert {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()} == read
+
+
 def test_image_runs_as_a_numbered_user_that_is_not_root():
     last_user = instructions("USER")[-1]
     assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last_user)
