@@ -44,7 +44,7 @@ def create_app(
         chosen = load_settings(settings)
         if classifiers is None:
             service.start_readers()  # they get ready while the models load
-        loaded = classifiers or load_classifiers(chosen.models_dir, chosen.model_names)
+        loaded = classifiers or load_classifiers(chosen.models_dir, chosen.model_names, chosen.precision)
         return _wired(Service(chosen, loaded, Places(chosen.max_in_work), read_results(results_file)))
     except (SettingsError, ModelFileError) as error:
         print(f"Cannot start: {error}", file=sys.stderr)
@@ -78,6 +78,6 @@ def _wired(parts: Service) -> Flask:
     if settings.proxy_hops:
         hops = settings.proxy_hops
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
-    parts.metrics.tell_models(classifier.card for classifier in parts.classifiers.values())
+    parts.metrics.tell_models((c.card, c.precision) for c in parts.classifiers.values())
     requests.register(app, parts.metrics)
     return app

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [rows | growth | engines | profile]`: measure, and write what was measured."""
+"""`python -m benchmarks [growth | engines | precision | profile]`: measure, and write what was measured."""
 
 import sys
 

@@ -12,10 +12,11 @@ from model.card import WEIGHTS_FOLDER
 _COMMANDS = {
     "": "benchmarks.run",
     "engines": "benchmarks.engines.comparison",
+    "precision": "benchmarks.engines.precision",
     "growth": "benchmarks.measured.growth",
     "profile": "benchmarks.measured.profiling",
 }
-_EPILOG = "Other commands, each with --help: engines, growth, profile. Without one, the rows are measured."
+_EPILOG = "Other commands, each with --help: engines, precision, growth, profile. Without one, the rows are measured."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

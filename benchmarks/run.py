@@ -14,12 +14,13 @@ from benchmarks.rows import BY_NAME, ROWS, Finding
 
 # Which module measures which rows, in the order in which they are measured.
 MODULES = {
-    "picture": ("picture", "picture-floor", "tutorial"),
+    "picture": ("engine", "reduced", "picture", "picture-floor", "tutorial"),
     "throughput": ("throughput",),
     "volume": ("volume",),
     "start": ("start", "memory"),
     "decoding": ("decoding",),
     "size": ("size",),
+    "reduced": ("reduced-scan",),
     "pipeline": ("pipeline",),
 }
 
@@ -49,7 +50,11 @@ def run(options: argparse.Namespace) -> None:
         _write(
             options,
             "rows",
-            {"machine": machine, "quick": plan.quick, "rows": {row.name: found[row.name] for row in ROWS}},
+            {
+                "machine": machine,
+                "quick": plan.quick,
+                "rows": {row.name: found[row.name] for row in ROWS if row.name in found},
+            },
         )
 
 

@@ -13,6 +13,7 @@ from model.answering import Result, SlicesDone, answers
 from model.card import DEFAULT_MODELS, DISCLAIMER, WEIGHTS_FOLDER
 from model.errors import UNREADABLE_FILE, ModelFileError
 from model.network.classifier import Classifier, load_classifier
+from model.network.precision import FLOAT32, PRECISIONS
 from model.reading.archives import name_in
 from model.reading.contents import OWN_MACHINE
 from model.reading.many_files import BEGINNING_BYTES, by_series, read_files
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("The folders hold no files.", file=sys.stderr)
         return 2
     try:
-        classifier = load_classifier(options.models / f"{options.model}.json")
+        classifier = load_classifier(options.models / f"{options.model}.json", precision=options.precision)
     except ModelFileError as error:
         print(error, file=sys.stderr)
         return 2
@@ -63,6 +64,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--models", type=Path, default=WEIGHTS_FOLDER, metavar="DIR", help="folder of cards and weights"
     )
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default=FLOAT32,
+        help="bfloat16 is faster and less exact; auto takes it where the processor has it (default: %(default)s)",
+    )  # fmt: skip
     return parser.parse_args(arguments)
 
 

@@ -25,8 +25,9 @@ def livez() -> tuple[Response, int]:
 @blueprint.get("/readyz")
 @marked(Mark.OPEN_TO_ALL | Mark.FOR_OPERATORS)
 def readyz() -> Response:
-    """Return the names of the loaded models; the app does not start without them."""
-    return jsonify({"status": "ready", "models": list(this_service().classifiers)})
+    """Return the names of the loaded models, without which the app does not start, and how they compute."""
+    service = this_service()
+    return jsonify({"status": "ready", "models": list(service.classifiers), "precision": service.precision})
 
 
 @blueprint.get("/metrics")

@@ -54,6 +54,11 @@ class Service:
         """Whether a network hangs in one pass."""
         return any(classifier.turns.seconds_running > self.stuck_seconds for classifier in self.classifiers.values())
 
+    @property
+    def precision(self) -> str:
+        """How the networks compute: all alike."""
+        return next(iter(self.classifiers.values())).precision
+
     def classifier(self, name: str | None) -> Classifier:
         """Return the named model, or the default one where none is named.
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from limits import parse_many
 
 from model.card import DEFAULT_MODELS, WEIGHTS_FOLDER
+from model.network.precision import FLOAT32, PRECISIONS
 from model.reading.contents import Limits
 
 PREFIX = "BRAIN_MRI_"
@@ -61,6 +62,12 @@ def _storage(text: str) -> str:
 
 def _who_sees_metrics(text: str) -> str:
     if text not in {"local", "on", "off"}:
+        raise ValueError("none of three")
+    return text
+
+
+def _precision(text: str) -> str:
+    if text not in PRECISIONS:
         raise ValueError("none of three")
     return text
 
@@ -121,6 +128,15 @@ class Settings:
     metrics: str = field(
         default="local",
         metadata=_as("Who may read /metrics: local (this machine), on (all) or off.", _who_sees_metrics),
+    )
+
+    precision: str = field(
+        default=FLOAT32,
+        metadata=_as(
+            "How networks compute: float32, alike on every machine; bfloat16, faster and less exact; "
+            "auto: bfloat16 where the processor has it.",
+            _precision,
+        ),
     )
 
     @property

@@ -40,8 +40,9 @@ def compiled(network: ServedNetwork, batch_size: int, options: dict[str, str]) -
 class OnePicture:
     """OpenVINO, one image per pass, all cores for it."""
 
-    def __init__(self, network: ServedNetwork) -> None:
-        self._request = compiled(network, 1, {"PERFORMANCE_HINT": "LATENCY"}).create_infer_request()
+    def __init__(self, network: ServedNetwork, precision: str = PRECISION) -> None:
+        options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": precision}
+        self._request = compiled(network, 1, options).create_infer_request()
         self._request.set_input_tensor(openvino.Tensor(ready_inputs(network, 1)))
 
     def run(self) -> None:

@@ -7,6 +7,7 @@ from benchmarks.rows import Finding
 from benchmarks.servers import serving
 from benchmarks.servers.posting import PREDICTIONS, TUTORIAL, WITH_HEATMAP, Client
 from benchmarks.timing import Ratio, Sample, times_in_turn
+from model.network.precision import AUTO, BFLOAT16, usable
 
 
 def measure(plan: Plan) -> list[Finding]:
@@ -14,7 +15,7 @@ def measure(plan: Plan) -> list[Finding]:
     taken, product = _take(plan)
     rate = taken["matrix product"].inverse(product.operations)
     floor = rate.inverse(plan.network.operations)
-    answer = taken["answer"]
+    answer, onnx = taken["answer"], taken["ONNX Runtime alone"]
     in_ms = {f"{name}, ms": sample.scaled(1000) for name, sample in taken.items() if name != "matrix product"}
     notes = (
         f"One client sends POST {WITH_HEATMAP.path} with heatmap=yes and {len(plan.picture)} bytes; the connection",
@@ -26,7 +27,9 @@ def measure(plan: Plan) -> list[Finding]:
         f"operations in a float32 matrix product of side {product.side} (NumPy, median)."
     )
     return [
-        Finding.of_ratio("picture", Ratio(answer, taken["engine"]), samples=in_ms, notes=notes),
+        Finding.of_ratio("engine", Ratio(taken["engine"], onnx), notes=("OpenVINO and ONNX Runtime in turn.",)),
+        *(Finding.of_ratio("reduced", Ratio(taken[name], onnx)) for name in taken if name == BFLOAT16),
+        Finding.of_ratio("picture", Ratio(answer, onnx), samples=in_ms, notes=notes),
         Finding.of_ratio(
             "picture-floor", Ratio(answer, floor), notes=(arithmetic,),
             samples={"floor, ms": floor.scaled(1000), "matrix product, GFLOP/s": rate.scaled(1e-9)},
@@ -55,4 +58,6 @@ def _take(plan: Plan) -> tuple[dict[str, Sample], MatrixProduct]:
             "tutorial": Client(other.host, other.port, TUTORIAL, [plan.picture]).post,
             "matrix product": product.run,
         }
+        if usable(AUTO) == BFLOAT16:
+            actions[BFLOAT16] = OnePicture(plan.network, "bf16").run
         return times_in_turn(actions, plan.n_rounds), product

@@ -17,13 +17,13 @@ from model.reading.one_file import read_image
 
 # The size of the BraTS collections' volumes: 155 axial slices of 240 x 240 voxels of a millimetre.
 N_SLICES, SIDE = 155, 240
-_QUICK_SLICES, _QUICK_SIDE = 6, 64
+QUICK_SLICES, QUICK_SIDE = 6, 64
 
 
 def measure(plan: Plan) -> list[Finding]:
     """Take slices per second of app and engine in turn."""
     engine = plan.best_engine
-    content = volume(plan.picture, *((_QUICK_SLICES, _QUICK_SIDE) if plan.quick else (N_SLICES, SIDE)))
+    content = volume(plan.picture, *((QUICK_SLICES, QUICK_SIDE) if plan.quick else (N_SLICES, SIDE)))
     with serving.app(plan.network.models) as app:
         client = Client(app.host, app.port, PREDICTIONS, [content])
 

@@ -21,7 +21,8 @@ from model.network.engine import engine_of
 from model.network.explained import Explained
 from model.network.graph_file import read_graph
 from model.network.keras_import import import_keras
-from model.network.self_test import check_known_answers
+from model.network.precision import FLOAT32, usable
+from model.network.self_test import TOLERANCES, check_known_answers
 from model.network.waiting_line import Patience, Turns
 from model.preprocessing import PREPROCESSING_VERSION, HeadBox, preprocess
 from model.processes.memory import give_back_memory, keep_memory_together
@@ -55,26 +56,30 @@ class Classifier:
         gate: AnyGate | None = None,
         has_beside: bool = True,
         n_threads: int | None = None,
+        precision: str = FLOAT32,
     ) -> None:
         """Wrap a loaded network, and the gate if there is one, that fit their card; see `model.network.engine`.
 
-        network: of Keras, or Explained.
+        network: of Keras, or Explained. precision: one of model.network.precision.
 
         Raises:
-            ModelFileError: card and network contradict each other.
+            ModelFileError: card and network contradict each other, or this processor lacks the precision.
         """
         _check_version(card)
         explained = network if isinstance(network, Explained) else Explained.of_keras(network, card)
         self.card = card
         self.head, self.grid = explained.head, explained.grid
         self._gate = gate
-        engine = engine_of(explained.network, has_beside, n_threads)
+        self.precision = usable(precision)
+        engine = engine_of(explained.network, has_beside, n_threads, self.precision)
         self.turns = Turns(engine)
         # Threads start when there is work for them.
         self._threads = ThreadPoolExecutor(len(engine.beside) or 1, card.name)
 
     @classmethod
-    def load(cls, card_path: Path, has_beside: bool = True, n_threads: int | None = None) -> "Classifier":
+    def load(
+        cls, card_path: Path, has_beside: bool = True, n_threads: int | None = None, precision: str = FLOAT32
+    ) -> "Classifier":
         """Load a card and, once its file's SHA-256 was found to be the card's, the network.
 
         Raises:
@@ -84,7 +89,7 @@ class Classifier:
         # The graph is OpenVINO's; other backends, which training and publishing compare it with, take the network.
         network = read_graph(card, folder) if card.graph and BACKEND == "openvino" else _keras_network(card, folder)
         gate = read_gate(card.gate, folder) if card.gate else None
-        return cls(card, network, gate, has_beside, n_threads)
+        return cls(card, network, gate, has_beside, n_threads, precision)
 
     def predict(self, images: Sequence[MriImage], timeout_seconds: float | None = None) -> list[Prediction]:
         """Classify images; the answers are in the order of the images.
@@ -170,18 +175,23 @@ class Classifier:
         return self.predictions(outputs, [given.box])[0]
 
 
-def load_classifier(card_path: Path, has_beside: bool = True, n_threads: int | None = None) -> Classifier:
+def load_classifier(
+    card_path: Path, has_beside: bool = True, n_threads: int | None = None, precision: str = FLOAT32
+) -> Classifier:
     """Load a model to serve, and check its answers for the known images.
 
     Raises:
         ModelFileError: it is missing, altered, or made for another version of this program.
     """
-    classifier = Classifier.load(card_path, has_beside, n_threads)
-    check_known_answers(classifier.card.name, classifier.card.known_answers, classifier.predict)
+    classifier = Classifier.load(card_path, has_beside, n_threads, precision)
+    tolerance = TOLERANCES[classifier.precision]
+    check_known_answers(classifier.card.name, classifier.card.known_answers, classifier.predict, tolerance)
     return classifier
 
 
-def load_classifiers(folder: Path = WEIGHTS_FOLDER, names: Sequence[str] = DEFAULT_MODELS) -> dict[str, Classifier]:
+def load_classifiers(
+    folder: Path = WEIGHTS_FOLDER, names: Sequence[str] = DEFAULT_MODELS, precision: str = FLOAT32
+) -> dict[str, Classifier]:
     """Load the named models of a folder, in that order; the first can answer several requests in parallel.
 
     Raises:
@@ -193,7 +203,9 @@ def load_classifiers(folder: Path = WEIGHTS_FOLDER, names: Sequence[str] = DEFAU
     n_at_once = len(cards) if all(read_card(card).graph for card in cards) else 1
     with ThreadPoolExecutor(n_at_once) as pool:
         # Most requests use the first; for the others, speed under load is not worth the memory.
-        loaded = list(pool.map(load_classifier, cards, [i == 0 for i in range(len(cards))]))
+        loaded = list(
+            pool.map(lambda card: load_classifier(card, has_beside=card == cards[0], precision=precision), cards)
+        )
     give_back_memory()
     return dict(zip(names, loaded, strict=True))
 

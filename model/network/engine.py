@@ -12,7 +12,10 @@ from numpy.typing import NDArray
 from model import BACKEND
 from model.network.keras_import import import_keras
 from model.network.layout import channels_first
+from model.network.precision import BFLOAT16, FLOAT32
 
+# As OpenVINO spells them.
+_HINTS = {FLOAT32: "f32", BFLOAT16: "bf16"}
 Arrays = list[NDArray[np.float32]]
 Run = Callable[[NDArray[np.float32]], Arrays]
 
@@ -32,18 +35,18 @@ class Engine:
     takes_batches: bool = False
 
 
-def engine_of(network: Any, has_beside: bool = True, n_threads: int | None = None) -> Engine:
+def engine_of(network: Any, has_beside: bool = True, n_threads: int | None = None, precision: str = FLOAT32) -> Engine:
     """Make the engine of a Keras network or of an openvino.Model; `beside` costs as much memory again.
 
-    On OpenVINO it is the compiled graph, in float32: on processors that can, OpenVINO computes in bfloat16 by
-    default, and probabilities then differ by 0.001 and more between machines. The Keras network, whose weights are
-    then in memory twice, can be dropped. n_threads: for a pass, instead of one per core; OpenVINO alone.
+    On OpenVINO it is the compiled graph, in float32 unless asked for less: on processors that can, OpenVINO computes in
+    bfloat16 by default, and probabilities then differ by 0.001 and more between machines. The Keras network, whose
+    weights are then in memory twice, can be dropped. n_threads: for a pass, instead of one per core; OpenVINO alone.
     """
     if BACKEND != "openvino":
         return Engine(lambda inputs: [np.asarray(o) for o in network.predict(inputs, verbose=0)], takes_batches=True)
     openvino: Any = importlib.import_module("openvino")
     # Threads that are tied to cores wait for those on which this process reads and draws, while others are free.
-    config = {"INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
+    config = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "ENABLE_CPU_PINNING": False}
     if n_threads:
         config["INFERENCE_NUM_THREADS"] = n_threads
     graph = network if isinstance(network, openvino.Model) else graph_of(channels_first(network))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from model.card import KnownAnswer
 from model.errors import ImageError, ModelFileError
+from model.network.precision import BFLOAT16, FLOAT32
 from model.reading.contents import MriImage
 from model.reading.raster import read_picture
 from model.reading.sizes import MAX_PIXELS
@@ -22,8 +23,10 @@ FOLDER = Path(__file__).parent.parent / "self_test"
 PICTURES = ("glioma.png", "no_tumor.png", "pituitary.png")
 # The backends that a model is published on differ by 1e-4 at most, other processors by less.
 TOLERANCE = 1e-3
-# Distances are not bounded by 1, and are compared as shares of themselves.
-DISTANCE_TOLERANCE = 0.02
+# In bfloat16 they differ by more; what that changes is measured by `python -m benchmarks precision`.
+TOLERANCES = {FLOAT32: TOLERANCE, BFLOAT16: 0.05}
+# Distances are not bounded by 1, and are compared as shares of themselves; less exactly where probabilities are.
+DISTANCE_TOLERANCE = 20
 
 Predict = Callable[[Sequence[MriImage]], "list[Prediction]"]
 
@@ -47,17 +50,19 @@ def _answer(predict: Predict, name: str) -> KnownAnswer:
     return KnownAnswer(name, prediction.answer, probabilities, round(prediction.distance, 6))
 
 
-def check_known_answers(model_name: str, expected: Sequence[KnownAnswer], predict: Predict) -> None:
+def check_known_answers(
+    model_name: str, expected: Sequence[KnownAnswer], predict: Predict, tolerance: float = TOLERANCE
+) -> None:
     """Compare a model's answers for the known images with its card; a card without known answers is not checked.
 
     Raises:
-        ModelFileError: an answer is another, or probabilities differ by more than TOLERANCE.
+        ModelFileError: an answer is another, or probabilities differ by more than the tolerance.
     """
     if not expected:
         return
     received = {answer.picture: answer for answer in answers_to_known_pictures(predict)}
     for known in expected:
-        if known.picture not in received or not _agree(known, received[known.picture]):
+        if known.picture not in received or not _agree(known, received[known.picture], tolerance):
             raise ModelFileError(
                 f"Expected {model_name!r} to answer {known.answer} {known.probabilities} to the known image "
                 f"{known.picture}. Received {received.get(known.picture)}. Its card was edited, or a library here "
@@ -65,10 +70,10 @@ def check_known_answers(model_name: str, expected: Sequence[KnownAnswer], predic
             )
 
 
-def _agree(known: KnownAnswer, received: KnownAnswer) -> bool:
+def _agree(known: KnownAnswer, received: KnownAnswer, tolerance: float) -> bool:
     return (
         known.answer == received.answer
         and known.probabilities.keys() == received.probabilities.keys()
-        and all(abs(p - received.probabilities[name]) <= TOLERANCE for name, p in known.probabilities.items())
-        and abs(known.distance - received.distance) <= DISTANCE_TOLERANCE * max(known.distance, 1e-3)
+        and all(abs(p - received.probabilities[name]) <= tolerance for name, p in known.probabilities.items())
+        and abs(known.distance - received.distance) <= DISTANCE_TOLERANCE * tolerance * max(known.distance, 1e-3)
     )

@@ -11,6 +11,7 @@ from model.card import DEFAULT_MODELS, DISCLAIMER, WEIGHTS_FOLDER, read_card
 from model.errors import ModelFileError
 from model.network.classifier import load_classifier
 from model.network.engine import n_cores
+from model.network.precision import FLOAT32, PRECISIONS, usable
 from model.scan.errors import ScanError
 from model.scan.listing.inputs import Shard, absolute
 from model.scan.listing.remote import is_remote
@@ -81,6 +82,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--address", metavar="HOST:PORT", help="the Ray cluster to join (default: start Ray on this machine)"
     )
+    parser.add_argument(
+        "--precision", choices=PRECISIONS, default=FLOAT32,
+        help="bfloat16 is faster and less exact; auto takes it where this processor has it (default: %(default)s)",
+    )  # fmt: skip
     _add_effort(parser)
     return parser
 
@@ -126,7 +131,8 @@ def _open(options: argparse.Namespace) -> tuple[ScanFolder, Path]:
     card_path = options.models / f"{options.model}.json"
     card = read_card(card_path)
     request = Request(
-        tuple(sources), shard.n_shards, card.name, card.version, card.sha256, tuple(card.class_names)
+        tuple(sources), shard.n_shards, card.name, card.version, card.sha256, tuple(card.class_names),
+        precision=usable(options.precision),
     )  # fmt: skip
     return ScanFolder(Path(absolute(options.out)), request, shard, options.resume), card_path
 
@@ -141,7 +147,7 @@ def _scan(folder: ScanFolder, card_path: Path, options: argparse.Namespace) -> i
     if not todo.n_listed and folder.request.n_shards == 1:
         raise ScanError("The sources hold no files.")
     if todo.n_left:
-        with _engine(card_path, options, folder.request.sources) as engine:
+        with _engine(card_path, options, folder.request) as engine:
             work_through(folder, engine, todo, options.checkpoint_seconds)
     code, _ = finish(folder)
     print(_conclusion(folder, code), file=sys.stderr)
@@ -149,18 +155,18 @@ def _scan(folder: ScanFolder, card_path: Path, options: argparse.Namespace) -> i
 
 
 @contextmanager
-def _engine(card_path: Path, options: argparse.Namespace, sources: Sequence[str]) -> Iterator[Engine]:
+def _engine(card_path: Path, options: argparse.Namespace, request: Request) -> Iterator[Engine]:
     effort = Effort(
-        options.decoders or _usual_decoders(sources), options.batch, options.decoder_memory_mb,
+        options.decoders or _usual_decoders(request.sources), options.batch, options.decoder_memory_mb,
         options.seconds_per_file,
     )  # fmt: skip
     if options.engine == "ray":
         # An actor takes one core; one process decodes on it while the network computes.
         effort = dataclasses.replace(effort, n_decoders=options.decoders or _DECODERS_PER_ACTOR)
-        with RayEngine(card_path, effort, options.address) as cluster:
+        with RayEngine(card_path, effort, options.address, request.precision) as cluster:
             yield cluster
         return
-    with Predictor(load_classifier(card_path), effort) as predictor:
+    with Predictor(load_classifier(card_path, precision=request.precision), effort) as predictor:
         yield predictor
 
 

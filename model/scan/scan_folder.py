@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from model.network.precision import FLOAT32
 from model.safe_files import write_atomically
 from model.scan.errors import ScanError
 from model.scan.listing.inputs import Shard
@@ -21,7 +22,7 @@ _LAYOUT = 2
 class Request:
     """The request of a scan. All jobs in one folder share it, so their rows belong together.
 
-    sources: absolute paths and addresses. class_names: columns of the table.
+    sources: absolute paths and addresses. class_names: columns of the table. precision: of model.network.precision.
     """
 
     sources: tuple[str, ...]
@@ -31,6 +32,7 @@ class Request:
     model_sha256: str
     class_names: tuple[str, ...]
     layout: int = _LAYOUT
+    precision: str = FLOAT32
 
 
 class ScanFolder:

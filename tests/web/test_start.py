@@ -152,7 +152,9 @@ def test_port_that_is_no_number_stops_the_start_with_one_clear_line(tiny_models:
 
 def test_probes_answer_and_name_the_models(client: FlaskClient) -> None:
     assert client.get("/livez").json == {"status": "alive"}
-    assert client.get("/readyz").json == {"status": "ready", "models": ["xception", "vgg16"]}
+    assert client.get("/readyz").json == {
+        "status": "ready", "models": ["xception", "vgg16"], "precision": "float32",
+    }  # fmt: skip
 
 
 def test_model_loads_and_classifies_where_scipy_is_not_installed(tiny_models: Path) -> None:

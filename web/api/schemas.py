@@ -9,6 +9,7 @@ from marshmallow.validate import OneOf, Range, Regexp
 
 from model.answers.certainty import NOT_BRAIN_MRI, UNCERTAIN
 from model.card import CLASS_NAMES
+from model.network.precision import BFLOAT16, FLOAT32
 from web.refusals import CODES
 
 _CLASSES = tuple(sorted({name for names in CLASS_NAMES.values() for name in names}))
@@ -249,6 +250,10 @@ class ModelSchema(OpenSchema):
 class ModelsSchema(OpenSchema):
     """The models that can be chosen."""
 
+    precision = fields.String(
+        validate=OneOf((FLOAT32, BFLOAT16)),
+        **_is("How they compute: float32, or bfloat16, by which probabilities differ a little."),
+    )
     models = fields.List(fields.Nested(ModelSchema), **_is("The models, the default one first."))
 
 

@@ -69,9 +69,11 @@ def predictions() -> Response:
 @Operation("list_models", answer=ModelsSchema, answers="The models that can be chosen.")
 def models() -> Response:
     """Describe the models that can be chosen, the default one first."""
-    cards = [classifier.card for classifier in this_service().classifiers.values()]
+    service = this_service()
+    cards = [classifier.card for classifier in service.classifiers.values()]
     # As in the card's own file: dataclasses become objects. The schema chooses the fields.
-    return jsonify(ModelsSchema().dump({"models": [json.loads(card.to_json()) for card in cards]}))
+    described = [json.loads(card.to_json()) for card in cards]
+    return jsonify(ModelsSchema().dump({"models": described, "precision": service.precision}))
 
 
 @blueprint.get("/results")

@@ -40,15 +40,15 @@ class Metrics:
         self._models = Gauge(
             "brain_mri_model_info",
             "1 for each model that is loaded.",
-            ["model", "version", "sha256"],
+            ["model", "version", "sha256", "precision"],
             multiprocess_mode="livemax",
             registry=registry,
         )
 
-    def tell_models(self, cards: Iterable[ModelCard]) -> None:
-        """Record which models are loaded."""
-        for card in cards:
-            self._models.labels(card.name, card.version, card.sha256).set(1)
+    def tell_models(self, models: Iterable[tuple[ModelCard, str]]) -> None:
+        """Record which models are loaded, each with its precision."""
+        for card, precision in models:
+            self._models.labels(card.name, card.version, card.sha256, precision).set(1)
 
     def count_request(self, endpoint: str, status: int, code: str, seconds: float) -> None:
         """Count a finished request; `code` is the code of its refusal, or empty."""

@@ -103,6 +103,7 @@ def show_page(code: str = "", error: str = "", cards: list[ResultCard] | None = 
         cards=cards or [],
         downloads=_downloads(cards or []),
         model_cards=[c.card for c in service.classifiers.values()],
+        precision=service.precision,
         csv_columns=[column.name for column in PAGE_COLUMNS],
         samples=SAMPLES,
         sample_answers=[_sample_answers(c.card) for c in service.classifiers.values()],

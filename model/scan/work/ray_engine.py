@@ -33,7 +33,7 @@ _OBJECT_STORE_BYTES = 300_000_000
 class RayEngine:
     """Turns inputs into rows on a Ray cluster. To be used in a `with` statement."""
 
-    def __init__(self, card_path: Path, effort: Effort, address: str | None) -> None:
+    def __init__(self, card_path: Path, effort: Effort, address: str | None, precision: str) -> None:
         """Join the cluster at an address, or start Ray on this machine where there is none.
 
         Raises:
@@ -45,7 +45,7 @@ class RayEngine:
             self._data: Any = importlib.import_module("ray.data")
         except ImportError as error:
             raise MissingPackage("ray", REQUIREMENTS) from error
-        self._card_path, self._effort = card_path, effort
+        self._card_path, self._effort, self._precision = card_path, effort, precision
         self._join(address)
 
     def _join(self, address: str | None) -> None:
@@ -80,7 +80,9 @@ class RayEngine:
         blocks = [self._block(units) for units in _in_groups(wave, _PER_CALL)]
         dataset = self._data.from_arrow_refs(blocks).map_batches(
             RowsOfLines,
-            fn_constructor_kwargs={"card_path": str(self._card_path), "effort": self._effort},
+            fn_constructor_kwargs={
+                "card_path": str(self._card_path), "effort": self._effort, "precision": self._precision,
+            },
             batch_size=None, batch_format="pyarrow", zero_copy_batch=True, num_cpus=1,
             compute=self._data.ActorPoolStrategy(size=min(n_actors, max(1, len(blocks)))),
         )  # fmt: skip
@@ -110,9 +112,9 @@ def _in_groups(units: Iterable[Unit], n_files: int) -> Iterator[list[Unit]]:
 class RowsOfLines:
     """The work of an actor: a predictor that lives as long as the actor."""
 
-    def __init__(self, card_path: str, effort: Effort) -> None:
+    def __init__(self, card_path: str, effort: Effort, precision: str) -> None:
         # Ray gave this actor one core. More threads would take those of its neighbours.
-        classifier = load_classifier(Path(card_path), has_beside=False, n_threads=1)
+        classifier = load_classifier(Path(card_path), has_beside=False, n_threads=1, precision=precision)
         self._schema = schema(classifier.card.class_names)
         self._predictor = Predictor(classifier, effort)
 

@@ -34,7 +34,7 @@ LABELS = {
     "brain_mri_refusals": {"code"},
     "brain_mri_refused_files": {"code"},
     "brain_mri_predictions": {"model", "answer"},
-    "brain_mri_model_info": {"model", "version", "sha256"},
+    "brain_mri_model_info": {"model", "version", "sha256", "precision"},
 }
 
 
@@ -98,11 +98,11 @@ def test_page_that_refuses_its_only_file_counts_one_refusal(client: FlaskClient)
     assert metrics_of(client)["refusals_total", "unsupported_format"] == 1
 
 
-def test_loaded_models_are_named_with_version_and_hash(client: FlaskClient) -> None:
+def test_loaded_models_are_named_with_version_hash_and_precision(client: FlaskClient) -> None:
     cards = [classifier.card for classifier in service_of(client.application).classifiers.values()]
     seen = metrics_of(client)
     assert {labels[1:] for labels in seen if labels[0] == "model_info"} == {
-        (card.name, card.sha256, card.version) for card in cards
+        (card.name, "float32", card.sha256, card.version) for card in cards
     }
 
 
