@@ -31,6 +31,7 @@ export class ResultTable {
     /** The place of the sorted column, if any. */
     this.column = -1;
     this.isDown = false;
+    for (const option of this.filter.options) option.dataset.name = option.textContent ?? "";
     root.querySelectorAll("[data-script-only]").forEach((element) => element.removeAttribute("hidden"));
     this.filter.addEventListener("change", () => this.applyFilter());
     root.querySelectorAll("[data-sort]").forEach((button) => {
@@ -206,9 +207,15 @@ export class ResultTable {
     return Number(one === "") - Number(other === "") || one.localeCompare(other, undefined, { numeric: true }) * (this.isDown ? -1 : 1);
   }
 
+  /** Hide the rows of other groups, and say how many each group has. */
   applyFilter() {
     const wanted = this.filter.value;
-    this.rows().forEach((row) => { row.hidden = wanted !== "" && row.dataset.group !== wanted; });
+    const rows = this.rows();
+    rows.forEach((row) => { row.hidden = wanted !== "" && row.dataset.group !== wanted; });
+    for (const option of this.filter.options) {
+      const n = rows.filter((row) => option.value === "" || row.dataset.group === option.value).length;
+      option.textContent = `${option.dataset.name} (${n})`;
+    }
   }
 
   /** Compare the answers with the marked true diagnoses. */

@@ -324,6 +324,8 @@ def test_table_is_sorted_filtered_and_loses_rows(opened: Any) -> None:
     assert [row.get_attribute("data-number") for row in rows.all()] == ["3", "2", "1"]
     assert opened.locator("[aria-sort=descending]").inner_text().startswith("Result")
     groups = [row.get_attribute("data-group") for row in rows.all()]
+    assert opened.locator("[data-filter] option[value='']").inner_text() == "all (3)"
+    assert f"({groups.count(groups[0])})" in opened.locator(f"[data-filter] option[value={groups[0]}]").inner_text()
     opened.locator("[data-filter]").select_option(groups[0])
     assert opened.locator("[data-row]:visible").count() == groups.count(groups[0])
     opened.locator("[data-filter]").select_option("")
