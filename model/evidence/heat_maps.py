@@ -61,10 +61,26 @@ def _gradient(feature_maps: NDArray[np.float32], head: Head, weights: NDArray[np
         # Only the places that were taken had a say; several that are equal share it.
         taken = (feature_maps == _pooled(feature_maps, head)).astype(np.float32)
         return np.asarray(gradient * taken / taken.sum(axis=(0, 1)), np.float32)
-    return gradient.reshape(feature_maps.shape)
+    windows = _windows(feature_maps, head.window)
+    largest = windows.max(axis=(1, 3), keepdims=True)
+    # The other places of a window had no say; several that are equal share it.
+    taken = (windows == largest).astype(np.float32)
+    shares = taken * gradient.reshape(largest.shape) / taken.sum(axis=(1, 3), keepdims=True)
+    gradient = np.zeros_like(feature_maps)
+    rows, columns = (head.window * n for n in (shares.shape[0], shares.shape[2]))
+    gradient[:rows, :columns] = shares.reshape(rows, columns, -1)
+    return gradient
 
 
 def _pooled(feature_maps: NDArray[np.float32], head: Head) -> NDArray[np.float32]:
     if head.averages_places:
         return np.asarray(feature_maps.mean(axis=(0, 1)))
-    return np.asarray(feature_maps.max(axis=(0, 1)) if head.takes_largest else feature_maps.ravel())
+    if head.takes_largest:
+        return np.asarray(feature_maps.max(axis=(0, 1)))
+    return np.asarray(_windows(feature_maps, head.window).max(axis=(1, 3)).ravel())
+
+
+def _windows(maps: NDArray[np.float32], window: int) -> NDArray[np.float32]:
+    """Return (rows, window, columns, window, channels), without the last places if these fill no window."""
+    rows, columns = (n // window for n in maps.shape[:2])
+    return maps[: rows * window, : columns * window].reshape(rows, window, columns, window, -1)

@@ -16,7 +16,8 @@ from model.network.keras_import import import_keras
 class Head:
     """The layers behind the feature maps: pooled over places or not, then dense layers with ReLU between them.
 
-    averages_places, takes_largest: how places are pooled; both false where they are not.
+    averages_places, takes_largest: how places are pooled; both false where they are not. window: the side of the square
+    of places of which the largest alone is flattened, 1 where all of them are.
 
     kernels: float32, shapes (n_inputs, n_outputs); biases: float32, shapes (n_outputs,); the last layer gives logits.
     """
@@ -25,6 +26,7 @@ class Head:
     kernels: tuple[NDArray[np.float32], ...]
     biases: tuple[NDArray[np.float32], ...]
     takes_largest: bool = False
+    window: int = 1
 
     @classmethod
     def of_network(cls, network: Any, feature_layer: str) -> "Head":
@@ -37,6 +39,9 @@ class Head:
         if feature_layer not in names:
             raise ModelFileError(f"Expected a layer named {feature_layer!r} in the network. There is none.")
         pooling, *rest = network.layers[names.index(feature_layer) :]
+        kind = type(pooling).__name__
+        is_flattened = kind == "MaxPooling2D" and bool(rest) and type(rest[0]).__name__ == "Flatten"
+        rest = rest[1:] if is_flattened else rest
         dense = [layer for layer in rest if type(layer).__name__ == "Dense"]
         others = {type(layer).__name__ for layer in rest} - {"Dense", "Dropout", "Activation"}
         activations = [layer.activation.__name__ for layer in rest if hasattr(layer, "activation")]
@@ -48,10 +53,11 @@ class Head:
             )
         to_numpy = import_keras().ops.convert_to_numpy
         return cls(
-            type(pooling).__name__ == "GlobalAveragePooling2D",
+            kind == "GlobalAveragePooling2D",
             tuple(np.asarray(to_numpy(layer.kernel), np.float32) for layer in dense),
             tuple(np.asarray(to_numpy(layer.bias), np.float32) for layer in dense),
-            type(pooling).__name__ == "GlobalMaxPooling2D",
+            kind == "GlobalMaxPooling2D",
+            pooling.pool_size[0] if is_flattened else 1,
         )
 
 

@@ -158,7 +158,11 @@ def _packed(graph: Any, explained: Explained, card: ModelCard, weights: Weights)
         "grid": dataclasses.asdict(explained.grid),
         "kernels": [place_of(kernel) for kernel in head.kernels],
         "biases": [place_of(bias) for bias in head.biases],
-        "head": {"averages_places": head.averages_places, "takes_largest": head.takes_largest},
+        "head": {
+            "averages_places": head.averages_places,
+            "takes_largest": head.takes_largest,
+            "window": head.window,
+        },
     }
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "graph.xml")

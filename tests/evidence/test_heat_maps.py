@@ -40,6 +40,13 @@ def test_map_of_a_dense_head_is_gradient_times_features() -> None:
         assert np.isclose((logit(nudged) - logit(maps)) / step, evidence[row, column], atol=0.01)
 
 
+def test_map_before_a_pooled_and_flattened_head_lies_where_the_largest_were() -> None:
+    maps = np.array([[[4], [1], [2], [2]], [[3], [0], [2], [2]]], np.float32)
+    head = Head(False, (np.array([[0, 2], [0, 8]], np.float32),), (np.zeros(2, np.float32),), window=2)
+    # By hand: 2 times 4 in one place; 8 times 2, shared by four equal places.
+    np.testing.assert_allclose(evidence_map(maps, head, 1), [[8, 0, 4, 4], [0, 0, 4, 4]])
+
+
 def test_weights_of_log_odds_are_their_gradient() -> None:
     logits = np.array([1.0, -0.5, 0.3, 2.0])
     meant = np.array([True, True, False, True])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from model.errors import ModelFileError
+from model.evidence.heat_maps import evidence_map
 from model.network.classifier import load_classifiers
 from model.network.features import FeatureGrid, Head
 
@@ -22,6 +23,19 @@ def test_head_read_from_a_network_gives_its_logits(tiny_models: Path) -> None:
             values = np.maximum(values @ kernel + bias, 0)
         logits = values @ head.kernels[-1] + head.biases[-1]
         np.testing.assert_allclose(np.exp(logits) / np.exp(logits).sum(), probabilities[0], atol=1e-4)
+
+
+def test_head_behind_a_pooling_that_is_flattened_gives_the_logits_by_its_map() -> None:
+    layers = keras.layers
+    inputs = keras.Input((4, 6, 3))
+    hidden = layers.Dense(5, activation="relu")(layers.Flatten()(layers.MaxPooling2D(name="pool")(inputs)))
+    network = keras.Model(inputs, layers.Dense(2, activation="softmax")(hidden))
+    maps = np.random.default_rng(2).random((1, 4, 6, 3), np.float32)
+    head = Head.of_network(network, "pool")
+    # The biases are 0: the map sums to the logit.
+    logits = np.array([evidence_map(maps[0], head, i).sum() for i in range(2)])
+    probabilities = keras.ops.convert_to_numpy(network(maps))[0]
+    np.testing.assert_allclose(np.exp(logits) / np.exp(logits).sum(), probabilities, atol=1e-5)
 
 
 def test_network_with_an_unknown_layer_behind_the_features_is_refused() -> None:

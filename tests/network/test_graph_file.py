@@ -24,6 +24,7 @@ def graphs(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("graphs") / "models"
     shutil.copytree(tiny_models, folder)
     add_gate(folder, "xception", 0.0, 1e6)
+    save_tiny_model(folder, "vgg16", "tumor_presence", "largest_of_four")
     for name in DEFAULT_MODELS:
         write_graph(folder / f"{name}.json")
     return folder
@@ -47,6 +48,7 @@ def test_graph_answers_and_explains_as_the_network_of_which_it_was_made(folder: 
     assert served.grid == network.grid
     ours, theirs = served.head, network.head
     assert (ours.averages_places, ours.takes_largest) == (theirs.averages_places, theirs.takes_largest)
+    assert ours.window == theirs.window
     for one, other in zip(ours.kernels + ours.biases, theirs.kernels + theirs.biases, strict=True):
         np.testing.assert_array_equal(one, other)
 

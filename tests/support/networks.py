@@ -18,7 +18,8 @@ SIZE_PX = 32
 
 
 def save_tiny_model(folder: Path, name: str, task: str, feature_layer: str, seed: int = 7, says: str = "") -> None:
-    """Save a network of a few hundred weights with its card; `feature_pool` averages places, `flatten` does not.
+    """Save a network of a few hundred weights with its card; `feature_pool` averages places, `flatten` does not, and
+    `largest_of_four` flattens the largest of four.
 
     says: the class that it answers with, whatever it is shown; without one, this depends on what it is shown.
     """
@@ -28,7 +29,10 @@ def save_tiny_model(folder: Path, name: str, task: str, feature_layer: str, seed
     seeded = {"kernel_initializer": keras.initializers.GlorotUniform(seed=seed)}
     grey = keras.Input((SIZE_PX, SIZE_PX, 1))
     maps = layers.Conv2D(6, 5, strides=4, activation="relu", **seeded)(layers.Rescaling(1 / 255)(grey))
-    if feature_layer == "flatten":
+    if feature_layer == "largest_of_four":
+        pooled = layers.MaxPooling2D(2, name=feature_layer)(maps)
+        features = layers.Dense(8, activation="relu", **seeded)(layers.Flatten()(pooled))
+    elif feature_layer == "flatten":
         features = layers.Dense(8, activation="relu", **seeded)(layers.Flatten(name=feature_layer)(maps))
     else:
         features = layers.GlobalAveragePooling2D(name=feature_layer)(maps)
