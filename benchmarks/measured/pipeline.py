@@ -78,7 +78,7 @@ def _training(recipe: Any, precision: str, batch: Any) -> Callable[[], object]:
 
     network = networks.build(recipe, "random", precision)
     networks.unfreeze(network, recipe.fine_tune_from)
-    trainee = with_places(network)
+    trainee = with_places(network, recipe.feature_layer)
     trainee.compile(
         optimizer=keras.optimizers.Adam(recipe.fine_tune_rate),
         loss=losses_of(recipe),

@@ -73,7 +73,7 @@ class MixedPictures(keras.utils.PyDataset):
         self._no_tumor_share = recipe.no_tumor_share
         self._pictures, self._augmentation, self._synthesis = pictures, recipe.augmentation, recipe.synthesis
         self._grid, self._batch_size = grid, recipe.batch_size
-        self._decides_at_places = recipe.decides_at_places
+        self._has_places = recipe.places_weight > 0
         self._n_draws = recipe.draws_per_epoch
         self._seed, self._epoch = seed, first_epoch
         labels = pictures.labels
@@ -98,7 +98,7 @@ class MixedPictures(keras.utils.PyDataset):
         labels = np.array([d.label for d in drawn])
         targets = self._pictures.targets(labels, self._n_classes)
         pixels = np.stack([d.pixels for d in drawn])[..., None]
-        if not self._decides_at_places:
+        if not self._has_places:
             return pixels, targets
         places = [place_targets(d.outline, t, self._pictures.healthy, self._grid)
                   for d, t in zip(drawn, targets, strict=True)]  # fmt: skip

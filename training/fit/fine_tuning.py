@@ -13,7 +13,7 @@ from training.feed.mixing import MixedPictures, place_targets
 from training.fit import networks
 from training.fit.checkpoints import Progress, SaveEachEpoch, read_average
 from training.fit.material import Material
-from training.fit.place_head import PLACES_LAYER, PlacesCrossentropy, SetCrossentropy, with_places
+from training.fit.place_head import PLACES_LAYER, PlacesCrossentropy, PointingLoss, SetCrossentropy, with_places
 from training.fit.request import Request
 from training.fit.run_folder import RunFolder
 from training.recipes import Recipe
@@ -59,7 +59,7 @@ def _validation(recipe: Recipe, material: Material, network: keras.Model) -> tup
     chosen = material.known.subset(material.split.validation[watched])
     targets = _targets(material, recipe)[watched]
     pixels = chosen.pixels[..., None].astype(np.float32)
-    if not recipe.decides_at_places:
+    if not recipe.places_weight:
         return pixels, targets
     grid = FeatureGrid.of_network(network, recipe.feature_layer)
     places = [place_targets(chosen.outlines[i], targets[i], chosen.healthy, grid) for i in range(len(targets))]
@@ -81,7 +81,7 @@ def _fit(
     """Train after the last finished epoch; `saving` saves each epoch."""
     recipe = request.recipe
     batches = fine_tuning_batches(request, material, network, progress)
-    trainee = with_places(network) if recipe.decides_at_places else network
+    trainee = with_places(network, recipe.feature_layer) if recipe.places_weight else network
     _compile(trainee, recipe, len(batches))
     if progress.weights_file:
         trainee.optimizer.build(trainee.trainable_variables)
@@ -113,4 +113,5 @@ def _compile(trainee: keras.Model, recipe: Recipe, n_batches: int) -> None:
 def losses_of(recipe: Recipe) -> dict[str, keras.losses.Loss]:
     """Return the losses of the answer and of the places."""
     no_tumor = CLASS_NAMES[recipe.task].index("no_tumor")
-    return {"probabilities": SetCrossentropy(recipe.label_smoothing), PLACES_LAYER: PlacesCrossentropy(no_tumor)}
+    of_places = PlacesCrossentropy(no_tumor) if recipe.decides_at_places else PointingLoss(no_tumor)
+    return {"probabilities": SetCrossentropy(recipe.label_smoothing), PLACES_LAYER: of_places}

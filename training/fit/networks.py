@@ -8,7 +8,7 @@ import numpy as np
 
 from model.card import CLASS_NAMES
 from training.errors import TrainingError
-from training.fit.place_head import PLACES_LAYER, place_head, weights_of_places
+from training.fit.place_head import PLACES_LAYER, classes_of, place_head, weights_of_places
 from training.recipes import Recipe
 
 # The channel means of ImageNet in the order blue, green, red that VGG16 was trained with.
@@ -62,12 +62,8 @@ def take_over(network: keras.Model, earlier: keras.Model) -> None:
     weights = [keras.ops.convert_to_numpy(variable) for variable in earlier.weights]
     names = {layer.name for layer in earlier.layers}
     if PLACES_LAYER in {layer.name for layer in network.layers} - names:
-        weights = [*weights[:-2], *weights_of_places(*weights[-2:], _classes_of(network))]
+        weights = [*weights[:-2], *weights_of_places(*weights[-2:], classes_of(network))]
     network.set_weights(weights)
-
-
-def _classes_of(network: keras.Model) -> tuple[str, ...]:
-    return next(names for names in CLASS_NAMES.values() if len(names) == network.output_shape[-1])
 
 
 def _take_over_file(network: keras.Model, file: Path) -> None:
@@ -131,12 +127,13 @@ def _head(features: Any, recipe: Recipe) -> Any:
     class_names = CLASS_NAMES[recipe.task]
     if recipe.decides_at_places:
         return place_head(features, class_names, recipe.dropout, recipe.feature_layer)
-    head = _vgg16_head if recipe.architecture == "VGG16" else _xception_head
-    return head(features, recipe, len(class_names))
+    if recipe.architecture == "VGG16":
+        return _vgg16_head(features, len(class_names))
+    return _xception_head(features, recipe, len(class_names))
 
 
-def _vgg16_head(features: Any, recipe: Recipe, n_classes: int) -> Any:
-    x = keras.layers.Flatten(name=recipe.feature_layer)(features)
+def _vgg16_head(features: Any, n_classes: int) -> Any:
+    x = keras.layers.Flatten(name="flatten")(features)
     x = keras.layers.Dropout(0.3)(x)
     x = keras.layers.Dense(128, activation="relu", name="dense")(x)
     x = keras.layers.Dropout(0.2)(x)

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from model.card import CLASS_NAMES
+
 # Sharpness of the soft maximum: a place weighs exp(_) times one whose logit is lower by 1; 0 would be the average.
 SHARPNESS = 1.0
 # Name of the places' layer: the logit of each kind of tumor against "no tumor".
@@ -55,16 +57,63 @@ def weights_of_places(
     return [against[None, None, :, tumors], offset[tumors], *_each_to_its_class(class_names)]
 
 
+def classes_of(network: keras.Model) -> tuple[str, ...]:
+    """Return the class names of a network, by their number."""
+    return next(names for names in CLASS_NAMES.values() if len(names) == network.output_shape[-1])
+
+
 def _each_to_its_class(class_names: tuple[str, ...]) -> list[NDArray[np.float32]]:
     n = len(class_names)
     tumors = [i for i, name in enumerate(class_names) if name != "no_tumor"]
     return [np.eye(n, dtype=np.float32)[tumors], np.zeros(n, np.float32)]
 
 
-def with_places(network: keras.Model) -> keras.Model:
-    """Return the network with a second output, "places": float32 (n, rows, columns, n_tumors), the places' logits."""
-    places = network.get_layer(PLACES_LAYER).output
+def with_places(network: keras.Model, feature_layer: str) -> keras.Model:
+    """Return the network with a second output, "places": float32 (n, rows, columns, n_tumors), against "no tumor".
+
+    It is each place's logit if the network decides at places, or else what each place adds to the image's logit.
+    """
+    if PLACES_LAYER in {layer.name for layer in network.layers}:
+        places = network.get_layer(PLACES_LAYER).output
+    else:
+        pooling = network.get_layer(feature_layer)
+        places = _EvidenceOfPlaces(network)([pooling.input, pooling.output])
     return keras.Model(network.input, {"probabilities": network.output, PLACES_LAYER: places})
+
+
+class _EvidenceOfPlaces(keras.layers.Layer):
+    """The evidence of each place before a pooling that two dense layers follow, as model/evidence/heat_maps.py has it.
+
+    Only training uses it: gradients reach the features and the dense layers.
+    """
+
+    def __init__(self, network: keras.Model) -> None:
+        super().__init__(name=PLACES_LAYER, dtype="float32")
+        self._dense, self._last = [layer for layer in network.layers if isinstance(layer, keras.layers.Dense)]
+        self._no_tumor = classes_of(network).index("no_tumor")
+
+    def call(self, inputs: list[Any]) -> Any:
+        ops, (maps, pooled) = keras.ops, inputs
+        kernel, last = (ops.cast(layer.kernel, "float32") for layer in (self._dense, self._last))
+        flat = ops.reshape(pooled, (-1, kernel.shape[0]))
+        is_active = ops.cast(ops.matmul(flat, kernel) + self._dense.bias > 0, "float32")
+        against = _without(last, self._no_tumor) - last[:, self._no_tumor, None]
+        gradient = ops.einsum("nh,hk,ph->npk", is_active, against, kernel)
+        gradient = ops.reshape(gradient, (-1, *pooled.shape[1:], against.shape[1]))
+        window = maps.shape[1] // pooled.shape[1]
+        rows, columns = (window * n for n in pooled.shape[1:3])
+
+        def enlarged(x: Any) -> Any:
+            return ops.repeat(ops.repeat(x, window, axis=1), window, axis=2)
+
+        inside = maps[:, :rows, :columns]
+        taken = inside * ops.cast(ops.equal(inside, enlarged(pooled)), "float32")
+        evidence = ops.sum(taken[..., None] * enlarged(gradient), axis=3)
+        return ops.pad(evidence, ((0, 0), (0, maps.shape[1] - rows), (0, maps.shape[2] - columns), (0, 0)))
+
+
+def _without(x: Any, index: int) -> Any:
+    return keras.ops.concatenate([x[..., :index], x[..., index + 1 :]], axis=-1)
 
 
 class SetCrossentropy(keras.losses.Loss):
@@ -104,3 +153,29 @@ class PlacesCrossentropy(keras.losses.Loss):
         against = ops.concatenate([logits[..., :k], ops.zeros_like(logits[..., :1]), logits[..., k:]], axis=-1)
         losses = -ops.sum(target * ops.log_softmax(against, axis=-1), axis=-1)
         return ops.sum(losses, axis=(1, 2))
+
+
+class PointingLoss(keras.losses.Loss):
+    """Minus the logarithm of the share of a soft maximum over the places that lies in the lesion's outline.
+
+    target: as of PlacesCrossentropy; images without an outlined lesion cost nothing. evidence: float32 (n, rows,
+    columns, n_tumors). no_tumor: the index of that class.
+    """
+
+    # A place weighs exp(_) times one whose evidence is lower by 1. Evidence of one image sums to a few units.
+    SHARPNESS = 4.0
+
+    def __init__(self, no_tumor: int) -> None:
+        super().__init__(name="pointing_loss")
+        self._no_tumor = no_tumor
+
+    def call(self, target: Any, evidence: Any) -> Any:
+        """Return the loss of each image, float32 (n,)."""
+        ops = keras.ops
+        lesion = _without(target, self._no_tumor)
+        largest = ops.max(lesion, axis=(1, 2), keepdims=True)
+        shape = (-1, lesion.shape[1] * lesion.shape[2], lesion.shape[3])
+        shares = ops.softmax(self.SHARPNESS * ops.reshape(evidence, shape), axis=1)
+        inside = ops.sum(shares * ops.reshape(lesion / ops.maximum(largest, 1e-6), shape), axis=1)
+        is_outlined = ops.cast(largest[:, 0, 0] > 0, "float32")
+        return ops.sum(-ops.log(ops.maximum(inside, 1e-6)) * is_outlined, axis=-1)

@@ -9,11 +9,18 @@ import keras
 import numpy as np
 import pytest
 
-from model.card import CLASS_NAMES, TUMOR_TYPE
+from model.card import CLASS_NAMES, TUMOR_PRESENCE, TUMOR_TYPE
 from model.evidence.heat_maps import evidence_map
 from model.network.features import explained_by
 from training.fit.networks import take_over
-from training.fit.place_head import PLACES_LAYER, PlacesCrossentropy, SetCrossentropy, place_head, with_places
+from training.fit.place_head import (
+    PLACES_LAYER,
+    PlacesCrossentropy,
+    PointingLoss,
+    SetCrossentropy,
+    place_head,
+    with_places,
+)
 
 NAMES = CLASS_NAMES[TUMOR_TYPE]
 GLIOMA, _, NO_TUMOR, _ = range(4)
@@ -102,9 +109,41 @@ def test_places_that_nothing_is_known_of_cost_nothing() -> None:
 
 
 def test_places_are_a_second_output_of_the_trained_network() -> None:
-    outputs = with_places(small_network()).predict(np.zeros((1, 16, 16, 1)), verbose=0)
+    outputs = with_places(small_network(), "feature_pool").predict(np.zeros((1, 16, 16, 1)), verbose=0)
     assert outputs["probabilities"].shape == (1, 4)
     assert outputs[PLACES_LAYER].shape == (1, 8, 8, 3)
+
+
+def test_second_output_of_a_flattened_head_is_the_map_that_is_served() -> None:
+    keras.utils.set_random_seed(3)
+    # 7 x 7 places: the last row and column fill no window.
+    grey, layers = keras.Input((14, 14, 1)), keras.layers
+    features = layers.Conv2D(6, 3, 2, padding="same", activation="relu", name="features")(grey)
+    x = layers.Flatten()(layers.MaxPooling2D(name="pool")(features))
+    x = layers.Dense(5, activation="relu", name="dense")(x)
+    network = keras.Model(grey, layers.Dense(2, activation="softmax", name="probabilities")(x))
+    image = np.random.default_rng(0).uniform(0, 255, (2, 14, 14, 1)).astype(np.float32)
+    head, maps = explained_by(network, "pool")
+    served = keras.Model(grey, maps).predict(image, verbose=0)
+    trained = with_places(network, "pool").predict(image, verbose=0)[PLACES_LAYER]
+    tumor, no_tumor = (CLASS_NAMES[TUMOR_PRESENCE].index(name) for name in ("tumor", "no_tumor"))
+    for i in range(2):
+        expected = evidence_map(served[i], head, tumor) - evidence_map(served[i], head, no_tumor)
+        np.testing.assert_allclose(trained[i, :, :, 0], expected, rtol=1e-3, atol=1e-2 * np.abs(expected).max())
+
+
+def test_pointing_costs_little_only_with_the_evidence_in_the_lesion() -> None:
+    target, evidence = np.zeros((1, 4, 4, 4), np.float32), np.zeros((1, 4, 4, 3), np.float32)
+    target[0, 1, 1, GLIOMA] = target[0, 1, 2, GLIOMA] = 0.25
+    loss = PointingLoss(NO_TUMOR)
+    # Even evidence: two of sixteen places.
+    assert float(loss(target, evidence)) == pytest.approx(np.log(8), rel=1e-4)
+    evidence[0, 1, 2, GLIOMA] = 3
+    assert float(loss(target, evidence)) < 0.01
+    evidence[0, 3, 3, GLIOMA] = 6
+    assert float(loss(target, evidence)) > 5
+    # Nothing is known of where the lesion is.
+    assert float(loss(np.zeros((1, 4, 4, 4), np.float32), evidence)) == 0
 
 
 def test_place_head_takes_over_what_a_pooled_head_had_learned() -> None:
