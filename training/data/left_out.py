@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from model.card import CLASS_NAMES, TUMOR_TYPE
+from model.safe_files import sha256_of
 from training.data.audit_result import read_audit
 from training.data.boxes import Lesion
 from training.data.copies import copies_of
@@ -13,6 +14,9 @@ from training.data.decoded import Decoded
 from training.data.folders import Picture
 from training.data.sources import Sources
 from training.errors import DataError
+
+# Found by eye among all images without a tumor in the two collections, the brightest skulls first.
+HEAD_CTS = Path(__file__).with_name("head_cts.sha256")
 
 
 def few_per_class(pictures: Sequence[Picture], n: int) -> tuple[Picture, ...]:
@@ -36,6 +40,18 @@ def leave_out(decoded: Decoded, unseen: Sources, audit: Path | None, task: str) 
     if audit:
         copies |= read_audit(audit).copies_of(decoded.pictures, against.pictures)
     return decoded.without(copies, f"{copies.sum()} images left out as near-duplicates of {', '.join(unseen.names)}.")
+
+
+def without_head_cts(decoded: Decoded, listed: Path = HEAD_CTS) -> Decoded:
+    """Drop head CTs, which some collections of MRI hold among the images without a tumor.
+
+    listed: lines as `sha256sum` writes them.
+    """
+    hashes = {line.split()[0] for line in listed.read_text("utf-8").splitlines()}
+    are_cts = np.array([sha256_of(picture.path) in hashes for picture in decoded.pictures], bool)
+    return (
+        decoded.without(are_cts, f"{are_cts.sum()} head CTs left out: they are no MRI.") if are_cts.any() else decoded
+    )
 
 
 def drop_conflicts(decoded: Decoded, lesions: Sequence[Lesion | None], task: str) -> Decoded:

@@ -11,6 +11,7 @@ from model.card import ModelCard
 from training.data.copies import copies_among, first_copies, joined, unknown_to
 from training.data.decoded import Decoded
 from training.data.folders import Picture, fingerprint
+from training.data.left_out import without_head_cts
 from training.data.sources import Sources
 from training.figures import Figures
 from training.fit.run_folder import RunFolder
@@ -51,7 +52,8 @@ def read_run_pictures(
         DataError: some of them are not in the folders.
     """
     table = run.read_split()
-    decoded = sources.decode(table.pictures_among(sources.find(card.task).pictures), card.input_size_px)
+    found = sources.decode(table.pictures_among(sources.find(card.task).pictures), card.input_size_px)
+    decoded = without_head_cts(found)
     groups, split = table.split_of(decoded.pictures)
     once, n_known = split.validation, 0
     if each_slice_once:
@@ -60,7 +62,7 @@ def read_run_pictures(
         unknown = unknown_to(split.training, split.validation, n, copies)
         n_known = len(split.validation) - len(unknown)
         once, groups = first_copies(unknown, n, copies), joined(groups, copies)
-    return RunPictures(decoded.pictures, decoded.subset(split.training), decoded.subset(once), groups[once], n_known)
+    return RunPictures(found.pictures, decoded.subset(split.training), decoded.subset(once), groups[once], n_known)
 
 
 def known_by_collection(known: Sequence[Picture]) -> dict[str, Known]:

@@ -12,7 +12,7 @@ from training.data.audit_result import read_audit
 from training.data.copies import group
 from training.data.decoded import Decoded
 from training.data.folders import TRAINING, UNSPLIT, require_classes
-from training.data.left_out import drop_conflicts, few_per_class, leave_out
+from training.data.left_out import drop_conflicts, few_per_class, leave_out, without_head_cts
 from training.data.split import SplitTable, draw_split
 from training.drawing import plots
 from training.errors import DataError
@@ -100,7 +100,7 @@ def usable_images(request: Request, table: SplitTable | None = None) -> tuple[De
         chosen = table.pictures_among(found.pictures)
     else:
         chosen = few_per_class(found.pictures, QUICK_PICTURES_PER_CLASS) if request.quick else found.pictures
-    decoded = sources.decode(chosen, request.recipe.input_size_px)
+    decoded = without_head_cts(sources.decode(chosen, request.recipe.input_size_px))
     left = leave_out(decoded, request.unseen, request.audit, task)
     usable = drop_conflicts(left, sources.lesions(left.pictures), task)
     return usable, [*found.problems, *usable.problems]
