@@ -77,7 +77,7 @@ def _take_result(browser: Browser, address: str) -> None:
         side = min(picture.size)
         left, top = ((length - side) // 2 for length in picture.size)
         square = picture.crop((left, top, left + side, top + side)).resize((_RESULT_PX, _RESULT_PX))
-        square.convert("RGB").save(RESULT, "WEBP", quality=_QUALITY, method=6)
+        square.convert("RGB").save(RESULT, "WEBP", quality=60, method=6)
     page.close()
 
 

@@ -237,4 +237,5 @@ def test_french_readme_has_the_commands_of_the_english_one():
         for name in ("README.md", "docs/fr/README.md")
     )
     assert len(english) >= 2
-    assert french == english
+    # The comments are translated.
+    assert [re.sub(r" *# .*", "", block) for block in french] == [re.sub(r" *# .*", "", block) for block in english]
