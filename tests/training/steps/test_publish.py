@@ -127,7 +127,7 @@ def test_publishing_a_shipped_model_writes_every_document_that_speaks_of_it(
         "docs/trust-vgg16.png",
         "training/results/served.json",
     }
-    model = {f"model/weights/vgg16{suffix}" for suffix in (".keras", ".json", ".gate.npz", ".split.csv")}
+    model = {f"model/weights/vgg16{suffix}" for suffix in (".keras", ".json", ".gate.npz", ".graph.npz", ".split.csv")}
     assert changed == model | documents
     assert "vgg16 9.0.0" in (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
     # Nothing else may be written: neither the documents nor the translators' catalogue.
