@@ -74,7 +74,7 @@ def _training(recipe: Any, precision: str, batch: Any) -> Callable[[], object]:
 
     from training.fit import networks
     from training.fit.fine_tuning import losses_of
-    from training.fit.place_head import PLACES_LAYER, with_places
+    from training.fit.places import PLACES_LAYER, with_places
 
     network = networks.build(recipe, "random", precision)
     networks.unfreeze(network, recipe.fine_tune_from)

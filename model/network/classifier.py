@@ -22,7 +22,7 @@ from model.network.explained import Explained
 from model.network.graph_file import read_graph
 from model.network.keras_import import import_keras
 from model.network.precision import FLOAT32, usable
-from model.network.self_test import TOLERANCES, check_known_answers
+from model.network.self_test import check_known_answers
 from model.network.waiting_line import Patience, Turns
 from model.preprocessing import PREPROCESSING_VERSION, HeadBox, preprocess
 from model.processes.memory import give_back_memory, keep_memory_together
@@ -184,8 +184,8 @@ def load_classifier(
         ModelFileError: it is missing, altered, or made for another version of this program.
     """
     classifier = Classifier.load(card_path, has_beside, n_threads, precision)
-    tolerance = TOLERANCES[classifier.precision]
-    check_known_answers(classifier.card.name, classifier.card.known_answers, classifier.predict, tolerance)
+    card = classifier.card
+    check_known_answers(card.name, card.known_answers, classifier.predict, classifier.precision)
     return classifier
 
 

@@ -13,7 +13,7 @@ from training.feed.mixing import MixedPictures, place_targets
 from training.fit import networks
 from training.fit.checkpoints import Progress, SaveEachEpoch, read_average
 from training.fit.material import Material
-from training.fit.place_head import PLACES_LAYER, PlacesCrossentropy, PointingLoss, SetCrossentropy, with_places
+from training.fit.places import PLACES_LAYER, PlacesCrossentropy, PointingLoss, SetCrossentropy, with_places
 from training.fit.request import Request
 from training.fit.run_folder import RunFolder
 from training.recipes import Recipe

@@ -8,7 +8,7 @@ import numpy as np
 
 from model.card import CLASS_NAMES
 from training.errors import TrainingError
-from training.fit.place_head import PLACES_LAYER, classes_of, place_head, weights_of_places
+from training.fit.places import PLACES_LAYER, classes_of, place_head, weights_of_places
 from training.recipes import Recipe
 
 # The channel means of ImageNet in the order blue, green, red that VGG16 was trained with.

@@ -1,5 +1,6 @@
 """A small, short training run, started as by a user."""
 
+import argparse
 import json
 import shutil
 import signal
@@ -12,9 +13,19 @@ import pytest
 
 from tests.support.drawn_heads import write_audit
 from tests.support.samples import TOP, csv_rows
-from tests.support.training import STEP_TIMEOUT_SECONDS, arrays_of, environment, refusal, run_step, width_of
+from tests.support.training import (
+    STEP_TIMEOUT_SECONDS,
+    arrays_of,
+    environment,
+    refusal,
+    run_step,
+    width_of,
+    write_picture,
+)
 from training.data.sources import Sources
+from training.fit.request import add_request, request_of
 from training.fit.run_folder import RunFolder
+from training.steps.train import usable_images
 
 SHARED = TOP.parent / "shared"
 QUICK = ("train", "--recipe", "vgg16", "--quick", "--weights", "random")
@@ -213,3 +224,18 @@ def test_quick_profile_trains_on_the_real_data_in_under_five_minutes(recipe: str
     assert json.loads(run.validation_file.read_text())["accuracy"] > 1 / n_classes
     step = run_step("publish", "--run", run.path, "--to", tmp_path / "weights")
     assert step.returncode == 0, step.stderr
+
+
+@pytest.mark.skipif(not (SHARED / "data" / "br35h").is_dir(), reason="the collection is not on this machine")
+def test_head_ct_of_a_collection_is_not_trained_on(tmp_path: Path) -> None:
+    (tmp_path / "no_tumor").mkdir()
+    # A CT and an MR image.
+    for name in ("3854.jpg", "3930.jpg"):
+        shutil.copy(SHARED / "data" / "br35h" / "no_tumor" / name, tmp_path / "no_tumor")
+    write_picture(tmp_path / "tumor" / "1.png")
+    parser = argparse.ArgumentParser()
+    add_request(parser)
+    options = parser.parse_args(["--recipe", "vgg16", "--data", str(tmp_path), "--cache", str(tmp_path / "cache")])
+    usable, problems = usable_images(request_of(options, "run"))
+    assert [p.path.name for p in usable.pictures] == ["3930.jpg", "1.png"]
+    assert problems == ["Head CTs left out, since they are no MRI: 1."]

@@ -1,7 +1,7 @@
-"""A head that decides at each place of the feature maps, and the losses for it.
+"""What a network says at each place of its feature maps, and the losses that compare it with the lesions' outlines.
 
-The network's answer is a soft maximum over its places: an image shows a tumor because some place does. The map of
-evidence is exactly what each place adds to a logit, without approximation.
+Xception's head decides at each place, and its answer is a soft maximum over these: an image shows a tumor because some
+place does. VGG16's flattens them: there it is the evidence of each place. Either is what a place adds to a logit.
 """
 
 from typing import Any

@@ -13,7 +13,7 @@ from model.card import CLASS_NAMES, TUMOR_PRESENCE, TUMOR_TYPE
 from model.evidence.heat_maps import evidence_map
 from model.network.features import explained_by
 from training.fit.networks import take_over
-from training.fit.place_head import (
+from training.fit.places import (
     PLACES_LAYER,
     PlacesCrossentropy,
     PointingLoss,
