@@ -1,9 +1,11 @@
 """Distinguish label maps, masks and sheets of many slices from an image of one slice."""
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from model.errors import UnsuitableImage
 from model.preprocessing import head_threshold
@@ -59,7 +61,7 @@ def check_not_a_blurred_mask(grey: NDArray[np.uint8]) -> None:
     Raises:
         UnsuitableImage: it is one.
     """
-    counts = np.bincount(grey.ravel(), minlength=256)
+    counts = np.array(Image.fromarray(grey).histogram())
     levels, background = np.arange(256), int(counts.argmax())
     distances = np.abs(levels - background)
     far = np.where(distances > _FAR, counts, 0)
@@ -71,11 +73,9 @@ def check_not_a_blurred_mask(grey: NDArray[np.uint8]) -> None:
 
 
 def _has_even_regions(grey: NDArray[np.uint8], background: int) -> bool:
-    rows, columns = (n // _BLOCK_PX for n in grey.shape)
-    cut = grey[: rows * _BLOCK_PX, : columns * _BLOCK_PX].reshape(rows, _BLOCK_PX, columns, _BLOCK_PX)
-    means = np.rint(cut.mean(axis=(1, 3))).astype(np.int64)
+    means = np.rint(_of_blocks(np.add, grey.astype(np.uint16)) / _BLOCK_PX**2).astype(np.int64)
     inside = np.abs(means - background) > _NOT_BACKGROUND
-    even = means[inside & (np.ptp(cut, axis=(1, 3)) <= _EVEN)]
+    even = means[inside & (_of_blocks(np.maximum, grey) - _of_blocks(np.minimum, grey) <= _EVEN)]
     if even.size < max(_MIN_EVEN, _MIN_EVEN_SHARE * inside.sum()) or np.ptp(even) < _RANGE:
         return False
     if np.count_nonzero(np.diff(np.unique(even)) > _APART) < _N_GROUPS - 1:
@@ -87,6 +87,13 @@ def _has_even_regions(grey: NDArray[np.uint8], background: int) -> bool:
         n_covered += int(near[level])
         left[max(level - _MEAN_NEAR, 0) : level + _MEAN_NEAR + 1] = 0
     return bool(n_covered >= _SHARE_OF_EVEN * even.size)
+
+
+def _of_blocks(combine: np.ufunc, grey: NDArray[Any]) -> NDArray[Any]:
+    """Combine the pixels of each block, several times faster than by reducing along axes of four."""
+    rows, columns = (n - n % _BLOCK_PX for n in grey.shape)
+    lines = reduce(combine, (grey[i:rows:_BLOCK_PX] for i in range(_BLOCK_PX)))
+    return np.asarray(reduce(combine, (lines[:, i:columns:_BLOCK_PX] for i in range(_BLOCK_PX))))
 
 
 def is_sheet(grey: NDArray[np.uint8]) -> bool:
@@ -102,7 +109,9 @@ def _parts(head: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _runs(lines: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(np.diff(lines.mean(axis=1) > _BETWEEN, prepend=False, append=False))
+    edges = np.flatnonzero(
+        np.diff(np.count_nonzero(lines, axis=1) > _BETWEEN * lines.shape[1], prepend=False, append=False)
+    )
     return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
 
 
