@@ -159,7 +159,7 @@ class RunFolder:
         return keras.saving.load_model(self.network_file, compile=False)
 
     def save_network(self, network: keras.Model, packed: bool = False) -> None:
-        """Write the best network atomically; packed: compressed, which takes seconds."""
+        """Write the best network atomically; packed: in half precision where that is exact."""
         aside = self.path / "best.part.keras"
         # A new model around the same layers: a compiled one would save its optimizer's state too.
         keras.Model(network.input, network.output, name=network.name).save(aside)

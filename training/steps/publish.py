@@ -11,14 +11,15 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from model.card import WEIGHTS_FOLDER, Decision, ModelCard, read_card
+from model.card import WEIGHTS_FOLDER, Decision, ModelCard, read_card, read_weights
 from model.errors import ModelFileError
 from model.network.classifier import Classifier
 from model.network.self_test import answers_to_known_pictures
 from model.reading.one_file import read_image
-from model.safe_files import write_atomically
+from model.safe_files import sha256_of, write_atomically
 from training.drawing.documents import TOP, write_documents
 from training.errors import TrainingError
+from training.fit.packing import compact
 from training.fit.run_folder import Json, RunFolder
 from training.measure.scoring import gate_of
 from training.parity import answers_on, largest_difference, write_graph_of
@@ -40,8 +41,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--run", type=Path, metavar="DIR")
     source.add_argument("--answers-of", nargs="+", type=Path, default=[], metavar="CARD",
-                        help="make the graphs of published cards, and write the answers to known images and "
-                        "samples into them")  # fmt: skip
+                        help="pack the networks of published cards again, make their graphs, and write the answers to "
+                        "known images and samples into them")  # fmt: skip
     parser.add_argument("--evaluation", nargs="*", type=Path, default=[], metavar="DIR",
                         help="folders written by evaluate for this run; their figures go into the card")  # fmt: skip
     parser.add_argument("--name", help="name of the published model (default: the recipe's)")
@@ -52,6 +53,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Publish."""
     for card in options.answers_of:
+        pack_again(card)
         _check_backends(card)
         write_known_answers(card)
     if options.run:
@@ -105,6 +107,23 @@ def put_into_place(card: ModelCard, files: Mapping[Path, str], to: Path) -> Mode
         write_documents()
     print(f"published {card.name} {card.version} to {to}; the backends differ by {difference:.1e} at most")
     return card
+
+
+def pack_again(path: Path) -> None:
+    """Pack a published network as `train` does now: the same weights in another file, whose SHA-256 the card gets.
+
+    Raises:
+        ModelFileError: card or weights are missing or altered.
+    """
+    card = read_card(path)
+    file = read_weights(card, path.parent)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".publish-") as folder:
+        aside = Path(folder, file.name)
+        shutil.copyfile(file, aside)
+        compact(aside)
+        fields = path.read_text(encoding="utf-8").replace(card.sha256, sha256_of(aside))
+        os.replace(aside, file)
+    write_atomically(path, fields.encode())
 
 
 def write_known_answers(path: Path) -> None:

@@ -9,14 +9,19 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import keras
+import numpy as np
 import pytest
 
 from app import create_app
 from model.card import Decision, ModelCard, read_card
+from model.network.classifier import Classifier
 from model.network.self_test import PICTURES
 from model.reading.one_file import read_image
+from model.safe_files import sha256_of
 from tests.support.samples import TOP
-from tests.support.training import environment
+from tests.support.training import arrays_of, environment
+from training.command_line import main
 from training.fit.run_folder import RunFolder
 from training.steps.card_of_run import load
 from training.steps.publish import PublishError, publish
@@ -102,6 +107,18 @@ def test_backends_that_disagree_are_refused_and_what_was_there_stays(
     with pytest.raises(PublishError, match="They differ by"):
         publish(run, [], tmp_path, None, "1.0.0")
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == before
+
+
+def test_published_network_is_packed_again_with_the_same_weights(weights: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(weights, tmp_path / "weights"))
+    file, card_file = folder / "vgg16.keras", folder / "vgg16.json"
+    before, weights_before, size = read_card(card_file), arrays_of(file), file.stat().st_size
+    keras.saving.load_model(file, compile=False).save(file)
+    card_file.write_text(card_file.read_text().replace(before.sha256, sha256_of(file)))
+    main(["publish", "--answers-of", str(card_file)])
+    assert Classifier.load(card_file).card.known_answers == before.known_answers
+    assert file.stat().st_size == pytest.approx(size, rel=0.01)
+    assert all(np.array_equal(weights_before[name], array) for name, array in arrays_of(file).items())
 
 
 @pytest.mark.slow
