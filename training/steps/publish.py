@@ -56,6 +56,7 @@ def run(options: argparse.Namespace) -> None:
         pack_again(card)
         _check_backends(card)
         write_known_answers(card)
+        _write_documents_of(card.parent)
     if options.run:
         publish(RunFolder(options.run), options.evaluation, options.to, options.name, options.version)
 
@@ -103,10 +104,14 @@ def put_into_place(card: ModelCard, files: Mapping[Path, str], to: Path) -> Mode
         for published in (*files.values(), card.graph.file):
             os.replace(aside / published, to / published)
         os.replace(aside / f"{card.name}.json", to / f"{card.name}.json")
-    if to.resolve() == WEIGHTS_FOLDER.resolve():
-        write_documents()
+    _write_documents_of(to)
     print(f"published {card.name} {card.version} to {to}; the backends differ by {difference:.1e} at most")
     return card
+
+
+def _write_documents_of(folder: Path) -> None:
+    if folder.resolve() == WEIGHTS_FOLDER.resolve():
+        write_documents()
 
 
 def pack_again(path: Path) -> None:
