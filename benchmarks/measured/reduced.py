@@ -13,7 +13,7 @@ from model.network.engine import n_cores
 from model.network.precision import AUTO, BFLOAT16, FLOAT32, usable
 from model.scan.listing.inputs import Input
 from model.scan.listing.units import Unit
-from model.scan.work.predictor import Effort, Predictor
+from model.scan.rows.predictor import Effort, Predictor
 
 
 def measure(plan: Plan) -> list[Finding]:

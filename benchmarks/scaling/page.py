@@ -85,7 +85,8 @@ def _serving(measured: dict[str, Any]) -> str:
     return (
         "## A replica of the service\n\nOne gunicorn worker with both models classifies one image after the other. "
         f"It is ready after {found['seconds_until_ready']:.1f} s, takes {found['loaded_mb']:.0f} MB then and "
-        f"{found['working_mb']:.0f} MB while it works, and answers {found['pictures_per_second']:.1f} images per second. "
+        f"{found['working_mb']:.0f} MB while it works, and answers {found['pictures_per_second']:.1f} images per "
+        "second. "
         "The requests in `deploy/kubernetes` come from here.\n"
     )
 

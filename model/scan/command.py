@@ -16,6 +16,8 @@ from model.scan.errors import ScanError
 from model.scan.listing.inputs import Shard, absolute
 from model.scan.listing.remote import is_remote
 from model.scan.listing.sources import normalized
+from model.scan.rows.predictor import Effort, Predictor
+from model.scan.rows.ray_engine import RayEngine
 from model.scan.run import (
     ALL_DONE,
     NOTHING_DONE,
@@ -28,8 +30,6 @@ from model.scan.run import (
 )
 from model.scan.scan_folder import Request, ScanFolder
 from model.scan.table.parts import arrow
-from model.scan.work.predictor import Effort, Predictor
-from model.scan.work.ray_engine import RayEngine
 
 # Reading from an object store is mostly waiting.
 _REMOTE_DECODERS = 8

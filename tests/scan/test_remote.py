@@ -19,7 +19,7 @@ from model.scan.listing.inputs import Shard
 from model.scan.listing.remote import is_remote, with_retries
 from model.scan.listing.sources import list_units
 from model.scan.listing.units import Unit
-from model.scan.work.preparing import Preparer
+from model.scan.rows.preparing import Preparer
 from tests.support.archives import rows_of, scan, write_slices
 
 pytest.importorskip("pyarrow", reason="requirements/scan.txt is not installed")

@@ -18,8 +18,8 @@ from model.scan.command import main
 from model.scan.errors import ScanError
 from model.scan.listing.inputs import Input
 from model.scan.listing.units import Unit
-from model.scan.work.ahead import ahead
-from model.scan.work.preparing import Prepared, Preparer
+from model.scan.rows.ahead import ahead
+from model.scan.rows.preparing import Prepared, Preparer
 from tests.support.archives import command, ids_in_parts, rows_of, scan, write_slices
 from tests.support.samples import TOP
 

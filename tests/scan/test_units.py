@@ -15,7 +15,7 @@ from model.scan.command import main
 from model.scan.listing import units
 from model.scan.listing.inputs import Input, Shard
 from model.scan.listing.sources import list_units
-from model.scan.work.preparing import Preparer
+from model.scan.rows.preparing import Preparer
 from tests.support.archives import command, ids_in_parts, rows_of, scan, write_slices
 from tests.support.heads import dicom, head, nifti, series
 from tests.support.samples import TOP

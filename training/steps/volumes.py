@@ -20,9 +20,9 @@ _STEPS = 10_000
 class VolumeFigures(Figures):
     """A network's answers for whole volumes.
 
-    healthy, with_tumor: the probability of a tumor, by file name; tumor_from: the threshold chosen on all of them;
-    false_alarms: the share of healthy volumes called a tumor, with a threshold from the other volumes; missed: the
-    share of volumes with a tumor that are not called one.
+    healthy, with_tumor: the probability of a tumor, by path in the folder; tumor_from: the threshold chosen on all of
+    them; false_alarms: the share of healthy volumes called a tumor, with a threshold from the other volumes; missed:
+    the share of volumes with a tumor that are not called one.
     """
 
     healthy: dict[str, float]
@@ -40,8 +40,9 @@ def judge_volumes(classifier: Classifier, folder: Path) -> VolumeFigures:
     """
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     found = {file: _tumor_probability(classifier, file) for file in files}
-    healthy = {file.name: p for file, p in found.items() if p is not None and file.parent.name == HEALTHY}
-    others = {file.name: p for file, p in found.items() if p is not None and file.parent.name != HEALTHY}
+    judged = {file.relative_to(folder): p for file, p in found.items() if p is not None}
+    healthy = {file.as_posix(): p for file, p in judged.items() if file.parent.name == HEALTHY}
+    others = {file.as_posix(): p for file, p in judged.items() if file.parent.name != HEALTHY}
     if not healthy or not others:
         raise DataError(
             f"Expected volumes in {folder / HEALTHY}, and with a tumor in a folder next to it. "

@@ -15,8 +15,8 @@ from model.preprocessing import HeadBox
 from model.records import Row, answer_cells, model_cells, refused_cells
 from model.sandbox.readers import Readers
 from model.scan.listing.units import Unit
-from model.scan.work.ahead import ahead
-from model.scan.work.preparing import Prepared, PreparedUnit, Preparer
+from model.scan.rows.ahead import ahead
+from model.scan.rows.preparing import Prepared, PreparedUnit, Preparer
 
 # Least number of files to start ahead of their turn: enough to bridge a slow one.
 _FEWEST_WAITING = 32

@@ -16,8 +16,8 @@ from model.network.classifier import load_classifier
 from model.records import Row
 from model.scan.errors import MissingPackage, ScanError
 from model.scan.listing.units import Unit
+from model.scan.rows.predictor import Effort, Predictor
 from model.scan.table.parts import arrow, schema
-from model.scan.work.predictor import Effort, Predictor
 
 REQUIREMENTS = "requirements/ray.txt"
 # Files that an actor gets at once (more where one unit has more), and loses when it dies. At the end of each, its last
