@@ -191,8 +191,9 @@ def read_card(path: Path) -> ModelCard:
     try:
         return ModelCard.from_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
+        there = ", ".join(sorted(card.stem for card in path.parent.glob("*.json"))) or "none"
         raise ModelFileError(
-            f"Expected a model card at {path}. It cannot be read. Run `git checkout -- {path}`."
+            f"Expected a model card at {path}. It cannot be read. Models in that folder: {there}."
         ) from error
 
 
