@@ -24,7 +24,7 @@ _SPARE_BYTES = 10_000_000
 _CHUNK_BYTES = 65_536
 _HTTP_SENTENCES = {
     404: Sentence("Page not found."),
-    405: Sentence("Expected another method for this address. Send images with POST."),
+    405: Sentence("This address takes another method. Send images with POST."),
 }
 _log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def register(app: Flask, show_page: Callable[[str, Sentence], str]) -> None:
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
         status = error.code or 500
-        other = Sentence("Expected a request that can be answered. Received: {name}.", name=error.name)
+        other = Sentence("This request cannot be answered: {name}.", name=error.name)
         detail = _HTTP_SENTENCES.get(status, other)
         response = make_response(answer(status, _http_code(status), detail))
         if isinstance(error, MethodNotAllowed):

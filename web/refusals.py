@@ -26,8 +26,10 @@ CODES = {
     "unknown_model": Code(HTTPStatus.BAD_REQUEST, "There is no model of the name in 'model'."),
     "unknown_sample": Code(HTTPStatus.BAD_REQUEST, "There is no sample of that name; only the page has samples."),
     "too_many_files": Code(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request holds more files than are read at once."),
-    "upload_too_large": Code(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request is larger than what is read."),
-    "unsupported_format": Code(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The file's content is of no format read here."),
+    "upload_too_large": Code(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request is larger than this server accepts."),
+    "unsupported_format": Code(
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "The file's content is in none of the formats read here."
+    ),
     "unreadable_image": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The format is known, but the content is damaged."),
     "too_many_pixels": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "The image has more pixels than this server decodes."),
     "decoder_failed": Code(HTTPStatus.UNPROCESSABLE_ENTITY, "Reading the file crashed, or took too long."),

@@ -82,7 +82,8 @@ class Service:
             if other is not classifier:
                 return other
         raise Refusal(
-            "unknown_model", Sentence("Expected a second model. This server has one model. Ask for one opinion.")
+            "unknown_model",
+            Sentence("A second opinion needs a second model; this server has one. Ask for one opinion."),
         )
 
 

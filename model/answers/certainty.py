@@ -16,7 +16,7 @@ _NEUTRAL = Decision()
 _NOT_SURE = Sentence("The network is not sure enough to name a class. A specialist must look.")
 _NO_KIND = Sentence("The network is sure of a tumor, but not sure enough to name its kind. A specialist must look.")
 _CONTRADICTORY = Sentence(
-    "The most probable class and the probability of any tumor contradict each other, so that no class is named. "
+    "The most probable class and the probability of any tumor contradict each other, so no class is named. "
     "A specialist must look."
 )
 _NO_SLICE_OF_A_HEAD = Sentence(

@@ -18,7 +18,9 @@ _DISAGREE = Sentence("The two models disagree: do not rely on either.")
 _NOT_BRAIN = Sentence("Not a brain MRI.")
 _NO_TUMOR = Sentence("No sign of a tumor.")
 _SECOND_NOT_BRAIN = Sentence("The second model does not take this for a brain MRI.")
-_UNMEASURED = Sentence("Unclear: how often this model calls a healthy volume a tumor was not measured. See the chart.")
+_UNMEASURED = Sentence(
+    "Unclear: it was not measured how often this model calls a healthy volume a tumor. See the chart."
+)
 
 
 class Tone(Enum):
@@ -72,14 +74,17 @@ def bounds(decision: Decision, is_volume: bool, has_kinds: bool) -> Sentence:
     said = {"yes": _percent(yes), "no": _percent(no)}
     if has_kinds and decision.kind_from:
         return Sentence(
-            "“Tumor” is said from {yes} on, “no sign of a tumor” under {no}; a kind is named if it makes up {kind} of "
-            "the tumor probability.",
+            "The answer is “tumor” from a probability of {yes} on, “no sign of a tumor” under {no}. A kind is named if "
+            "it makes up at least {kind} of that probability.",
             **said, kind=_percent(decision.kind_from),
         )  # fmt: skip
     if not has_kinds or not decision.uncertain_below:
-        return Sentence("“Tumor” is said from {yes} on, “no sign of a tumor” under {no}.", **said)
+        return Sentence(
+            "The answer is “tumor” from a probability of {yes} on, “no sign of a tumor” under {no}.", **said
+        )
     return Sentence(
-        "“Tumor” is said from {yes} on, “no sign of a tumor” under {no}; a kind is named from {kind} on.",
+        "The answer is “tumor” from a probability of {yes} on, “no sign of a tumor” under {no}. A kind is named from "
+        "{kind} on.",
         **said, kind=_percent(decision.uncertain_below),
     )  # fmt: skip
 

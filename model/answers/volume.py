@@ -23,8 +23,8 @@ _NO_SLICE_OF_A_HEAD = Sentence(
     "series of the head."
 )
 _NOT_JUDGED = Sentence(
-    "It was not shown that this model calls fewer than one in ten healthy volumes a tumor. It gives no answer on "
-    "volumes. Look at the slices of the highest probability; a specialist must look."
+    "It was not shown that this model calls fewer than one in ten healthy volumes a tumor, so it gives no answer on "
+    "volumes. Look at the slices with the highest probability. A specialist must look."
 )
 
 

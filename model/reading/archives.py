@@ -88,7 +88,7 @@ def is_usual(entry: zipfile.ZipInfo) -> bool:
 def _check(entries: list[zipfile.ZipInfo], max_files: int, max_bytes: int) -> None:
     """Check what the archive's directory claims."""
     if not entries:
-        raise EmptyFile(Sentence("Expected a zip file with images. Received one that holds none. Pack it again."))
+        raise EmptyFile(Sentence("This zip file holds no image. Pack the images and try again."))
     if len(entries) > max_files:
         raise _too_many_files(max_files)
     if any(entry.flag_bits & _ENCRYPTED for entry in entries):
@@ -115,7 +115,7 @@ def _read(
 def _too_many_files(max_files: int) -> TooManyFiles:
     return TooManyFiles(
         Sentence(
-            "Expected at most {max_files} files in all, but this zip file brings more. Pack fewer files.",
+            "Expected at most {max_files} files in all, but this zip file holds more. Pack fewer files.",
             max_files=max_files,
         )
     )

@@ -137,8 +137,8 @@ def a_volume(n_slices: int) -> UnsuitableImage:
     """Return the refusal of a volume where one slice is expected."""
     return UnsuitableImage(
         Sentence(
-            "Expected one slice, but this is a volume of {n_slices} slices. Send it on the page or use `python -m "
-            "model`, which read volumes; or export one slice.",
+            "Expected one slice, but this is a volume of {n_slices} slices. Export one slice, or send the "
+            "volume on the page or to `python -m model`.",
             n_slices=n_slices,
         )
     )

@@ -360,7 +360,7 @@ def test_marked_diagnoses_are_counted_and_saved(opened: Any, tmp_path: Path) -> 
     groups = [row.get_attribute("data-group") for row in rows.all()]
     assert said.startswith("Marked: 2. Right: ")
     assert f"Tumors found: {[groups[0]].count('tumor')} of 1" in said
-    assert f"No tumor recognised: {[groups[1]].count('no_tumor')} of 1" in said
+    assert f"Absence of a tumor recognised: {[groups[1]].count('no_tumor')} of 1" in said
     with opened.expect_download() as download:
         save(opened, "csv")
     download.value.save_as(tmp_path / "results.csv")

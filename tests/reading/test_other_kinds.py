@@ -35,7 +35,7 @@ from tests.support.images import GOOD
         (b"\r\n%PDF-1.4\n\xe2\xe3", "a PDF document", "Export"),
         (b"\0\0\1\0moov\0\0\0\x6cmvhd" + bytes(50), "a video", "Export"),
         (b"G@\0\x10".ljust(188, b"\0") * 3, "a video", "Export"),
-        (b"RIFF\x24\0\0\0WAVEfmt " + bytes(40), "a sound", "Send the image itself"),
+        (b"RIFF\x24\0\0\0WAVEfmt " + bytes(40), "an audio file", "Send the image itself"),
         (b"\x89PNG\n\x1a\n" + bytes(50), "changed while it was copied", "binary mode"),
         (b"P5\n2 2\n255\n" + bytes(4), "an image of another format", "PNG"),
         (b"\0\0\1\0\1\0" + bytes(50), "an image of another format", "PNG"),

@@ -35,7 +35,7 @@ def test_pairs_are_told_by_the_size_of_their_voxels() -> None:
 def test_two_pairs_of_one_size_without_names_are_refused() -> None:
     readings = read_files([HEADER, VOXELS, OTHER_HEADER, OTHER_VOXELS])
     assert places(readings) == []
-    assert "of several volumes in a zip file" in str(readings[0].content)
+    assert "for several volumes, send a zip file" in str(readings[0].content)
 
 
 def test_names_in_a_zip_file_tell_pairs_of_one_size_apart() -> None:

@@ -27,9 +27,9 @@ _READING: dict[str, Any] = {
 # As every volume is answered until its model was measured on volumes.
 _UNJUDGED: dict[str, Any] = {
     "answer": "uncertain",
-    "headline": "Unclear: how often this model calls a healthy volume a tumor was not measured. See the chart.",
-    "reason": "It was not shown that this model calls fewer than one in ten healthy volumes a tumor. It gives no "
-    "answer on volumes. Look at the slices of the highest probability; a specialist must look.",
+    "headline": "Unclear: it was not measured how often this model calls a healthy volume a tumor. See the chart.",
+    "reason": "It was not shown that this model calls fewer than one in ten healthy volumes a tumor, so it gives "
+    "no answer on volumes. Look at the slices with the highest probability. A specialist must look.",
 }
 _IMAGE: dict[str, Any] = {
     "index": 0,

@@ -45,7 +45,7 @@ class UploadSchema(OpenSchema):
     model = fields.String(metadata={"description": "Name of the model; without it, the first that is listed."})
     heatmap = fields.String(
         validate=OneOf(YES_OR_NO),
-        metadata={"description": "Whether images, and the deciding slices of volumes, come with a heat map too."},
+        metadata={"description": "Whether to draw a heat map of each image and of the deciding slices of each volume."},
     )
     second = fields.String(
         validate=OneOf(YES_OR_NO),
@@ -78,7 +78,7 @@ class OpinionSchema(OpenSchema):
     )
     shows_tumor = fields.Boolean(
         allow_none=True,
-        **_is("Whether the probability of a tumor reaches the model's operating point; null where no brain MRI."),
+        **_is("Whether the probability of a tumor reaches the model's threshold; null where no brain MRI."),
     )
 
 
@@ -112,7 +112,7 @@ class PlaceSchema(OpenSchema):
     files_sha256 = fields.List(fields.String(validate=_SHA256), **_is("SHA-256 of each file of the request, in order."))
     members = fields.List(
         fields.Nested(MemberSchema),
-        metadata={"description": "Which files of a zip file were read together; there where they came from one."},
+        metadata={"description": "Which files of a zip file were read together; present if they came from one."},
     )
 
 
@@ -242,7 +242,7 @@ class ModelSchema(OpenSchema):
     intended_use = fields.String(**_is("What it was made for."))
     limits = fields.List(fields.String(), **_is("What it cannot do."))
     decision = fields.Dict(
-        keys=fields.String(), values=fields.Float(), **_is("The numbers by which probabilities become an answer.")
+        keys=fields.String(), values=fields.Float(), **_is("The numbers that turn probabilities into an answer.")
     )
     metrics = fields.Dict(keys=fields.String(), **_is("What an evaluation measured, by data set."))
 
@@ -252,7 +252,7 @@ class ModelsSchema(OpenSchema):
 
     precision = fields.String(
         validate=OneOf((FLOAT32, BFLOAT16)),
-        **_is("How they compute: float32, or bfloat16, by which probabilities differ a little."),
+        **_is("How they compute: float32, or bfloat16, with which probabilities differ a little."),
     )
     models = fields.List(fields.Nested(ModelSchema), **_is("The models, the default one first."))
 

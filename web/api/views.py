@@ -86,7 +86,7 @@ def results() -> Response:
     if found is None:
         raise Refusal(
             "no_results",
-            Sentence("Expected the results of an evaluation. There are none on this server."),
+            Sentence("This server has no evaluation results."),
         )
     return jsonify(found)
 

@@ -55,7 +55,7 @@ def register(app: Flask, settings: Settings) -> None:
         limit = error.limit.limit
         wait = _seconds_until_free(limiter, limit.get_expiry())
         detail = Sentence(
-            "Expected at most {n} uploads in {seconds} s from one address. Received more. Try again in {wait} s.",
+            "Too many uploads from one address: at most {n} in {seconds} s. Try again in {wait} s.",
             n=limit.amount,
             seconds=limit.get_expiry(),
             wait=wait,

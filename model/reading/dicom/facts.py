@@ -42,7 +42,7 @@ def facts_of(header: Header) -> list[Sentence]:
 def _facts(dataset: Dataset) -> Iterator[Sentence]:
     words = _known_words(str(dataset.get("SeriesDescription") or ""))
     if words:
-        yield Sentence("Series description, words that are known: {words}.", words=" ".join(words))
+        yield Sentence("Known words of the series description: {words}.", words=" ".join(words))
     for code in _codes(dataset.get("ScanningSequence")):
         yield Sentence("Sequence: {words}.", words=_SEQUENCES[code])
     tesla = _number(dataset, "MagneticFieldStrength", "tesla")

@@ -25,9 +25,9 @@ MODALITIES = {
     "KO": Sentence("a list of images (KO)"),
     "SEG": Sentence("a segmentation (SEG)"),
     "ECG": Sentence("an electrocardiogram (ECG)"),
-    "RTSTRUCT": Sentence("a plan for radiotherapy (RTSTRUCT)"),
+    "RTSTRUCT": Sentence("a set of contours for radiotherapy (RTSTRUCT)"),
     "RTPLAN": Sentence("a plan for radiotherapy (RTPLAN)"),
-    "RTDOSE": Sentence("a plan for radiotherapy (RTDOSE)"),
+    "RTDOSE": Sentence("a dose of radiotherapy (RTDOSE)"),
 }
 # Modalities of images that were made from others, such as screenshots of a viewer.
 SECONDARY = {"OT", "SC"}
@@ -119,7 +119,7 @@ def notes_on(headers: Sequence[Header]) -> list[Sentence]:
             )
         )
     if any(not header.modality for header in headers):
-        notes.append(Sentence("The DICOM file does not say what it was made with; it was taken for an MR slice."))
+        notes.append(Sentence("The DICOM file does not name its modality; it was taken for an MR slice."))
     if any("LOCALIZER" in header.image_type for header in headers):
         notes.append(
             Sentence(
@@ -130,8 +130,8 @@ def notes_on(headers: Sequence[Header]) -> list[Sentence]:
     if any(header.image_type & _COMPUTED for header in headers):
         notes.append(
             Sentence(
-                "The DICOM file says it was computed, such as a projection or a map of phase or diffusion. The network "
-                "was trained on slices as scanned: send these."
+                "The DICOM file says its image was computed, such as a projection, a phase map or a diffusion map. The "
+                "network was trained on slices as scanned: send those."
             )
         )
     if any(header.is_completed for header in headers):

@@ -134,7 +134,7 @@ def affine_of(codes: str, spacing_mm: Sequence[float]) -> NDArray[np.float64]:
 
 
 def assumed_affine(usual: NDArray[np.float64], shape: tuple[int, int, int]) -> NDArray[np.float64]:
-    """Return the affine, RAS, of a file that does not say how the head lies.
+    """Return the affine, RAS, of a file that does not say how the head is oriented.
 
     The axis that differs from two equal ones, or else in length, counts slices, whose rows and columns are those of an
     array: down and to the right. If that is the last axis, as usual, or there is none, the usual affine is it.
@@ -158,8 +158,8 @@ def no_grey_values(file_format: str) -> UnsuitableImage:
     """Return the refusal of voxels that are no grey levels."""
     return UnsuitableImage(
         Sentence(
-            "This {format} file holds colours, complex or unusual numbers in place of grey values. Export a grey "
-            "volume.",
+            "This {format} file holds colours, or complex or unusual numbers, instead of grey values. Export a "
+            "grey volume.",
             format=file_format,
         )
     )

@@ -94,7 +94,8 @@ def _header_alone(header: VolumeHeader) -> UnsuitableImage:
     return UnsuitableImage(
         Sentence(
             "This is the {format} header of a volume, whose voxels are in another file (.img, .raw or .zraw). No file "
-            "of their size, {n_bytes} bytes, came with it. Send both files together, of several volumes in a zip file.",
+            "of their size, {n_bytes} bytes, came with it. Send both files together; for several volumes, send a zip "
+            "file.",
             format=header.format,
             n_bytes=header.end,
         )

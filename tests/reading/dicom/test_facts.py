@@ -25,7 +25,7 @@ def test_sequence_echo_field_thickness_and_pixels_are_told() -> None:
 
 def test_only_known_words_of_a_description_are_repeated() -> None:
     said = facts(SeriesDescription="Müller, Anna *01.02.1960 t2_flair ax 3D")
-    assert said == ["Series description, words that are known: T2 FLAIR AX 3D."]
+    assert said == ["Known words of the series description: T2 FLAIR AX 3D."]
 
 
 @pytest.mark.parametrize(

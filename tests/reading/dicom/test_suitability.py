@@ -71,7 +71,7 @@ def test_secondary_capture_is_read_with_a_note(modality: str) -> None:
 
 
 def test_missing_modality_is_read_with_a_note() -> None:
-    assert "does not say" in read_image(dicom(SLICE, Modality=None)).notes[0]
+    assert "does not name its modality" in read_image(dicom(SLICE, Modality=None)).notes[0]
 
 
 def test_burned_in_annotation_is_warned_about() -> None:

@@ -177,7 +177,7 @@ def test_minc_is_unsupported(name: str) -> None:
 @pytest.mark.parametrize("dtype", [[("R", "u1"), ("G", "u1"), ("B", "u1")], np.complex64])
 def test_colours_and_complex_numbers_are_refused(dtype: object) -> None:
     content = nibabel.Nifti1Image(np.zeros((8, 8, 8), dtype), np.eye(4)).to_bytes()
-    with pytest.raises(UnsuitableImage, match="in place of grey values"):
+    with pytest.raises(UnsuitableImage, match="instead of grey values"):
         read_volume(content, MAX_PIXELS)
 
 

@@ -106,11 +106,11 @@ def test_one_slice_is_an_image() -> None:
         (metaimage(BinaryData="False"), "not read here"),
         (
             nrrd(np.zeros((3, 8, 8), np.uint8), kinds="RGB-color domain domain", space_directions=""),
-            "in place of grey values",
+            "instead of grey values",
         ),
         (
             metaimage(np.zeros((3, 8, 8, 8), np.uint8), ElementNumberOfChannels="3", DimSize="8 8 8"),
-            "in place of grey values",
+            "instead of grey values",
         ),
         (mgh(np.zeros((4, 5, 6, 9))), "4 x 5 x 6 x 9"),
         (analyze()[0], "Send both files together"),

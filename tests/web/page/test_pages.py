@@ -138,7 +138,9 @@ def test_card_names_its_thresholds_and_an_image_without_a_tumor_comes_without_co
 ) -> None:
     client = create_app(classifiers={"xception": decided[f"xception says {first}"]}).test_client()
     result = result_of(client.post("/", data={"sample": "glioma"}).text)
-    assert re.search(r"“Tumor” is said from \d+% on, “no sign of a tumor” under \d+%", text_of(result))
+    assert re.search(
+        r"The answer is “tumor” from a probability of \d+% on, “no sign of a tumor” under \d+%", text_of(result)
+    )
     (checked,) = re.findall(r"<input[^>]*viewer-switch[^>]*\bchecked\b[^>]*>", result)
     assert ("viewer-switch-off" in checked) == (first == "no_tumor")
 
