@@ -9,7 +9,7 @@ from web.server import addresses, worker_metrics
 
 # Only this machine, unless BIND says otherwise, as in the Docker image.
 bind = f"{os.environ.get('BIND', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
-# Each worker holds all models (some 400 MB). OpenVINO uses all cores for one image.
+# Each worker holds all models. OpenVINO uses all cores for one image.
 workers = 1
 # Many more threads than images in work: waiting and slow uploads do not block the probes.
 # gthread with a time limit for clients, so that slow ones do not hold all threads.

@@ -20,7 +20,7 @@ def folder(tmp_path: Path) -> Path:
     (top / "deeper").mkdir(parents=True)
     for i, name in enumerate(["a.png", "deeper/b.jpg"]):
         Image.fromarray(np.random.default_rng(i).integers(0, 255, (60, 50), np.uint8)).save(top / name)
-    (top / ".DS_Store").write_bytes(b"not a picture")
+    (top / ".DS_Store").write_bytes(b"not an image")
     return top
 
 

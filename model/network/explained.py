@@ -23,7 +23,7 @@ class Explained:
 
     @classmethod
     def of_keras(cls, network: Any, card: ModelCard) -> "Explained":
-        """Give a loaded Keras network the outputs that are needed.
+        """Return a loaded Keras network with the outputs that are needed.
 
         Raises:
             ModelFileError: card and network contradict each other.

@@ -70,7 +70,7 @@ def behind(app: SlowApp, folder: Path, **replacements: str) -> AbstractContextMa
 class Answer:
     def __init__(self, proxy: Server, method: str, path: str, **headers: str) -> None:
         connection = http.client.HTTPConnection(proxy.host, proxy.port, timeout=30)
-        body = b"a picture" if method == "POST" else None
+        body = b"an image" if method == "POST" else None
         connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
         response = connection.getresponse()
         self.status, self.headers, self.body = response.status, response.headers, response.read()

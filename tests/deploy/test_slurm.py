@@ -19,7 +19,7 @@ def test_array_of_two_tasks_scans_an_archive_once(tmp_path: Path, tiny_models: P
     if not (TOP / ".venv" / "bin" / "python").exists() or not shutil.which("bash"):
         pytest.skip("the script runs in the environment that make creates, with bash")
     write_slices(tmp_path / "in", 20)
-    (tmp_path / "in" / "text.png").write_text("no picture")
+    (tmp_path / "in" / "text.png").write_text("not an image")
     for i in range(2):
         done = subprocess.run(
             ["bash", str(SCRIPT), str(tmp_path / "in"), str(tmp_path / "out"), "--models", str(tiny_models)],

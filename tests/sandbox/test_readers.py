@@ -144,7 +144,7 @@ def test_many_threads_each_get_their_own_pictures(readers: Readers) -> None:
         for _ in range(10):
             (reading,) = readers.read([mine], LIMITS)
             if not isinstance(reading.content, MriImage) or not (reading.content.pixels == grey).all():
-                failures.append(f"{grey} got another picture")
+                failures.append(f"{grey} got another image")
 
     threads = [threading.Thread(target=ask, args=(grey,)) for grey in range(8)]
     for thread in threads:

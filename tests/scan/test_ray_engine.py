@@ -62,7 +62,7 @@ def test_killed_actor_and_killed_driver_leave_every_file_its_one_row(tmp_path: P
     needs_ray()
     n_files = 4000
     write_slices(tmp_path / "in", n_files - 1)
-    (tmp_path / "in" / "text.png").write_text("no picture")
+    (tmp_path / "in" / "text.png").write_text("not an image")
     out = tmp_path / "out"
     arguments = [
         tmp_path / "in",

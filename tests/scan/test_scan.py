@@ -40,7 +40,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for i, file in enumerate(files[:20]):
         (bad / f"cut-{i}.png").write_bytes(file.read_bytes()[:300])
     for i in range(10):
-        (bad / f"text-{i}.jpg").write_text("no picture")
+        (bad / f"text-{i}.jpg").write_text("not an image")
         (bad / f"empty-{i}.dcm").touch()
     for i in range(8):
         (bad / f"to-nowhere-{i}.png").symlink_to("nothing.png")
@@ -145,7 +145,7 @@ def test_zip_file_is_read_file_by_file_and_a_damaged_one_is_a_row(tmp_path: Path
     with zipfile.ZipFile(source / "good.zip", "w") as archive:
         archive.writestr("a/one.png", png(1))
         archive.writestr("__MACOSX/a/._one.png", b"x")
-        archive.writestr("notes.txt", "no picture")
+        archive.writestr("notes.txt", "not an image")
         with pytest.warns(UserWarning, match="Duplicate name"):
             archive.writestr("a/one.png", png(2))
     (source / "cut.zip").write_bytes((source / "good.zip").read_bytes()[:-30])

@@ -46,7 +46,7 @@ GOOD = encoded(drawn_slice())
 FORMATS = {"JPEG": {}, "PNG": {}, "WEBP": {"lossless": True}, "BMP": {}, "TIFF": {}}
 # Beginnings of other kinds of files, long enough to be recognised.
 OTHER_KINDS = {
-    "text": b"probably a picture\n" * 40,
+    "text": b"probably an image\n" * 40,
     "PDF": b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n" + bytes(200),
     "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n",
     "SVG": b'<svg xmlns="http://www.w3.org/2000/svg"/>',

@@ -246,7 +246,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("content", [GOOD, b"no picture"], ids=["good", "bad"])
+@pytest.mark.parametrize("content", [GOOD, b"not an image"], ids=["good", "bad"])
 @pytest.mark.parametrize("path", ["/", PREDICTIONS])
 def test_name_of_a_file_appears_nowhere(
     client: FlaskClient, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture,

@@ -63,5 +63,5 @@ def test_folder_of_which_nothing_can_be_read_is_refused(
 ) -> None:
     broken = tmp_path / "broken" / "yes"
     broken.mkdir(parents=True)
-    (broken / "1.png").write_text("no picture")
+    (broken / "1.png").write_text("not an image")
     assert "None of 1 files" in refusal(capsys, "evaluate", "--model", run.path, "--data", broken.parent)

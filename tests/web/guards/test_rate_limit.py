@@ -20,7 +20,7 @@ from tests.support.samples import TOP
 from web.settings import SettingsError, load_settings
 
 URL = "/api/v1/predictions"
-BAD_FILE = {"files": (io.BytesIO(b"no picture"), "a")}
+BAD_FILE = {"files": (io.BytesIO(b"not an image"), "a")}
 
 
 def limited(classifiers: dict[str, Classifier], **settings: object) -> FlaskClient:

@@ -129,9 +129,9 @@ def test_certain_answer_has_no_reason_in_any_language(client: FlaskClient) -> No
 
 
 def test_sentence_within_a_sentence_is_translated_too() -> None:
-    words = {"Expected {what}.": "Attendu : {what}.", "a picture": "une image"}
-    sentence = Sentence("Expected {what}.", what=Sentence("a picture"))
-    assert sentence == "Expected a picture."
+    words = {"Expected {what}.": "Attendu : {what}.", "an image": "une image"}
+    sentence = Sentence("Expected {what}.", what=Sentence("an image"))
+    assert sentence == "Expected an image."
     assert sentence.said_in(lambda text: words.get(text, text)) == "Attendu : une image."
 
 

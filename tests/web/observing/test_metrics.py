@@ -55,8 +55,8 @@ def metrics_of(client: FlaskClient) -> dict[tuple[str, ...], float]:
 
 
 def test_every_metric_is_named_described_and_has_its_own_labels_alone(client: FlaskClient) -> None:
-    post(client, SAMPLE, b"no picture")
-    post(client, b"no picture")
+    post(client, SAMPLE, b"not an image")
+    post(client, b"not an image")
     families = list(text_string_to_metric_families(client.get("/metrics").text))
     found: dict[str, set[str]] = {}
     # One process alone also says since when it counts.
