@@ -100,7 +100,7 @@ class Settings:
         default=12, metadata=_as("Most requests in work at once; more are refused with status 503.", _positive)
     )
     model_names: tuple[str, ...] = field(
-        default=DEFAULT_MODELS, metadata=_as("Models to load, by name, the first is the default.", _names)
+        default=DEFAULT_MODELS, metadata=_as("Models to load, by name; the first is the default.", _names)
     )
     models_dir: Path = field(default=WEIGHTS_FOLDER, metadata=_as("Folder of the models' cards and weights.", Path))
     tokens: tuple[str, ...] = field(
@@ -123,7 +123,7 @@ class Settings:
         metadata=_as("Number of proxies in front, whose X-Forwarded-For, -Proto and X-Request-Id are trusted.", _count),
     )
     hsts_seconds: int = field(
-        default=0, metadata=_as("Seconds for which browsers must use HTTPS only; 0 for no such demand.", _count)
+        default=0, metadata=_as("Seconds for which browsers must use HTTPS; 0 does not ask for it.", _count)
     )
     metrics: str = field(
         default="local",
@@ -133,7 +133,7 @@ class Settings:
     precision: str = field(
         default=FLOAT32,
         metadata=_as(
-            "How networks compute: float32, alike on every machine; bfloat16, faster and less exact; "
+            "How networks compute: float32, the same on every machine; bfloat16, faster and less exact; "
             "auto: bfloat16 where the processor has it.",
             _precision,
         ),

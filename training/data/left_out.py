@@ -50,7 +50,7 @@ def without_head_cts(decoded: Decoded, listed: Path = HEAD_CTS) -> Decoded:
     hashes = {line.split()[0] for line in listed.read_text("utf-8").splitlines()}
     are_cts = np.array([sha256_of(picture.path) in hashes for picture in decoded.pictures], bool)
     return (
-        decoded.without(are_cts, f"Head CTs left out, since they are no MRI: {are_cts.sum()}.")
+        decoded.without(are_cts, f"Head CTs left out, since they are not MRI: {are_cts.sum()}.")
         if are_cts.any()
         else decoded
     )

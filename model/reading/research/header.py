@@ -155,7 +155,7 @@ def _odd_axis(shape: tuple[int, int, int]) -> int:
 
 
 def no_grey_values(file_format: str) -> UnsuitableImage:
-    """Return the refusal of voxels that are no grey levels."""
+    """Return the refusal of voxels that are not grey levels."""
     return UnsuitableImage(
         Sentence(
             "This {format} file holds colours, or complex or unusual numbers, instead of grey values. Export a "

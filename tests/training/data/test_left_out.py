@@ -24,4 +24,4 @@ def test_listed_head_ct_is_left_out_and_said(tmp_path: Path) -> None:
     listed.write_text(f"{sha256_of(decoded.pictures[1].path)}  elsewhere/1.jpg\n")
     kept = without_head_cts(decoded, listed)
     assert [p.path.name for p in kept.pictures] == ["0.png", "2.png"]
-    assert kept.problems == ("Head CTs left out, since they are no MRI: 1.",)
+    assert kept.problems == ("Head CTs left out, since they are not MRI: 1.",)

@@ -238,4 +238,4 @@ def test_head_ct_of_a_collection_is_not_trained_on(tmp_path: Path) -> None:
     options = parser.parse_args(["--recipe", "vgg16", "--data", str(tmp_path), "--cache", str(tmp_path / "cache")])
     usable, problems = usable_images(request_of(options, "run"))
     assert [p.path.name for p in usable.pictures] == ["3930.jpg", "1.png"]
-    assert problems == ["Head CTs left out, since they are no MRI: 1."]
+    assert problems == ["Head CTs left out, since they are not MRI: 1."]
