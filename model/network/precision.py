@@ -1,4 +1,4 @@
-"""How exactly the engine computes: in float32, the same on every machine, or in bfloat16, faster where a processor can."""
+"""How exactly the engine computes: in float32, the same everywhere, or in bfloat16, faster where a processor can."""
 
 import importlib
 from typing import Any
