@@ -6,13 +6,20 @@ from typing import Any
 from benchmarks.timing import Ratio, Sample
 
 LOWER, HIGHER = "at most", "at least"
+NOT_MEASURED = "not measured. It needs {}."
+_BFLOAT16 = "a processor that computes in bfloat16"
+# benchmarks.servers.serving.PYTORCH_PACKAGES
+_PYTORCH = (
+    "the packages torch, fastapi, uvicorn, python-multipart and onnx2torch, which no list of this project installs"
+)
 
 
 @dataclass(frozen=True)
 class Row:
     """One figure.
 
-    name: as `--only` takes it; must, aim: limit and goal in `unit`; `better` says on which side.
+    name: as `--only` takes it; must, aim: limit and goal in `unit`; `better` says on which side. needs: what not every
+    machine has; without it the row is left out.
     """
 
     name: str
@@ -21,6 +28,7 @@ class Row:
     better: str
     must: float
     aim: float
+    needs: str = ""
 
     def verdict(self, value: float) -> str:
         """Return which of the limits a value meets."""
@@ -34,16 +42,19 @@ class Row:
 
 ROWS = (
     Row("engine", "The network alone, compared with the same on ONNX Runtime", "×", LOWER, 1, 0.9),
-    Row("reduced", "The network alone in bfloat16, compared with ONNX Runtime in float32", "×", LOWER, 0.75, 0.6),
     Row("picture", "A JPEG over HTTP with its heat map, compared with ONNX Runtime alone", "×", LOWER, 1.25, 1.15),
     Row("picture-floor", "The same answer, compared with the network's bare arithmetic", "×", LOWER, 1.8, 1.4),
     Row("tutorial", "A usual Flask server with TensorFlow, compared with this answer", "×", HIGHER, 3, 5),
+    Row("pytorch", "A FastAPI server with PyTorch, compared with this answer", "×", HIGHER, 1, 1.5, _PYTORCH),
+    Row("reduced", "This answer in bfloat16, compared with ONNX Runtime alone in float32", "×", LOWER, 0.75, 0.6,
+        _BFLOAT16),
     Row("throughput", "Images per second with 8 clients, compared with the network alone", "×", HIGHER, 0.85, 0.95),
     Row("start", "Start until both networks can answer", "s", LOWER, 2.5, 1.5),
     Row("memory", "Memory of a worker and its child processes after a load, both networks", "MB", LOWER, 500, 350),
     Row("decoding", "Reading and preparing a JPEG of 512 × 512 pixels", "ms", LOWER, 8, 4),
     Row("volume", "Slices per second of a volume, compared with the network alone", "×", HIGHER, 0.95, 0.98),
-    Row("reduced-scan", "Slices per second of a scan in bfloat16, compared with float32", "×", HIGHER, 2, 2.2),
+    Row("reduced-scan", "Slices per second of a scan in bfloat16, compared with float32", "×", HIGHER, 2, 2.2,
+        _BFLOAT16),
     Row("size", "Disk space for serving, networks included", "MB", LOWER, 480, 400),
     Row("pipeline", "Training images prepared per second, compared with what the network can take", "×", HIGHER, 2, 5),
 )  # fmt: skip

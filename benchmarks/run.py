@@ -10,11 +10,11 @@ from benchmarks.engines.network import ServedNetwork
 from benchmarks.plan import Plan
 from benchmarks.report import page
 from benchmarks.report.machine import describe_machine
-from benchmarks.rows import BY_NAME, ROWS, Finding
+from benchmarks.rows import BY_NAME, NOT_MEASURED, ROWS, Finding
 
 # Which module measures which rows, in the order in which they are measured.
 MODULES = {
-    "picture": ("engine", "reduced", "picture", "picture-floor", "tutorial"),
+    "picture": ("engine", "picture", "picture-floor", "tutorial", "pytorch", "reduced"),
     "throughput": ("throughput",),
     "volume": ("volume",),
     "start": ("start", "memory"),
@@ -46,6 +46,8 @@ def run(options: argparse.Namespace) -> None:
             for finding in importlib.import_module(f"benchmarks.measured.{module}").measure(plan):
                 found[finding.row] = finding.to_json()
                 print(line_of(finding), flush=True)
+            for row in (BY_NAME[name] for name in names if name not in found):
+                print(f"{row.name}: {NOT_MEASURED.format(row.needs)}", flush=True)
     if set(options.only) == set(BY_NAME):
         _write(
             options,

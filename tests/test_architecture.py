@@ -65,6 +65,8 @@ IMPORTERS = {
     "prometheus_client": {"web"},
     "gunicorn": {"gunicorn.conf.py", "web"},
     "tensorflow": {"benchmarks/servers/tutorial.py"},
+    "torch": {"benchmarks/servers/pytorch.py"},
+    "fastapi": {"benchmarks/servers/pytorch.py"},
 }
 # Who may read or set environment variables: the settings, the server's own configuration, the two packages that
 # choose Keras's backend before Keras is imported, and what starts children with a backend of their own.

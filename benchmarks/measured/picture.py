@@ -1,22 +1,33 @@
-"""One image over HTTP, against the engine alone, the floor of the machine, and a tutorial's server."""
+"""One image over HTTP, against the engine alone, the floor of the machine, and two servers of the usual kind."""
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
 
 from benchmarks.engines.engine import OnePicture, OnnxPicture
 from benchmarks.engines.floor import MatrixProduct
 from benchmarks.plan import Plan
 from benchmarks.rows import Finding
 from benchmarks.servers import serving
-from benchmarks.servers.posting import PREDICTIONS, TUTORIAL, WITH_HEATMAP, Client
-from benchmarks.timing import Ratio, Sample, times_in_turn
+from benchmarks.servers.posting import PEER, PREDICTIONS, WITH_HEATMAP, Client, Route
+from benchmarks.servers.serving import Server
+from benchmarks.timing import Ratio, Sample, in_turn, seconds_of
 from model.network.precision import AUTO, BFLOAT16, usable
+
+_ANSWER, _ONNX, _PRODUCT = "answer", "ONNX Runtime alone", "matrix product"
+_ANSWER_REDUCED = "answer in bfloat16"
+# TensorFlow's, PyTorch's and NumPy's threads spin for some time after their work, and would slow down what comes next.
+_SPINNING = ("tutorial", "pytorch", _PRODUCT)
+_REST_SECONDS = 0.2
 
 
 def measure(plan: Plan) -> list[Finding]:
     """Measure everything in turn, in one loop; connections stay open, one request at a time."""
     taken, product = _take(plan)
-    rate = taken["matrix product"].inverse(product.operations)
+    rate = taken[_PRODUCT].inverse(product.operations)
     floor = rate.inverse(plan.network.operations)
-    answer, onnx = taken["answer"], taken["ONNX Runtime alone"]
-    in_ms = {f"{name}, ms": sample.scaled(1000) for name, sample in taken.items() if name != "matrix product"}
+    answer, onnx = taken[_ANSWER], taken[_ONNX]
+    in_ms = {f"{name}, ms": sample.scaled(1000) for name, sample in taken.items() if name != _PRODUCT}
     notes = (
         f"One client sends POST {WITH_HEATMAP.path} with heatmap=yes and {len(plan.picture)} bytes; the connection",
         f"stays open. The network alone: OpenVINO on {plan.network.card.name}, one ready image per pass, in float32.",
@@ -28,36 +39,54 @@ def measure(plan: Plan) -> list[Finding]:
     )
     return [
         Finding.of_ratio("engine", Ratio(taken["engine"], onnx), notes=("OpenVINO and ONNX Runtime in turn.",)),
-        *(Finding.of_ratio("reduced", Ratio(taken[name], onnx)) for name in taken if name == BFLOAT16),
         Finding.of_ratio("picture", Ratio(answer, onnx), samples=in_ms, notes=notes),
         Finding.of_ratio(
             "picture-floor", Ratio(answer, floor), notes=(arithmetic,),
             samples={"floor, ms": floor.scaled(1000), "matrix product, GFLOP/s": rate.scaled(1e-9)},
             facts={"operations_per_picture": plan.network.operations},
         ),
-        Finding.of_ratio(
-            "tutorial", Ratio(taken["tutorial"], answer),
-            notes=("It has its own gunicorn with one gthread worker, and calls keras.Model.predict and Grad-CAM.",),
-        ),
+        *(Finding.of_ratio(name, Ratio(taken[name], answer), notes=(note,))
+          for name, note in _PEERS.items() if name in taken),
+        *(Finding.of_ratio("reduced", Ratio(taken[name], onnx), notes=(_REDUCED,))
+          for name in taken if name == _ANSWER_REDUCED),
     ]  # fmt: skip
 
 
 def _take(plan: Plan) -> tuple[dict[str, Sample], MatrixProduct]:
-    engine, onnx, product = OnePicture(plan.network), OnnxPicture(plan.network), MatrixProduct(plan.quick)
-    with (
-        serving.app(plan.network.models) as app,
-        serving.tutorial(plan.network) as other,
-    ):
-        # In this order, reversed in every second round, answer and engine never come right behind
-        # TensorFlow or the product, whose threads keep spinning for a while.
-        actions = {
-            "answer": Client(app.host, app.port, WITH_HEATMAP, [plan.picture]).post,
-            "engine": engine.run,
-            "answer without a heat map": Client(app.host, app.port, PREDICTIONS, [plan.picture]).post,
-            "ONNX Runtime alone": onnx.run,
-            "tutorial": Client(other.host, other.port, TUTORIAL, [plan.picture]).post,
-            "matrix product": product.run,
-        }
+    product = MatrixProduct(plan.quick)
+    with ExitStack() as servers:
+        app = servers.enter_context(serving.app(plan.network.models))
+        actions = {_ANSWER: _post(plan, app, WITH_HEATMAP), "engine": OnePicture(plan.network).run}
         if usable(AUTO) == BFLOAT16:
-            actions[BFLOAT16] = OnePicture(plan.network, "bf16").run
-        return times_in_turn(actions, plan.n_rounds), product
+            reduced = servers.enter_context(serving.app(plan.network.models, PRECISION=BFLOAT16))
+            actions[_ANSWER_REDUCED] = _post(plan, reduced, WITH_HEATMAP)
+            actions["engine in bfloat16"] = OnePicture(plan.network, "bf16").run
+        actions[_ONNX] = OnnxPicture(plan.network).run
+        actions["answer without a heat map"] = _post(plan, app, PREDICTIONS)
+        actions["tutorial"] = _post(plan, servers.enter_context(serving.tutorial(plan.network)), PEER)
+        if serving.has_pytorch():
+            actions["pytorch"] = _post(plan, servers.enter_context(serving.pytorch(plan.network)), PEER)
+        actions[_PRODUCT] = product.run
+        timers = {name: _timer(action, rests=name in _SPINNING) for name, action in actions.items()}
+        return in_turn(timers, plan.n_rounds, n_warm_up=3), product
+
+
+def _post(plan: Plan, server: Server, route: Route) -> Callable[[], object]:
+    return Client(server.host, server.port, route, [plan.picture]).post
+
+
+def _timer(action: Callable[[], object], rests: bool) -> Callable[[], float]:
+    def measure() -> float:
+        seconds = seconds_of(action)
+        time.sleep(_REST_SECONDS if rests else 0)
+        return seconds
+
+    return measure
+
+
+_PEERS = {
+    "tutorial": "It has its own gunicorn with one gthread worker, and calls keras.Model.predict and Grad-CAM.",
+    "pytorch": "The same network, which onnx2torch makes from its ONNX file, in float32, with PyTorch's own choice of "
+    "threads. It has one uvicorn worker. The heat map is a class activation map of the same pass.",
+}
+_REDUCED = 'The app with BRAIN_MRI_PRECISION=bfloat16, and a heat map. The network alone: "engine in bfloat16" above.'

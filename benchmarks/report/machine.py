@@ -13,7 +13,7 @@ from model.card import DEFAULT_MODELS, ModelCard, read_card
 
 _PACKAGES = (
     *("keras", "openvino", "numpy", "pillow", "flask", "gunicorn", "onnxruntime", "ai-edge-litert"),
-    *("tensorflow", "tensorflow-cpu"),
+    *("tensorflow", "tensorflow-cpu", "torch", "onnx2torch", "fastapi", "uvicorn"),
 )
 
 

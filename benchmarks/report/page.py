@@ -1,11 +1,11 @@
 """Write what was measured as a page of Markdown with its plots."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.report import plots
-from benchmarks.rows import BY_NAME
+from benchmarks.rows import BY_NAME, NOT_MEASURED, ROWS
 
 PAGE = "benchmarks.md"
 # Folder of the plots, next to the page.
@@ -35,11 +35,17 @@ def _rows(measured: dict[str, Any], folder: Path) -> list[str]:
         "Limits and goals were set before measuring. A figure in × is a ratio of two medians: both sides were "
         "measured in turn, in one loop. \"The network alone\" is the engine without HTTP, reading and drawing.", "",
         *_conditions(measured), "", *rows_table(rows), "",
-        _picture("rows.webp", "Each figure as a share of its limit"), "",
+        *_not_measured(measured["rows"]), _picture("rows.webp", "Each figure as a share of its limit"), "",
         *_missed([name for name, row in measured["rows"].items() if row["verdict"] == "missed"]),
         "### The figures behind each row", "", *_samples_table(rows), "",
         "### How each row was measured", "", *(f"- {row['title']}: {' '.join(row['notes'])}" for row in rows),
     ]  # fmt: skip
+
+
+def _not_measured(found: Container[str]) -> list[str]:
+    absent = [row for row in ROWS if row.needs and row.name not in found]
+    lines = [f"- {row.title}: {NOT_MEASURED.format(row.needs)}" for row in absent]
+    return [*lines, ""] if lines else []
 
 
 def _engines(measured: dict[str, Any], _: Path) -> list[str]:

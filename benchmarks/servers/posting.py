@@ -25,7 +25,8 @@ class Route:
 
 PREDICTIONS = Route("/api/v1/predictions")
 WITH_HEATMAP = Route(PREDICTIONS.path, {"heatmap": "yes"}, must_contain=b'"heatmap"')
-TUTORIAL = Route("/predict", must_contain=b"heatmap")
+# Of the servers that the app is compared with.
+PEER = Route("/predict", must_contain=b"heatmap")
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,10 @@ class Client:
     def json(self) -> Any:
         """Post the files and give what the answer's JSON says."""
         return json.loads(self.post())
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     def _send(self) -> HttpAnswer:
         self._connection.request("POST", self._route.path, self._body, self._headers)

@@ -15,9 +15,14 @@ class ChildError(Exception):
     """A process ended before it did what it was started for; the message ends with what it said."""
 
 
+# The backend that this process chose for itself; and what would keep bytecode from being written, so that every start
+# would compile all modules again: `make run` and the Docker image have their bytecode.
+_NOT_HANDED_ON = {"KERAS_BACKEND", "PYTHONDONTWRITEBYTECODE"}
+
+
 def environment(changes: Mapping[str, str]) -> dict[str, str]:
-    """Return this process's environment with changes, and without the backend that it chose for itself."""
-    return {**{name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}, **changes}
+    """Return this process's environment with changes, and without what would make a server unlike a user's."""
+    return {**{name: value for name, value in os.environ.items() if name not in _NOT_HANDED_ON}, **changes}
 
 
 def on_tensorflow(module: str, *arguments: object) -> Any:

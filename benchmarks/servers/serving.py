@@ -1,5 +1,6 @@
-"""Real gunicorns on free loopback ports: the app as it is shipped, and the view that a tutorial would have."""
+"""Real servers on free loopback ports: the app as it is shipped, and two that one would otherwise have."""
 
+import importlib.util
 import socket
 import subprocess
 import sys
@@ -19,13 +20,15 @@ from benchmarks.engines.network import ServedNetwork
 from benchmarks.servers.processes import TOP, ChildError, environment
 from web.settings import PREFIX
 
+# What serving with PyTorch needs. In no lock: PyTorch's package for Linux brings gigabytes for graphics cards.
+PYTORCH_PACKAGES = ("torch", "fastapi", "uvicorn", "python-multipart", "onnx2torch")
 _START_SECONDS = 180
 _ASK_AGAIN_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
 class Server:
-    """A gunicorn that answers; process_id: of its master."""
+    """A server that answers; process_id: of gunicorn's master, or of uvicorn."""
 
     host: str
     port: int
@@ -61,9 +64,31 @@ def tutorial(network: ServedNetwork) -> Iterator[Server]:
 
 
 @contextmanager
+def pytorch(network: ServedNetwork) -> Iterator[Server]:
+    """Serve benchmarks.servers.pytorch; PYTORCH_PACKAGES must be installed."""
+    port = _free_port()
+    card = network.card
+    arguments = [str(network.onnx_file), card.feature_layer, str(card.input_size_px), str(port)]
+    with _started(["benchmarks.servers.pytorch", *arguments], port, {}, "/") as server:
+        yield server
+
+
+def has_pytorch() -> bool:
+    """Return whether everything is installed that serving with PyTorch needs."""
+    return all(importlib.util.find_spec(name.replace("-", "_")) for name in PYTORCH_PACKAGES)
+
+
+@contextmanager
 def _gunicorn(arguments: Sequence[str], changes: Mapping[str, str], ready_path: str) -> Iterator[Server]:
     port = _free_port()
-    command = [sys.executable, "-m", "gunicorn", *arguments, "--bind", f"127.0.0.1:{port}"]
+    with _started(["gunicorn", *arguments, "--bind", f"127.0.0.1:{port}"], port, changes, ready_path) as server:
+        yield server
+
+
+@contextmanager
+def _started(module: Sequence[str], port: int, changes: Mapping[str, str], ready_path: str) -> Iterator[Server]:
+    """Run a module with its arguments until the block ends."""
+    command = [sys.executable, "-m", *module]
     with tempfile.TemporaryFile() as log:
         started = time.perf_counter()
         process = subprocess.Popen(

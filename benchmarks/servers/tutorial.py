@@ -7,7 +7,6 @@ Source: Grad-CAM, Selvaraju et al. 2017, arXiv:1610.02391.
 """
 
 import base64
-import io
 from typing import Any
 
 import keras
@@ -16,6 +15,8 @@ import tensorflow as tf
 from flask import Flask, jsonify, request
 from numpy.typing import NDArray
 from PIL import Image
+
+from benchmarks.servers.overlay import overlay_png
 
 
 def create_app(network_file: str, feature_layer: str) -> Flask:
@@ -36,7 +37,7 @@ def create_app(network_file: str, feature_layer: str) -> Flask:
         inputs = np.asarray(picture.resize(size), np.float32)[None, ..., None]
         probabilities = network.predict(inputs, verbose=0)[0]
         heat = _grad_cam(with_features, inputs, int(probabilities.argmax()))
-        overlay = _overlay(picture, heat)
+        overlay = overlay_png(picture, heat)
         return jsonify(probabilities=probabilities.tolist(), heatmap=base64.b64encode(overlay).decode())
 
     return app
@@ -50,12 +51,3 @@ def _grad_cam(with_features: Any, inputs: NDArray[np.float32], class_index: int)
     weights = tf.reduce_mean(gradients, axis=(1, 2), keepdims=True)
     heat = tf.nn.relu(tf.reduce_sum(features * weights, axis=-1))[0]
     return np.asarray(heat / (tf.reduce_max(heat) + 1e-9), np.float32)
-
-
-def _overlay(picture: Image.Image, heat: NDArray[np.float32]) -> bytes:
-    strength = np.asarray(Image.fromarray(heat).resize(picture.size, Image.Resampling.BICUBIC))
-    colours = np.dstack([255 * strength, 255 * (1 - np.abs(2 * strength - 1)), 255 * (1 - strength)])
-    drawn = 0.6 * np.asarray(picture, np.float32)[..., None] + 0.4 * colours
-    buffer = io.BytesIO()
-    Image.fromarray(np.clip(drawn, 0, 255).astype(np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()

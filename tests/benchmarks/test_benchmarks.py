@@ -18,18 +18,29 @@ from benchmarks import timing
 from benchmarks.engines.floor import operations_per_picture
 from benchmarks.engines.precision import figures
 from benchmarks.measured import size
+from benchmarks.report import page
 from benchmarks.report.stages import OTHER, WAITING, count, own_function_of, stage_of
 from benchmarks.rows import BY_NAME, ROWS
 from benchmarks.run import MODULES
+from benchmarks.servers import serving
 from benchmarks.servers.posting import multipart
+from benchmarks.servers.processes import environment
 from benchmarks.timing import Ratio, Sample
 from model.answers.prediction import Prediction
 from model.card import Decision
 from model.network.keras_import import import_keras
+from model.network.precision import AUTO, BFLOAT16, usable
 from model.preprocessing import HeadBox
 from tests.support.samples import TOP
 
 SERVING = "Thread.run (threading.py:982)", "ThreadWorker.handle (gunicorn/workers/gthread.py:553)"
+
+
+def rows_here() -> list[str]:
+    """Return the names of the rows that this machine can measure."""
+    absent = set() if serving.has_pytorch() else {"pytorch"}
+    absent |= set() if usable(AUTO) == BFLOAT16 else {"reduced", "reduced-scan"}
+    return [row.name for row in ROWS if row.name not in absent]
 
 
 def run_benchmarks(*arguments: object) -> "subprocess.CompletedProcess[str]":
@@ -87,6 +98,27 @@ def test_value_is_judged_by_the_bounds_that_it_keeps(name: str, value: float, ve
 
 def test_every_row_is_measured_by_one_module() -> None:
     assert sorted(name for names in MODULES.values() for name in names) == sorted(BY_NAME)
+
+
+def test_row_of_pytorch_names_the_packages_that_it_needs() -> None:
+    assert [name for name in serving.PYTORCH_PACKAGES if name not in BY_NAME["pytorch"].needs] == []
+
+
+def test_page_says_what_a_row_needs_that_was_not_measured(tmp_path: Path) -> None:
+    results = json.loads((TOP / "benchmarks" / "results.json").read_text(encoding="utf-8"))
+    results["rows"]["rows"].pop("pytorch", None)
+    page.write({"rows": results["rows"]}, tmp_path)
+    written = (tmp_path / "benchmarks.md").read_text(encoding="utf-8")
+    row = BY_NAME["pytorch"]
+    assert f"- {row.title}: not measured. It needs {row.needs}." in written
+
+
+def test_server_is_started_as_a_user_would_with_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setenv("LANG", "C.UTF-8")
+    given = environment({"PORT": "1"})
+    assert "PYTHONDONTWRITEBYTECODE" not in given
+    assert (given["LANG"], given["PORT"]) == ("C.UTF-8", "1")
 
 
 def test_form_carries_fields_and_files_with_crlf_lines() -> None:
@@ -210,7 +242,7 @@ def quick(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_page_carries_every_row_with_its_bounds(quick: Path) -> None:
     page = (quick / "benchmarks.md").read_text(encoding="utf-8")
     lines = {line.split(" | ")[0].removeprefix("| "): line for line in reversed(page.splitlines()) if " | " in line}
-    for row in ROWS:
+    for row in (BY_NAME[name] for name in rows_here()):
         assert f"| {row.better} {row.must:g} | {row.aim:g} |" in lines[row.title]
 
 
@@ -218,7 +250,7 @@ def test_page_carries_every_row_with_its_bounds(quick: Path) -> None:
 def test_results_hold_medians_percentiles_and_the_machine_without_its_name(quick: Path) -> None:
     results = json.loads((quick / "results.json").read_text(encoding="utf-8"))
     assert list(results) == ["rows", "engines", "growth"]
-    assert list(results["rows"]["rows"]) == [row.name for row in ROWS]
+    assert list(results["rows"]["rows"]) == rows_here()
     for row in results["rows"]["rows"].values():
         assert row["value"] > 0
         assert row["p95"] > 0
