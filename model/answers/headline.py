@@ -75,7 +75,7 @@ def bounds(decision: Decision, is_volume: bool, has_kinds: bool) -> Sentence:
     if has_kinds and decision.kind_from:
         return Sentence(
             "The answer is “tumor” from a probability of {yes} on, “no sign of a tumor” under {no}. A kind is named if "
-            "it makes up at least {kind} of that probability.",
+            "it makes up at least {kind} of the tumor probability.",
             **said, kind=_percent(decision.kind_from),
         )  # fmt: skip
     if not has_kinds or not decision.uncertain_below:

@@ -31,7 +31,7 @@ UPRIGHT = {
 }
 # A note where the plane is a guess.
 ORIENTATION_NOTE = Sentence(
-    "The file does not say how the head is oriented; its slices are shown as if it were stored in the usual order."
+    "The file does not say how the head is oriented; its slices are shown as if they were stored in the usual order."
 )
 # How stored values became grey levels.
 BY_WINDOW = Sentence("Grey levels by the window that the file states.")

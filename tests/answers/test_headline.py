@@ -118,7 +118,7 @@ def test_probability_has_no_decimals_and_is_never_all_or_nothing(probability: fl
         (Decision(), ["50% on", "under 50%"]),
         (
             Decision(healthy_below=0.2, certain_tumor_from=0.8, kind_from=0.7),
-            ["80% on", "under 20%", "makes up at least 70% of that"],
+            ["80% on", "under 20%", "makes up at least 70% of the tumor"],
         ),
         (Decision(uncertain_below=1.5), ["not sure of anything"]),
     ],

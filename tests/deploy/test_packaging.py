@@ -158,9 +158,10 @@ def test_nginx_accepts_the_example_with_tls(tmp_path):
     certificate, key = tmp_path / "fullchain.pem", tmp_path / "privkey.pem"
     output_of(program("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=mri.example.org",
               "-keyout", str(key), "-out", str(certificate))  # fmt: skip
-    assert re.findall(r"^ *(access_log|error_log) .*?(off|crit);", site, re.MULTILINE) == [
-        ("access_log", "off"), ("error_log", "crit"),
-    ]  # fmt: skip
+    for server in re.findall(r"^server .*?^}", site, re.DOTALL | re.MULTILINE):
+        assert re.findall(r"^ *(access_log|error_log) .*?(off|crit);", server, re.MULTILINE) == [
+            ("access_log", "off"), ("error_log", "crit"),
+        ]  # fmt: skip
     site = site.replace("/etc/ssl/mri.example.org", str(tmp_path)).replace("/var/log/nginx", str(tmp_path))
     (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{\n{site}}}\n")
     output_of(program("nginx", "/usr/sbin"), "-t", "-c", str(tmp_path / "nginx.conf"))

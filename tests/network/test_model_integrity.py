@@ -141,6 +141,11 @@ def test_edited_card_is_refused(card_path: Path, name: str) -> None:
         load_classifier(card_path)
 
 
+def test_model_that_is_not_there_is_refused_with_the_names_of_those_that_are(card_path: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"Models in that folder: xception\."):
+        read_card(card_path.with_name("another.json"))
+
+
 def test_card_without_known_answers_is_not_held_to_them(card_path: Path) -> None:
     edit(card_path, lambda card: card.pop("known_answers"))
     assert load_classifier(card_path).card.known_answers == ()

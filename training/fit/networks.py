@@ -76,7 +76,7 @@ def _take_over_file(network: keras.Model, file: Path) -> None:
 
 
 def round_weights(network: keras.Model) -> None:
-    """Round every weight to half precision. The network stays float32, but its file compresses to half the size.
+    """Round every weight to half precision. The network stays float32, but its file takes half the space.
 
     Call it before measuring: every figure must be of the rounded network. A second call changes nothing.
     """

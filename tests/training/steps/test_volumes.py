@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from training.errors import DataError
+from training.steps import volumes
 from training.steps.volumes import bound_between, errors_of, judge_volumes
 
 
@@ -24,3 +25,15 @@ def test_volume_is_judged_by_the_threshold_that_the_others_set() -> None:
 def test_folder_without_volumes_on_one_side_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no_tumor"):
         judge_volumes(None, tmp_path)  # type: ignore[arg-type]
+
+
+def test_volumes_of_one_name_in_two_folders_both_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    probabilities = {"no_tumor/head.nii": 0.1, "glioma/head.nii": 0.9, "pituitary/head.nii": 0.8}
+    for name in probabilities:
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    monkeypatch.setattr(
+        volumes, "_tumor_probability", lambda _, file: probabilities[file.relative_to(tmp_path).as_posix()]
+    )
+    figures = judge_volumes(None, tmp_path)  # type: ignore[arg-type]
+    assert {**figures.healthy, **figures.with_tumor} == probabilities
