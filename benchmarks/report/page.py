@@ -193,7 +193,10 @@ _WHY_MISSED = {
     "picture": "the network is so fast that the steps around it count. Reading in another process, preprocessing, heat "
     "map, gunicorn and Flask take a millisecond or two each. None of them is large or needless.",
     "throughput": "both cores work all the time. Each image also needs reading, preprocessing and HTTP, and the "
-    "clients run on the same two cores.",
+    "clients run on the same two cores. Two streams of the engine would help, and take more memory.",
+    "decoding": "masks, label maps, colours, margins and sheets of slices are looked for in every image, before it is "
+    "prepared.",
+    "reduced": "in bfloat16 the network is so fast that the steps around it take half of the time.",
     "volume": "the file is read whole before its first slice reaches the network, while one core waits.",
     "start": "Python's packages, the weights of both networks and their compiling each take a large share of a second.",
     "memory": "OpenVINO keeps each network's weights twice, as given and as packed for the processor.",
