@@ -26,12 +26,14 @@ RESULT, _RESULT_PX = TOP / "static" / "examples" / "result.webp", 320
 # Name, width in pixels, colour scheme, language.
 VIEWS = (("wide-light-en", 1200, "light", "en"), ("narrow-dark-fr", 390, "dark", "fr"))
 _QUALITY = 70
+# The states of the film, in order, how long each is shown, and its width.
+_FILM, _FILM_MS, _FILM_PX = ("empty", "preview", "busy", "results"), 1800, 800
 # The rest of the page is the same in every state.
 _HEIGHT_PX = 1400
 
 
 def main() -> int:
-    """Write RESULT, and FOLDER/STATE-VIEW.webp for every state and view; return 2 if there is no Chromium."""
+    """Write RESULT, FOLDER/STATE-VIEW.webp for every state and view, and the film; return 2 if there is no Chromium."""
     chromium = shutil.which("chromium")
     if chromium is None:
         print("Expected Chromium. There is none on this machine.", file=sys.stderr)
@@ -52,6 +54,7 @@ def main() -> int:
                 clip = {"x": 0, "y": 0, "width": width, "height": _HEIGHT_PX}
                 _save(page.screenshot(full_page=True, clip=clip), FOLDER / f"{state}-{view}.webp")
                 context.close()
+    _make_film()
     return 0
 
 
@@ -79,6 +82,20 @@ def _take_result(browser: Browser, address: str) -> None:
         square = picture.crop((left, top, left + side, top + side)).resize((_RESULT_PX, _RESULT_PX))
         square.convert("RGB").save(RESULT, "WEBP", quality=60, method=6)
     page.close()
+
+
+def _make_film() -> None:
+    """Show the states of an upload one after the other, from the screenshots, as an animated image."""
+    frames = []
+    for state in _FILM:
+        with Image.open(FOLDER / f"{state}-{VIEWS[0][0]}.webp") as picture:
+            height = picture.height * _FILM_PX // picture.width
+            frames.append(picture.convert("RGB").resize((_FILM_PX, height), Image.Resampling.LANCZOS))
+    # The last one stays longer.
+    times = [_FILM_MS] * (len(frames) - 1) + [3 * _FILM_MS]
+    frames[0].save(
+        FOLDER / "film.webp", "WEBP", save_all=True, append_images=frames[1:], duration=times, loop=0, quality=_QUALITY
+    )
 
 
 def _save(png: bytes, file: Path) -> None:
