@@ -23,7 +23,7 @@ from tests.support.samples import SAMPLES
 # Largest difference of one slice's probabilities between formats: JPEG at quality 95 changes grey levels by a few, and
 # so does scaling the range of DICOM and NIfTI. Between two classes the effect on probabilities is larger.
 TOLERANCE = 0.02
-TOLERANCE_IF_UNCERTAIN = 0.05
+TOLERANCE_IF_UNCERTAIN = 0.1
 
 
 def png(value: int = 0) -> bytes:
