@@ -8,10 +8,9 @@ from benchmarks.timing import Ratio, Sample
 LOWER, HIGHER = "at most", "at least"
 NOT_MEASURED = "not measured. It needs {}."
 _BFLOAT16 = "a processor that computes in bfloat16"
-# benchmarks.servers.serving.PYTORCH_PACKAGES
-_PYTORCH = (
-    "the packages torch, fastapi, uvicorn, python-multipart and onnx2torch, which no list of this project installs"
-)
+# What serving with PyTorch needs. In no lock: PyTorch's package for Linux brings gigabytes for graphics cards.
+PYTORCH_PACKAGES = ("torch", "fastapi", "uvicorn", "python-multipart", "onnx2torch")
+_PYTORCH = f"the packages {', '.join(PYTORCH_PACKAGES)}, which no list of this project installs"
 
 
 @dataclass(frozen=True)

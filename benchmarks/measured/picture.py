@@ -19,6 +19,12 @@ _ANSWER_REDUCED = "answer in bfloat16"
 # TensorFlow's, PyTorch's and NumPy's threads spin for some time after their work, and would slow down what comes next.
 _SPINNING = ("tutorial", "pytorch", _PRODUCT)
 _REST_SECONDS = 0.2
+_PEERS = {
+    "tutorial": "It has its own gunicorn with one gthread worker, and calls keras.Model.predict and Grad-CAM.",
+    "pytorch": "The same network, which onnx2torch makes from its ONNX file, in float32, with PyTorch's own choice of "
+    "threads. It has one uvicorn worker. The heat map is a class activation map of the same pass.",
+}
+_REDUCED = 'The app with BRAIN_MRI_PRECISION=bfloat16, and a heat map. The network alone: "engine in bfloat16" above.'
 
 
 def measure(plan: Plan) -> list[Finding]:
@@ -82,11 +88,3 @@ def _timer(action: Callable[[], object], rests: bool) -> Callable[[], float]:
         return seconds
 
     return measure
-
-
-_PEERS = {
-    "tutorial": "It has its own gunicorn with one gthread worker, and calls keras.Model.predict and Grad-CAM.",
-    "pytorch": "The same network, which onnx2torch makes from its ONNX file, in float32, with PyTorch's own choice of "
-    "threads. It has one uvicorn worker. The heat map is a class activation map of the same pass.",
-}
-_REDUCED = 'The app with BRAIN_MRI_PRECISION=bfloat16, and a heat map. The network alone: "engine in bfloat16" above.'

@@ -17,11 +17,10 @@ from typing import IO
 import psutil
 
 from benchmarks.engines.network import ServedNetwork
+from benchmarks.rows import PYTORCH_PACKAGES
 from benchmarks.servers.processes import TOP, ChildError, environment
 from web.settings import PREFIX
 
-# What serving with PyTorch needs. In no lock: PyTorch's package for Linux brings gigabytes for graphics cards.
-PYTORCH_PACKAGES = ("torch", "fastapi", "uvicorn", "python-multipart", "onnx2torch")
 _START_SECONDS = 180
 _ASK_AGAIN_SECONDS = 0.01
 

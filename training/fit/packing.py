@@ -15,8 +15,7 @@ _WEIGHTS = "model.weights.h5"
 def compact(network_file: Path) -> None:
     """Pack the weights of a `.keras` file; Keras reads it as before, into float32.
 
-    Not compressed: gzip would take a tenth off, and unpacking a third of the service's start. Packing a
-    file again changes no byte of it.
+    Not compressed: unpacking would slow down the service's start. Packing a file again changes no byte of it.
     """
     with zipfile.ZipFile(network_file) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}

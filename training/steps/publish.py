@@ -56,7 +56,8 @@ def run(options: argparse.Namespace) -> None:
         pack_again(card)
         _check_backends(card)
         write_known_answers(card)
-        _write_documents_of(card.parent)
+    for folder in {card.parent for card in options.answers_of}:
+        _write_documents_of(folder)
     if options.run:
         publish(RunFolder(options.run), options.evaluation, options.to, options.name, options.version)
 
