@@ -484,7 +484,8 @@ def test_other_language_keeps_results_marks_and_chosen_files(opened: Any, addres
     assert opened.url == f"{address}?lang=fr"
     # The page in the other language works as the first did.
     opened.locator("[data-open]").first.click()
-    assert opened.locator(".result:visible .viewer-tools").is_visible()
+    # Once its image is loaded.
+    opened.locator(".result:visible .viewer-tools").wait_for()
 
 
 @with_and_without_script
