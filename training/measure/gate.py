@@ -18,7 +18,12 @@ from training.data.outsiders import TEST_KINDS, TUNING_KINDS
 from training.errors import DataError
 from training.feed.augmentation import inside_head
 from training.figures import Figures
-from training.measure.linear_gate import fit_linear_gate, largest_distance, let_through_unseen
+from training.measure.linear_gate import (
+    fit_linear_gate,
+    largest_distance,
+    let_through_known,
+    let_through_unseen,
+)
 from training.measure.passes import answers_of
 from training.measure.trust import group_folds
 
@@ -41,14 +46,17 @@ class FittedGate:
     """A gate and the distances that its threshold was chosen from.
 
     inside: float32 (n, 3), distances of the validation images whole, without skull, and extracted;
-    outside: float32 (m,), of the outsiders. In mean squared deviations or odds, not in shares of the threshold.
-    unseen: the share of each kind that is accepted by a linear gate fitted without it; empty for the other gate.
+    outside: float32 (m,), of the outsiders, None for a linear gate, whose threshold they do not choose. In mean squared
+    deviations or odds, not in shares of the threshold.
+    unseen, known: the share of each kind that is accepted by a linear gate fitted without it, and by one fitted to
+    other images of it; empty for the other gate.
     """
 
     gate: AnyGate
     inside: NDArray[np.float32]
-    outside: NDArray[np.float32]
+    outside: NDArray[np.float32] | None
     unseen: dict[str, float]
+    known: dict[str, float]
 
     @property
     def kind(self) -> str:
@@ -83,11 +91,13 @@ def fit_gate(
     ]
     kinds = _features_of_kinds(classifier, outsiders, organs)
     gate: AnyGate = fit_linear_gate(spanning, kinds) if organs else _plane(spanning)
-    unseen = let_through_unseen(spanning, np.concatenate(forms), kinds) if organs else {}
+    every_form = np.concatenate(forms)
+    unseen = let_through_unseen(spanning, every_form, kinds) if organs else {}
+    known = let_through_known(spanning, every_form, kinds) if organs else {}
     inside = np.stack([gate.distances(of_form) for of_form in forms], axis=1)
-    outside = gate.distances(np.concatenate(list(kinds.values())))
+    outside = None if organs else gate.distances(np.concatenate(list(kinds.values())))
     bounded = dataclasses.replace(gate, largest_distance=largest_distance(inside, outside))
-    return FittedGate(bounded, inside, outside, unseen)
+    return FittedGate(bounded, inside, outside, unseen, known)
 
 
 def _plane(spanning: NDArray[np.float32]) -> Gate:
@@ -173,11 +183,11 @@ def _folders_of_organs(organs: Path) -> list[Path]:
 
 
 def refused_by_other_groups(
-    inside: NDArray[np.float32], outside: NDArray[np.float32], groups: NDArray[np.int64]
+    inside: NDArray[np.float32], outside: NDArray[np.float32] | None, groups: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
     """Return which brain MRI is refused, each tenth of the groups by the other nine's threshold: bool (n, 3).
 
-    inside: float32 (n, 3), distances as in FittedGate, of these groups, int64 (n,); outside: float32 (m,).
+    inside, outside: distances as in FittedGate; groups: int64 (n,), of inside.
     """
     refused = np.zeros(inside.shape, bool)
     for chosen, measured in group_folds(groups):
@@ -212,15 +222,17 @@ class GateFigures(Figures):
     refused_extracted: float
     n_brain_mri: int
     refused_by_other_groups: bool = True
-    # The share of each kind that a gate fitted without it accepts; None if the gate was fitted to none.
+    # The accepted share of each kind, by a gate fitted without it and by one fitted to other images of it; None if the
+    # gate was fitted to no kind. What is refused before the network is not counted.
     unseen_kinds: dict[str, float] | None = None
+    known_kinds: dict[str, float] | None = None
 
 
 def gate_figures(
-    classifier: Classifier, outsiders: Path, refused: NDArray[np.bool_], unseen: dict[str, float] | None = None
+    classifier: Classifier, outsiders: Path, refused: NDArray[np.bool_], fitted: FittedGate
 ) -> GateFigures:
     """Count the accepted outsiders of each kind; refused: bool (n, 3), brain MRI whole, without skull, extracted."""
-    shares = {kind: share for kind, share in (unseen or {}).items() if kind in TEST_KINDS}
+    shares = {kind: share for kind, share in fitted.unseen.items() if kind in TEST_KINDS}
     kinds = {
         kind: _kind_figures(classifier, outsiders, kind, shares.get(kind)) for kind in (*TUNING_KINDS, *TEST_KINDS)
     }
@@ -228,7 +240,7 @@ def gate_figures(
     tuning, n_tuning = _accepted([kinds[kind] for kind in TUNING_KINDS])
     test, n_test = _accepted([kinds[kind] for kind in TEST_KINDS])
     return GateFigures(kinds, tuning, n_tuning, test, n_test, whole, bare, extracted, len(refused),
-                       unseen_kinds=unseen or None)  # fmt: skip
+                       unseen_kinds=fitted.unseen or None, known_kinds=fitted.known or None)  # fmt: skip
 
 
 def _kind_figures(classifier: Classifier, outsiders: Path, kind: str, share: float | None) -> KindFigures:

@@ -171,7 +171,7 @@ def calibrate_run(
     settled = decision if met else None
     crossed = cross_fitted(labels, validation.probabilities, shifted, split.groups, healthy, ~refused[:, 0], settled)
     presence = tumor_presence(labels != healthy, 1 - probabilities[:, healthy], decision.tumor_from)
-    gate = gate_figures(classifier, outsiders, refused, fitted.unseen)
+    gate = gate_figures(classifier, outsiders, refused, fitted)
     some = np.sort(np.random.default_rng(seed).permutation(len(labels))[:N_FOR_STABILITY])
     stable = stability(classifier, split.validation.subset(some), validation.probabilities[some].argmax(axis=1))
     heatmaps = pointing.figures(right)

@@ -22,9 +22,8 @@ def test_refused_brain_mri_are_counted_by_bounds_that_other_groups_chose() -> No
     inside = np.random.default_rng(0).uniform(0.5, 1.0, (1000, 3)).astype(np.float32)
     # One group comes from another scanner: a threshold chosen with its help would accept nearly all of it.
     inside[groups == 9, 0] *= 5
-    nothing = np.empty(0, np.float32)
-    assert (inside > largest_distance(inside, nothing)).mean() <= 0.01
-    whole, bare, extracted = refused_by_other_groups(inside, nothing, groups).mean(axis=0)
+    assert (inside > largest_distance(inside)).mean() <= 0.01
+    whole, bare, extracted = refused_by_other_groups(inside, None, groups).mean(axis=0)
     assert whole >= 0.1
     assert max(bare, extracted) < 0.05
 
@@ -101,6 +100,7 @@ def test_gate_is_fitted_to_heads_without_skull_and_to_extracted_brains_too(tmp_p
     assert told_apart.kind == "linear"
     assert set(told_apart.unseen) == {"noise", "spine", "heart"}
     assert told_apart.unseen["spine"] < 0.2
+    assert told_apart.known["spine"] == 0
     assert (told_apart.inside > told_apart.gate.largest_distance).mean() < 0.02
     with pytest.raises(DataError, match="--not-brain-mri"):
         fit_gate(classifier, training, validation, measured, tmp_path, 0, tmp_path / "nowhere")
