@@ -1,4 +1,4 @@
-"""`python -m benchmarks growth`: how time and memory grow with images, clients and the size of an image."""
+"""`python -m benchmarks growth`: how time and memory grow with images, clients, and the size of images and volumes."""
 
 import argparse
 import io
@@ -7,6 +7,7 @@ from typing import Any
 from PIL import Image
 
 from benchmarks.measured.start import sizes_mb
+from benchmarks.measured.volume import SIDE, volume
 from benchmarks.plan import PICTURE, Plan
 from benchmarks.report.page import growth_tables
 from benchmarks.run import run_other
@@ -18,12 +19,20 @@ from benchmarks.timing import Sample, seconds_of
 _PICTURES = (1, 3, 10, 30, 100, 300, 1000)
 _CLIENTS = (1, 2, 4, 8, 16, 32, 64)
 _SIDES_PX = (128, 256, 512, 1024, 2048, 4096)
+_SLICES = (20, 50, 100, 200, 400)
+# So small that every slice lies in the depth of a brain, and is classified.
+_VOXEL_MM = 0.25
 _REPEATS = 5
 
 
 def measure(plan: Plan) -> dict[str, Any]:
-    """Return rows for each of the three."""
-    return {"pictures": _by_pictures(plan), "clients": _by_clients(plan), "sides": _by_side(plan)}
+    """Return rows for each of the four."""
+    return {
+        "pictures": _by_pictures(plan),
+        "clients": _by_clients(plan),
+        "sides": _by_side(plan),
+        "volumes": _by_slices(plan),
+    }
 
 
 def _by_pictures(plan: Plan) -> list[dict[str, float]]:
@@ -62,6 +71,17 @@ def _by_side(plan: Plan) -> list[dict[str, float]]:
             client.post()
             waited = Sample(tuple(seconds_of(client.post) for _ in range(_REPEATS))).scaled(1000)
             rows.append({"side_px": side, "median_ms": waited.median, "p95_ms": waited.p95})
+    return rows
+
+
+def _by_slices(plan: Plan) -> list[dict[str, float]]:
+    rows = []
+    with serving.app(plan.network.models) as app:
+        for n in _SLICES[:2] if plan.quick else _SLICES:
+            client = Client(app.host, app.port, PREDICTIONS, [volume(plan.picture, n, SIDE, _VOXEL_MM)])
+            seconds = seconds_of(client.post)
+            rows.append({"n_slices": n, "seconds": seconds, "slices_per_second": n / seconds,
+                         "memory_mb": sizes_mb(app)["RSS"]})  # fmt: skip
     return rows
 
 

@@ -42,11 +42,11 @@ def measure(plan: Plan) -> list[Finding]:
     return [Finding.of_ratio("volume", Ratio(taken["app"], taken["engine"]), samples=samples, notes=(note,))]
 
 
-def volume(picture: bytes, n_slices: int, side: int) -> bytes:
+def volume(picture: bytes, n_slices: int, side: int, voxel_mm: float = 1.0) -> bytes:
     """Make a compressed NIfTI file of axial slices that all show the image, each a little brighter than the last."""
     pixels = Image.fromarray(read_image(picture).pixels).resize((side, side), Image.Resampling.BILINEAR)
     upright: NDArray[np.float32] = np.asarray(pixels, np.float32)
     factors = np.linspace(3.0, 3.5, n_slices, dtype=np.float32)
     # NIfTI counts x to the right and y to the front; images count columns to the patient's left and rows down.
     voxels = (upright.T[::-1, ::-1, None] * factors).astype(np.int16)
-    return gzip.compress(nibabel.Nifti1Image(voxels, np.eye(4)).to_bytes(), compresslevel=6)
+    return gzip.compress(nibabel.Nifti1Image(voxels, np.diag([voxel_mm] * 3 + [1.0])).to_bytes(), compresslevel=6)

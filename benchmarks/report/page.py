@@ -70,9 +70,9 @@ def _precision(measured: dict[str, Any], _: Path) -> list[str]:
 def _growth(measured: dict[str, Any], folder: Path) -> list[str]:
     plots.growth(measured, folder / "growth.webp")
     return [
-        "## Growth", "", "What more images, clients or pixels cost. Made by `python -m benchmarks growth`.", "",
+        "## Growth", "", "What more images, clients, pixels or slices cost. Made by `python -m benchmarks growth`.", "",
         *_conditions(measured), "",
-        _picture("growth.webp", "Time against images in a request, clients, and the side of the image"), "",
+        _picture("growth.webp", "Time against images in a request, clients, side of the image and slices"), "",
         *growth_tables(measured),
     ]  # fmt: skip
 
@@ -131,12 +131,14 @@ def precision_table(measured: dict[str, Any]) -> list[str]:
 
 
 def growth_tables(measured: dict[str, Any]) -> list[str]:
-    """Return a table for each of the three things that grow."""
+    """Return a table for each of the four things that grow."""
     heads = {
         "pictures": {"n_pictures": "images in a request", "seconds": "seconds", "memory_mb": "memory (RSS), MB"},
         "clients": {"n_clients": "clients", "pictures_per_second": "images/s", "median_ms": "an answer, ms",
                     "p95_ms": "95th percentile", "n_refused": "refused (503)"},
         "sides": {"side_px": "side of the image, px", "median_ms": "an answer, ms", "p95_ms": "95th percentile"},
+        "volumes": {"n_slices": "slices of a volume", "seconds": "seconds", "slices_per_second": "slices/s",
+                    "memory_mb": "memory (RSS), MB"},
     }  # fmt: skip
     lines = []
     for name, columns in heads.items():

@@ -42,9 +42,11 @@ def _share(row: dict[str, Any], value: float) -> float:
 
 def growth(measured: dict[str, Any], file: Path) -> None:
     """Draw what grows, on logarithmic axes: a straight line that rises by one per one is proportional."""
-    figure, axes = plt.subplots(2, 2, figsize=(10, 7.5), layout="constrained")
-    (pictures, clients), (waiting, sides) = axes
+    figure, axes = plt.subplots(2, 3, figsize=(15, 7.5), layout="constrained")
+    (pictures, clients, volumes), (waiting, sides, memory) = axes
     _line(pictures, measured["pictures"], "n_pictures", "seconds", "images in a request", "s")
+    _line(volumes, measured["volumes"], "n_slices", "seconds", "slices of a volume", "s")
+    _line(memory, measured["volumes"], "n_slices", "memory_mb", "slices of a volume", "memory (RSS), MB")
     _line(clients, measured["clients"], "n_clients", "pictures_per_second", "clients", "images/s")
     for name in ("median_ms", "p95_ms"):
         _line(waiting, measured["clients"], "n_clients", name, "clients", "an answer, ms")
