@@ -18,12 +18,7 @@ from training.data.outsiders import TEST_KINDS, TUNING_KINDS
 from training.errors import DataError
 from training.feed.augmentation import inside_head
 from training.figures import Figures
-from training.measure.linear_gate import (
-    fit_linear_gate,
-    largest_distance,
-    let_through_known,
-    let_through_unseen,
-)
+from training.measure.linear_gate import fit_linear_gate, largest_distance, let_through_known, let_through_unseen
 from training.measure.passes import answers_of
 from training.measure.trust import group_folds
 
@@ -208,8 +203,8 @@ class KindFigures(Figures):
 class GateFigures(Figures):
     """The accepted share of other images, and the refused share of brain MRI: whole, without skull, extracted.
 
-    Kinds that chose the threshold are separate from those that test it. Each test kind is measured with a gate that did
-    not see it, and brain MRI with thresholds from other groups.
+    Kinds that fitted the gate or chose its threshold are separate from those that test it. Each test kind is measured
+    with a gate that did not see it, and brain MRI with thresholds from other groups.
     """
 
     kinds: dict[str, KindFigures]

@@ -33,7 +33,7 @@ def fit_linear_gate(inside: NDArray[np.float32], outside: Mapping[str, NDArray[n
 
 
 def largest_distance(inside: NDArray[np.float32], outside: NDArray[np.float32] | None = None) -> float:
-    """Return the threshold that LET_THROUGH of the brain MRI keep, or halfway from there to other images.
+    """Return the threshold: the distance that LET_THROUGH of brain MRI keep, or halfway from there to other images.
 
     inside: distances of brain MRI, float32 (n,) or (n, forms); outside: of other images, float32 (m,).
     """

@@ -28,11 +28,11 @@ def test_gate_is_measured_on_other_images_of_the_kinds_that_it_was_shown() -> No
     brains = random.normal(size=(400, 30)).astype(np.float32)
     outside = {name: (random.normal(size=(n, 30)) + np.eye(30)[i] * 6).astype(np.float32)
                for i, (name, n) in enumerate((("heart", 40), ("spine", 31)))}  # fmt: skip
-    # One patient's images, next to each other, are like no other: a gate fitted without them must meet them.
-    outside["spine"][:10] = random.normal(size=(10, 30))
+    # One patient's images, next to each other, are like no other: a gate fitted to them would refuse them.
+    outside["spine"][:10] = random.normal(size=(10, 30)) + np.eye(30)[7] * 6
     known = let_through_known(brains[:300], brains[300:], outside)
     assert known["heart"] < 0.2
-    assert known["spine"] == pytest.approx(10 / 31, abs=0.07)
+    assert known["spine"] == pytest.approx(10 / 31, abs=0.04)
     assert let_through_unseen(brains[:300], brains[300:], outside)["heart"] > 0.8
 
 
