@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from model.errors import UnsuitableImage
-from model.preprocessing import head_threshold
+from model.preprocessing import count_true, head_threshold
 from model.sentences import Sentence
 
 # Share of voxels, air left out, that are equal to their neighbour. Of a brain cut into six tissues 0.87 are; of MR
@@ -109,9 +109,7 @@ def _parts(head: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def _runs(lines: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    edges = np.flatnonzero(
-        np.diff(np.count_nonzero(lines, axis=1) > _BETWEEN * lines.shape[1], prepend=False, append=False)
-    )
+    edges = np.flatnonzero(np.diff(count_true(lines, axis=1) > _BETWEEN * lines.shape[1], prepend=False, append=False))
     return [(int(first), int(end)) for first, end in edges.reshape(-1, 2)]
 
 

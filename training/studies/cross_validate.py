@@ -88,23 +88,26 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--by-collection", action="store_true", help="leave out one collection at a time instead")
     how.add_argument("--by-source", action="store_true",
                      help="leave out whole sources, in folds that have both answers: unseen sources")  # fmt: skip
+    parser.add_argument("--only", nargs="+", metavar="FOLD", help="train and score only these folds, as fold-1 or "
+                        "without-lgg-ljubljana: each can be a job of its own")  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> None:
     """Cross-validate."""
     left_out = COLLECTIONS if options.by_collection else SOURCES if options.by_source else GROUPS
-    cross_validate(request_of(options, f"{options.recipe}-folds"), options.folds, left_out)
+    cross_validate(request_of(options, f"{options.recipe}-folds"), options.folds, left_out, options.only)
 
 
-def cross_validate(request: Request, n_folds: int, left_out: str) -> CrossValidation:
+def cross_validate(request: Request, n_folds: int, left_out: str, only: Sequence[str] | None = None) -> CrossValidation:
     """Train and score every fold in the run folder; write predictions.csv and metrics.json into it.
 
     Finished folds are not trained again: repeating a killed call resumes it with the same folds. One of several copies
     of a slice is counted, and none if the fold's training has one. With `request.start`, the folder of an earlier
-    cross-validation, each fold starts from the best network of the same fold there.
+    cross-validation, each fold starts from the best network of the same fold there. only: the names of the folds to
+    train and score; all if None.
 
     Raises:
-        DataError: the folders cannot be used, or an earlier fold held out other images.
+        DataError: the folders cannot be used, an earlier fold held out other images, or there is no fold of a name.
     """
     if left_out == GROUPS and n_folds < 2:
         raise DataError(f"Expected two folds or more. Received --folds {n_folds}.")
@@ -121,7 +124,7 @@ def cross_validate(request: Request, n_folds: int, left_out: str) -> CrossValida
     else:
         splits = enumerate(folds(labels, groups, n_folds, request.seed), start=1)
         drawn = [(f"fold-{i}", split) for i, split in splits]
-    drawn = _begun(request, decoded, drawn)
+    drawn = _begun(request, decoded, _chosen(drawn, only))
     trainings = [_fold(request, name, split) for name, split in drawn]
     # All tables are written before the first training: a kill never changes the folds.
     for fold in trainings:
@@ -199,6 +202,13 @@ def by_collection_left_out(
             f"them. Received {', '.join(np.unique(collections))}. Give more folders with --data."
         )
     return folds
+
+
+def _chosen(drawn: list[tuple[str, Split]], only: Sequence[str] | None) -> list[tuple[str, Split]]:
+    if unknown := set(only or ()) - {name for name, _ in drawn}:
+        names = ", ".join(name for name, _ in drawn)
+        raise DataError(f"Expected --only with folds among {names}. Received {', '.join(sorted(unknown))}.")
+    return [(name, split) for name, split in drawn if only is None or name in only]
 
 
 def _begun(request: Request, decoded: Decoded, drawn: list[tuple[str, Split]]) -> list[tuple[str, Split]]:

@@ -1,6 +1,7 @@
 """A recipe is trained several times, each time without some groups."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -61,10 +62,13 @@ def arguments(drawn_data: Path, tmp_path_factory: pytest.TempPathFactory) -> lis
 
 @pytest.fixture(scope="module")
 def folds(arguments: list[Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cross-validation of two folds of one epoch."""
+    """A cross-validation of two folds of one epoch; the second fold was a call of its own."""
     out = tmp_path_factory.mktemp("folds")
-    step = run_step(*arguments, "--out", out)
-    assert step.returncode == 0, step.stderr
+    for only in (["--only", "fold-2"], []):
+        step = run_step(*arguments, *only, "--out", out)
+        assert step.returncode == 0, step.stderr
+        if only:
+            shutil.copy(out / "predictions.csv", out / "of_one_fold.csv")
     return out
 
 
@@ -82,6 +86,14 @@ def test_every_image_is_scored_once(folds: Path) -> None:
     rows = csv_rows(folds / "predictions.csv")
     assert len({row["name"] for row in rows}) == len(rows) == 48
     assert json.loads((folds / "metrics.json").read_text())["all"]["n_pictures"] == 48
+
+
+@pytest.mark.slow
+def test_fold_that_is_a_call_of_its_own_is_scored_alone(folds: Path) -> None:
+    alone = csv_rows(folds / "of_one_fold.csv")
+    held_out = RunFolder(folds / "fold-2").read_split().names(validation=True)
+    assert {row["name"] for row in alone} == set(held_out)
+    assert all(row in csv_rows(folds / "predictions.csv") for row in alone)
 
 
 @pytest.mark.slow
@@ -133,6 +145,12 @@ def test_start_that_was_trained_on_what_is_held_out_is_refused(
     said = refusal(capsys, *arguments, "--start-from", folds, "--seed", "1", "--out", tmp_path / "leaking")
     assert "hold out the same images" in said
     assert not (tmp_path / "leaking" / "metrics.json").exists()
+
+
+def test_fold_that_does_not_exist_is_refused(
+    arguments: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "fold-1, fold-2" in refusal(capsys, *arguments, "--only", "fold-3", "--out", tmp_path)
 
 
 def test_one_fold_is_refused(arguments: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
