@@ -200,7 +200,8 @@ _WHY_MISSED = {
     "prepared.",
     "reduced": "in bfloat16 the network is so fast that the steps around it take half of the time.",
     "reduced-scan": "a processor with AMX computes bfloat16 faster than one with AVX-512 alone.",
-    "volume": "the file is read whole before its first slice reaches the network, while one core waits.",
+    "volume": "the engine alone is fastest with two streams, for which the app lacks the memory. The file is also read "
+    "whole before its first slice reaches the network.",
     "start": "Python's packages, the weights of both networks and their compiling each take a large share of a second.",
     "memory": "OpenVINO keeps each network's weights twice, as given and as packed for the processor.",
     "size": "OpenVINO, NumPy, GDCM and Babel are large, and are needed.",
