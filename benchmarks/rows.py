@@ -12,6 +12,9 @@ _BFLOAT16 = "a processor that computes in bfloat16"
 PYTORCH_PACKAGES = ("torch", "fastapi", "uvicorn", "python-multipart", "onnx2torch")
 _PYTORCH = f"the packages {', '.join(PYTORCH_PACKAGES)}, which no list of this project installs"
 
+# Options of OpenVINO that the comparison of engines names, and the page's table of gains reads.
+LATENCY, CHANNELS_LAST, REDUCED = "LATENCY", "LATENCY, channels last as saved", "LATENCY, bfloat16"
+
 
 @dataclass(frozen=True)
 class Row:

@@ -19,6 +19,7 @@ from benchmarks.engines.engine import compiled
 from benchmarks.engines.network import ServedNetwork
 from benchmarks.plan import SAMPLES, Plan
 from benchmarks.report.page import engines_table
+from benchmarks.rows import CHANNELS_LAST, LATENCY, REDUCED
 from benchmarks.run import run_other
 from benchmarks.servers.processes import on_tensorflow
 from benchmarks.timing import times_in_turn
@@ -87,9 +88,9 @@ def _reference(network: ServedNetwork, inputs: Inputs) -> NDArray[np.float32]:
 def _engines(network: ServedNetwork, quick: bool) -> list[Engine]:
     cores = os.cpu_count() or 1
     options: dict[str, dict[str, str]] = {
-        "LATENCY": {"PERFORMANCE_HINT": "LATENCY"},
+        LATENCY: {"PERFORMANCE_HINT": "LATENCY"},
         f"THROUGHPUT, {cores} streams": {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": str(cores)},
-        "LATENCY, bfloat16": {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16"},
+        REDUCED: {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "bf16"},
         f"THROUGHPUT, {cores} streams, bfloat16": {
             "PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": str(cores), "INFERENCE_PRECISION_HINT": "bf16",
         },
@@ -100,7 +101,7 @@ def _engines(network: ServedNetwork, quick: bool) -> list[Engine]:
         options = dict(list(options.items())[:2])
     return [
         _of_app(network),
-        _of_keras(network),
+        _of_openvino(network, CHANNELS_LAST, {"PERFORMANCE_HINT": "LATENCY"}),
         *(_of_openvino(network, name, chosen) for name, chosen in options.items()),
         *(_of_onnx(network, threads) for threads in sorted({1, cores})),
         *(_of_litert(network, threads) for threads in sorted({1, cores})),
@@ -116,13 +117,8 @@ def _of_app(network: ServedNetwork) -> Engine:
     return _one_behind_the_other("The app: Classifier.predict_inputs", passes)
 
 
-def _of_keras(network: ServedNetwork) -> Engine:
-    keras_network = network.keras_network
-    return _one_behind_the_other("Keras predict on OpenVINO", lambda inputs: keras_network.predict(inputs, verbose=0))
-
-
 def _of_openvino(network: ServedNetwork, name: str, options: Mapping[str, str]) -> Engine:
-    model = compiled(network, 1, dict(options))
+    model = compiled(network, 1, dict(options), name == CHANNELS_LAST)
     request = model.create_infer_request()
 
     def passes(inputs: Inputs) -> NDArray[np.float32]:
@@ -130,7 +126,7 @@ def _of_openvino(network: ServedNetwork, name: str, options: Mapping[str, str]) 
         return given
 
     def rate(batch: Inputs, seconds: float) -> float:
-        queue = openvino.AsyncInferQueue(compiled(network, len(batch), dict(options)))
+        queue = openvino.AsyncInferQueue(compiled(network, len(batch), dict(options), name == CHANNELS_LAST))
         return _rate(lambda: queue.start_async([batch]), queue.wait_all, len(batch), seconds)
 
     return Engine(f"OpenVINO, {name}", passes, rate)

@@ -31,9 +31,12 @@ def ready_inputs(network: ServedNetwork, n: int) -> NDArray[np.float32]:
     return (np.random.default_rng(0).random((n, *network.input_shape), np.float32) * 255).astype(np.float32)
 
 
-def compiled(network: ServedNetwork, batch_size: int, options: dict[str, str]) -> Any:
-    """Compile the network for passes of one size; options are OpenVINO's properties."""
-    graph = graph_of(network.turned_network, batch_size)
+def compiled(network: ServedNetwork, batch_size: int, options: dict[str, str], channels_last: bool = False) -> Any:
+    """Compile the network for passes of one size; options are OpenVINO's properties.
+
+    channels_last: as the network is saved, instead of as the app runs it.
+    """
+    graph = graph_of(network.keras_network if channels_last else network.turned_network, batch_size)
     return openvino.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": PRECISION, **options})
 
 
