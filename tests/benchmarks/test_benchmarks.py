@@ -109,6 +109,19 @@ def test_page_says_what_a_row_needs_that_was_not_measured(tmp_path: Path) -> Non
     assert f"- {row.title}: not measured. It needs {row.needs}." in written
 
 
+def test_gains_are_of_one_run_or_since_the_earlier_one(tmp_path: Path) -> None:
+    results = json.loads((TOP / "benchmarks" / "results.json").read_text(encoding="utf-8"))
+    for row in results["engines"]["engines"]:
+        row["one_picture_ms"]["median"] = {"OpenVINO, LATENCY": 40.0, "OpenVINO, LATENCY, bfloat16": 20.0}.get(
+            row["engine"], 80.0
+        )
+    results["before"]["values"]["start"], results["rows"]["rows"]["start"]["value"] = 6.0, 2.0
+    page.write({name: results[name] for name in ("rows", "engines", "before")}, tmp_path)
+    text = (tmp_path / page.PAGE).read_text(encoding="utf-8").partition("## What each change gained")[2]
+    for gain in ("OpenVINO, one image, ms | 80 | 40", "OpenVINO, one image, ms | 40 | 20", "start, s | 6 | 2"):
+        assert gain in text
+
+
 def test_server_is_started_as_a_user_would_with_bytecode(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setenv("LANG", "C.UTF-8")
