@@ -101,7 +101,7 @@ def _engines(network: ServedNetwork, quick: bool) -> list[Engine]:
         options = dict(list(options.items())[:2])
     return [
         _of_app(network),
-        _of_openvino(network, CHANNELS_LAST, {"PERFORMANCE_HINT": "LATENCY"}),
+        _of_openvino(network, CHANNELS_LAST, options[LATENCY], channels_last=True),
         *(_of_openvino(network, name, chosen) for name, chosen in options.items()),
         *(_of_onnx(network, threads) for threads in sorted({1, cores})),
         *(_of_litert(network, threads) for threads in sorted({1, cores})),
@@ -117,8 +117,8 @@ def _of_app(network: ServedNetwork) -> Engine:
     return _one_behind_the_other("The app: Classifier.predict_inputs", passes)
 
 
-def _of_openvino(network: ServedNetwork, name: str, options: Mapping[str, str]) -> Engine:
-    model = compiled(network, 1, dict(options), name == CHANNELS_LAST)
+def _of_openvino(network: ServedNetwork, name: str, options: Mapping[str, str], channels_last: bool = False) -> Engine:
+    model = compiled(network, 1, dict(options), channels_last)
     request = model.create_infer_request()
 
     def passes(inputs: Inputs) -> NDArray[np.float32]:
@@ -126,7 +126,7 @@ def _of_openvino(network: ServedNetwork, name: str, options: Mapping[str, str]) 
         return given
 
     def rate(batch: Inputs, seconds: float) -> float:
-        queue = openvino.AsyncInferQueue(compiled(network, len(batch), dict(options), name == CHANNELS_LAST))
+        queue = openvino.AsyncInferQueue(compiled(network, len(batch), dict(options), channels_last))
         return _rate(lambda: queue.start_async([batch]), queue.wait_all, len(batch), seconds)
 
     return Engine(f"OpenVINO, {name}", passes, rate)

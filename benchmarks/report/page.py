@@ -85,8 +85,8 @@ def _gains(results: dict[str, Any]) -> list[str]:
     ]  # fmt: skip
     return [
         "## What each change gained", "",
-        "The first three rows are from one run each. The others compare with an earlier run on a processor of the same "
-        f"kind: {before['date']}, {', '.join(before['networks'])}.", "",
+        "The first three rows are from one run each. The others compare with an earlier run: "
+        f"{before['date']}, {before['processor']}, {', '.join(before['networks'])}.", "",
         *table(("change", "figure", "before", "after"),
                [(change, figure, _number(old), _number(new)) for change, figure, old, new in gained]),
     ]  # fmt: skip
